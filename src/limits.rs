@@ -1,0 +1,139 @@
+//! Every bound of swarmhold: its value, its unit, and why it is what it is.
+//!
+//! A number that limits what a peer, a manifest or a user can make this node do stands here and
+//! nowhere else. The assertions at the end relate the limits to each other, so that changing one
+//! without its neighbours does not compile.
+
+use std::time::Duration;
+
+/// One kibibyte, in bytes.
+pub const KIB: usize = 1024;
+/// One mebibyte, in bytes.
+pub const MIB: usize = 1024 * KIB;
+
+// --- manifest (DESIGN section 4) --------------------------------------------------------------
+
+/// Size of a manifest file, in bytes. 4096 hashes of 64 digits with JSON around them take 280 KiB.
+pub const MANIFEST_BYTES_MAX: usize = 512 * KIB;
+/// Hashes in a manifest. The original format's bound; it also keeps a bitfield at 512 bytes.
+pub const CHUNKS_MAX: u32 = 4096;
+/// Smallest chunk, in bytes: the original format's only chunk size.
+pub const CHUNK_BYTES_MIN: u32 = 32 * 1024;
+/// Largest chunk, in bytes. One chunk is held in memory whole while it is verified.
+pub const CHUNK_BYTES_MAX: u32 = 16 * 1024 * 1024;
+/// Largest container, in bytes: 64 GiB.
+pub const CONTAINER_BYTES_MAX: u64 = CHUNKS_MAX as u64 * CHUNK_BYTES_MAX as u64;
+/// Length of a display name, in characters.
+pub const NAME_CHARS_MAX: usize = 64;
+/// Peer hints in a manifest.
+pub const MANIFEST_PEERS_MAX: usize = 200;
+/// Nesting of JSON values in a manifest: object, array of peers, one peer.
+pub const MANIFEST_DEPTH_MAX: usize = 4;
+/// Length of a share link, in bytes.
+pub const LINK_BYTES_MAX: usize = 4 * KIB;
+/// Addresses (`p=`) and SwarmMasters (`s=`) in a share link, each.
+pub const LINK_PEERS_MAX: usize = 32;
+
+// --- wire (DESIGN section 6) ------------------------------------------------------------------
+
+/// A request, in bytes. The largest, a chunk request, takes less than 80.
+pub const REQUEST_BYTES_MAX: usize = KIB;
+/// A reply header or a subscription update, in bytes; a full bitfield takes 512.
+pub const HEADER_BYTES_MAX: usize = 8 * KIB;
+/// Bytes of a bitfield on the wire: one bit for each chunk.
+pub const BITFIELD_BYTES_MAX: usize = CHUNKS_MAX as usize / 8;
+/// Chunks named in one `Have` update. The length prefix and up to five bytes each fit a header.
+pub const HAVES_MAX: usize = 1024;
+/// Containers named in one `Deluges` reply.
+pub const DELUGES_MAX: usize = 64;
+/// Listen candidates in a `Hello`.
+pub const LISTEN_ADDRESSES_MAX: usize = 8;
+/// By how much a compressed chunk must be smaller than the raw one to be sent: one part in this.
+pub const COMPRESS_GAIN_MIN: usize = 20;
+
+// --- transport (DESIGN section 6, hostile-peer defaults) ---------------------------------------
+
+/// Streams that a peer may have open towards us before we have downloaded from it.
+pub const STREAMS_INBOUND_START: u32 = 16;
+/// Streams that a peer may have open towards us once it has proven useful, or once we serve it.
+pub const STREAMS_INBOUND_MAX: u32 = 128;
+/// Unread bytes of one connection before we have asked it for anything.
+pub const RECEIVE_WINDOW_START: u32 = 256 * 1024;
+/// Unread bytes of one connection that we download from: covers 1 Gbit/s at 64 ms.
+pub const RECEIVE_WINDOW_DOWNLOAD: u32 = 8 * 1024 * 1024;
+/// Unread bytes of one stream; the connection's window binds first.
+pub const STREAM_WINDOW: u32 = 4 * 1024 * 1024;
+/// Unacknowledged bytes that one connection may hold in our memory.
+pub const SEND_WINDOW: u64 = 4 * 1024 * 1024;
+/// Handshakes that may wait for admission.
+pub const INCOMING_MAX: usize = 256;
+/// Bytes buffered for one handshake before it is admitted.
+pub const INCOMING_BUFFER_BYTES: u64 = 16 * 1024;
+/// Bytes buffered for all handshakes before they are admitted.
+pub const INCOMING_BUFFER_BYTES_TOTAL: u64 = 4 * 1024 * 1024;
+/// Handshakes under way with addresses that are not validated, above which we ask for a retry.
+pub const HANDSHAKES_UNVALIDATED_MAX: usize = 64;
+/// Connections that a node keeps.
+pub const CONNECTIONS_MAX: usize = 512;
+/// Connections from one IPv4 address or one IPv6 /64. Loopback is exempt.
+pub const CONNECTIONS_PER_HOST_MAX: usize = 8;
+/// A handshake that takes longer is given up.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// A connection on which nothing arrives for this long is dead.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
+/// How often an idle connection is kept alive by the side that wants it.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(5);
+/// A request must have arrived whole by then.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// A reply that makes no progress for this long is reset.
+pub const PROGRESS_TIMEOUT: Duration = Duration::from_secs(10);
+/// Requests that one peer may open at once, as a burst, and per second thereafter.
+pub const REQUEST_BURST: u32 = 512;
+/// Requests per second of one peer, sustained; 4000 chunks of 32 KiB are 125 MiB/s.
+pub const REQUESTS_PER_SECOND: u32 = 20_000;
+/// Resets within ten seconds after which a peer is dropped.
+pub const RESETS_MAX: u32 = 1000;
+
+// --- engine (DESIGN section 7) ----------------------------------------------------------------
+
+/// Bytes asked for and not yet stored, of all peers and containers together.
+pub const IN_FLIGHT_BYTES_MAX: u64 = 24 * MIB as u64;
+/// Bytes read for uploads and not yet taken by the transport, of all peers together.
+pub const SERVING_BYTES_MAX: u64 = 16 * MIB as u64;
+/// Requests of one peer that may wait to be served.
+pub const UPLOAD_QUEUE_MAX: usize = 256;
+/// Bad chunks of one address, after which it is banned.
+pub const BAD_CHUNKS_MAX: u32 = 3;
+/// How long a ban lasts.
+pub const BAN: Duration = Duration::from_secs(24 * 60 * 60);
+/// Addresses that blame remembers; the oldest that is not banned goes first.
+pub const BLAMED_MAX: usize = 4096;
+
+const _: () = assert!(
+    CHUNKS_MAX as usize % 8 == 0,
+    "a full bitfield has no spare bits"
+);
+const _: () = assert!(CHUNK_BYTES_MIN.is_power_of_two() && CHUNK_BYTES_MAX.is_power_of_two());
+const _: () = assert!(
+    BITFIELD_BYTES_MAX + 16 <= HEADER_BYTES_MAX,
+    "a bitfield fits a header"
+);
+const _: () = assert!(
+    HAVES_MAX * 5 + 16 <= HEADER_BYTES_MAX,
+    "a full batch of haves fits"
+);
+const _: () = assert!(
+    DELUGES_MAX * 110 <= HEADER_BYTES_MAX,
+    "a full list of deluges fits"
+);
+const _: () =
+    assert!(REQUEST_BYTES_MAX <= u16::MAX as usize && HEADER_BYTES_MAX <= u16::MAX as usize);
+const _: () = assert!(CHUNKS_MAX as usize * 70 + 64 * KIB <= MANIFEST_BYTES_MAX);
+const _: () = assert!(
+    IN_FLIGHT_BYTES_MAX >= CHUNK_BYTES_MAX as u64,
+    "the largest chunk can be asked for"
+);
+const _: () = assert!(
+    SERVING_BYTES_MAX >= CHUNK_BYTES_MAX as u64,
+    "the largest chunk can be served"
+);
