@@ -184,6 +184,28 @@ impl Bitfield {
         )
     }
 
+    /// The chunks that are in both sets, in ascending order from `start` on and then, wrapping
+    /// around, from 0.
+    pub fn intersection_from<'a>(
+        &'a self,
+        other: &'a Self,
+        start: ChunkIndex,
+    ) -> impl Iterator<Item = ChunkIndex> + 'a {
+        debug_assert_eq!(self.len, other.len, "bitfields of two containers");
+        let both = move |at: usize| self.words[at] & other.words[at];
+        let (from, low) = (word(start).min(self.words.len()), bit(start) - 1);
+        let split = move |at: usize, keep: u64| {
+            if at == from {
+                both(at) & keep
+            } else {
+                both(at)
+            }
+        };
+        let tail = (from..self.words.len()).map(move |at| (at, split(at, !low)));
+        let head = (0..(from + 1).min(self.words.len())).map(move |at| (at, split(at, low)));
+        tail.chain(head).flat_map(|(at, word)| ones_of(at, word))
+    }
+
     /// Whether both sets have a chunk in common.
     pub fn intersects(&self, other: &Self) -> bool {
         self.words
@@ -213,12 +235,16 @@ fn bit(chunk: ChunkIndex) -> u64 {
 
 /// The positions of the set bits of consecutive words.
 fn ones(words: impl Iterator<Item = u64>) -> impl Iterator<Item = ChunkIndex> {
-    (0u32..).zip(words).flat_map(|(at, mut word)| {
-        std::iter::from_fn(move || {
-            let low = (word != 0).then(|| word.trailing_zeros())?;
-            word &= word - 1;
-            Some(ChunkIndex(at * 64 + low))
-        })
+    words.enumerate().flat_map(|(at, word)| ones_of(at, word))
+}
+
+/// The positions of the set bits of the word at `at`.
+fn ones_of(at: usize, mut word: u64) -> impl Iterator<Item = ChunkIndex> {
+    let base = u32::try_from(at * 64).expect("a bitfield has at most CHUNKS_MAX bits");
+    std::iter::from_fn(move || {
+        let low = (word != 0).then(|| word.trailing_zeros())?;
+        word &= word - 1;
+        Some(ChunkIndex(base + low))
     })
 }
 
@@ -260,7 +286,7 @@ mod tests {
     proptest! {
         #[test]
         fn agrees_with_a_plain_set(len in 1u32..=4096, picks in prop::collection::vec(0u32..4096, 0..200),
-                                   others in prop::collection::vec(0u32..4096, 0..200)) {
+                                   others in prop::collection::vec(0u32..4096, 0..200), starts in 0u32..4096) {
             let model: std::collections::BTreeSet<u32> = picks.iter().map(|p| p % len).collect();
             let other: std::collections::BTreeSet<u32> = others.iter().map(|p| p % len).collect();
             let a = set(len, &model.iter().copied().collect::<Vec<_>>());
@@ -269,6 +295,10 @@ mod tests {
             prop_assert!(a.iter().map(ChunkIndex::get).eq(model.iter().copied()));
             prop_assert!(a.difference(&b).map(ChunkIndex::get).eq(model.difference(&other).copied()));
             prop_assert!(a.intersection(&b).map(ChunkIndex::get).eq(model.intersection(&other).copied()));
+            let start = starts % len;
+            let common: Vec<u32> = model.intersection(&other).copied().collect();
+            let turned = common.iter().filter(|c| **c >= start).chain(common.iter().filter(|c| **c < start));
+            prop_assert!(a.intersection_from(&b, ChunkIndex(start)).map(ChunkIndex::get).eq(turned.copied()));
             prop_assert_eq!(a.intersects(&b), model.intersection(&other).next().is_some());
             prop_assert_eq!(Bitfield::from_bytes(&a.to_bytes(), len), Ok(a));
         }

@@ -97,7 +97,7 @@ pub const RESETS_MAX: u32 = 1000;
 // --- engine (DESIGN section 7) ----------------------------------------------------------------
 
 /// Bytes asked for and not yet stored, of all peers and containers together.
-pub const IN_FLIGHT_BYTES_MAX: u64 = 24 * MIB as u64;
+pub const IN_FLIGHT_BYTES_MAX: u64 = 32 * MIB as u64;
 /// Bytes read for uploads and not yet taken by the transport, of all peers together.
 pub const SERVING_BYTES_MAX: u64 = 16 * MIB as u64;
 /// Requests of one peer that may wait to be served.
