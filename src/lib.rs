@@ -17,6 +17,7 @@
 
 pub mod chunk;
 pub mod digest;
+pub mod identity;
 pub mod limits;
 pub mod moment;
 pub mod wire;

@@ -11,6 +11,24 @@ pub const KIB: usize = 1024;
 /// One mebibyte, in bytes.
 pub const MIB: usize = 1024 * KIB;
 
+// --- identity (DESIGN section 5) --------------------------------------------------------------
+
+/// A peer's certificate, in bytes. Ours takes about 300; a 4096-bit RSA certificate, which is to be
+/// refused for its key and not for its size, takes about 1300.
+pub const CERTIFICATE_BYTES_MAX: usize = 2 * KIB;
+/// A key file, in bytes; the longest form, a sealed key, takes less than 320.
+pub const KEY_FILE_BYTES_MAX: usize = KIB;
+/// A passphrase, in bytes of UTF-8.
+pub const PASSPHRASE_BYTES_MAX: usize = KIB;
+/// A backup phrase as typed, in bytes; 24 words of at most 8 letters take 215.
+pub const BACKUP_BYTES_MAX: usize = KIB;
+/// Memory that a key file may ask argon2id to fill, in KiB: 256 MiB.
+pub const KEY_MEMORY_KIB_MAX: u32 = 256 * 1024;
+/// Passes over that memory that a key file may ask for: a few seconds at the largest memory.
+pub const KEY_PASSES_MAX: u32 = 16;
+/// Lanes that a key file may ask for. They are computed one after the other, so they cost nothing more.
+pub const KEY_LANES_MAX: u32 = 16;
+
 // --- manifest (DESIGN section 4) --------------------------------------------------------------
 
 /// Size of a manifest file, in bytes. 4096 hashes of 64 digits with JSON around them take 280 KiB.

@@ -1,0 +1,30 @@
+//! Who a peer is: wallets, their key files, and the certificates that prove an address.
+//!
+//! ```text
+//!   keyfile --> Wallet --> cert --> tls  ==== TLS 1.3, both sides present one certificate ====
+//!   words   <->                      |
+//!                                  verify <-- the peer's certificate --> Address
+//! ```
+//!
+//! A wallet is an ed25519 key pair (RFC 8032); its [`Address`](crate::digest::Address) is the SHA-256
+//! of the 32-byte public key. An address that a peer *says* proves nothing: the only addresses this
+//! node believes are those that [`verify`] took from a finished TLS session, where the peer signed
+//! the handshake itself with the key that the address names.
+//!
+//! Everything here is pure but [`keyfile`], which touches the disk, and [`Wallet::generate`], which
+//! asks the system for randomness.
+
+pub mod cert;
+pub mod keyfile;
+mod keytext;
+mod leaf;
+mod refused;
+pub mod tls;
+pub mod verify;
+mod wallet;
+mod words;
+
+pub use keytext::KeyTextError;
+pub use refused::{CertificateRefused, refusal_in};
+pub use wallet::{RandomnessError, Wallet};
+pub use words::WordsError;
