@@ -68,6 +68,9 @@ pub const DELUGES_MAX: usize = 64;
 pub const LISTEN_ADDRESSES_MAX: usize = 8;
 /// By how much a compressed chunk must be smaller than the raw one to be sent: one part in this.
 pub const COMPRESS_GAIN_MIN: usize = 20;
+/// Window that a compressed chunk may ask for, in bytes, where the chunk itself is smaller. Ours
+/// take half of it at most; the encoders of others take more for higher levels.
+pub const ZSTD_WINDOW_BYTES_MAX: usize = MIB;
 
 // --- transport (DESIGN section 6, hostile-peer defaults) ---------------------------------------
 

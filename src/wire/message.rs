@@ -1,5 +1,6 @@
 //! The messages. Adding a variant at the end of an enum is compatible; anything else is not.
 
+use std::fmt;
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
@@ -177,15 +178,87 @@ pub enum CloseCode {
 }
 
 impl Refusal {
+    const ALL: [Self; 9] = [
+        Self::Empty,
+        Self::TooLarge,
+        Self::UnknownMessage,
+        Self::Malformed,
+        Self::NoSuchChunk,
+        Self::NotFound,
+        Self::TooSlow,
+        Self::Unavailable,
+        Self::Cancelled,
+    ];
+
     /// The code on the wire.
     pub const fn code(self) -> u32 {
         self as u32
     }
+
+    /// The refusal with this code, or none: a later version may know more of them.
+    pub fn from_code(code: u64) -> Option<Self> {
+        let known = |refusal: &Self| u64::from(refusal.code()) == code;
+        Self::ALL.into_iter().find(known)
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Empty => "EMPTY",
+            Self::TooLarge => "TOO_LARGE",
+            Self::UnknownMessage => "UNKNOWN_MESSAGE",
+            Self::Malformed => "MALFORMED",
+            Self::NoSuchChunk => "NO_SUCH_CHUNK",
+            Self::NotFound => "NOT_FOUND",
+            Self::TooSlow => "TOO_SLOW",
+            Self::Unavailable => "UNAVAILABLE",
+            Self::Cancelled => "CANCELLED",
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    /// Code and name: `0x06 NOT_FOUND`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#04x} {}", self.code(), self.name())
+    }
 }
 
 impl CloseCode {
+    const ALL: [Self; 8] = [
+        Self::Done,
+        Self::Protocol,
+        Self::BadChunk,
+        Self::Banned,
+        Self::Duplicate,
+        Self::ToSelf,
+        Self::Full,
+        Self::Rate,
+    ];
+
     /// The code on the wire.
     pub const fn code(self) -> u32 {
         self as u32
+    }
+
+    /// The reason with this code, or none: a later version may know more of them.
+    pub fn from_code(code: u64) -> Option<Self> {
+        let known = |reason: &Self| u64::from(reason.code()) == code;
+        Self::ALL.into_iter().find(known)
+    }
+}
+
+impl fmt::Display for CloseCode {
+    /// The name alone: the sentence that goes with it says the rest.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Done => "DONE",
+            Self::Protocol => "PROTOCOL",
+            Self::BadChunk => "BAD_CHUNK",
+            Self::Banned => "BANNED",
+            Self::Duplicate => "DUPLICATE",
+            Self::ToSelf => "TO_SELF",
+            Self::Full => "FULL",
+            Self::Rate => "RATE",
+        })
     }
 }

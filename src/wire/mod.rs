@@ -20,10 +20,20 @@
 //! Goals: bounded memory for every decode, one meaning for every byte string, no state across
 //! streams but the hello. Non-goals: hiding what is asked for from the peer that is asked.
 
+pub mod body;
+mod bounds;
 pub mod compress;
+mod decompress;
 pub mod frame;
+mod frame_error;
+#[doc(hidden)]
+pub mod fuzz;
 mod message;
+mod probe;
+mod zstd_frame;
 
+#[doc(hidden)]
+pub use fuzz::{fuzz_reply, fuzz_request, fuzz_update, fuzz_zstd};
 pub use message::{
     Accept, ChunkRequest, CloseCode, Deluge, Encoding, Hello, Refusal, Reply, Request, Update,
 };
