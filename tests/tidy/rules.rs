@@ -45,6 +45,7 @@ const IMPURE: &[&str] = &[
 /// Files of pure modules that may name one impure thing, and why.
 const IMPURE_FOR_A_REASON: &[(&str, &str, &str)] = &[
     ("src/identity/keyfile.rs", "std::fs", "the key file is disk"),
+    ("src/identity/keyfile.rs", "getrandom", "salts"),
     ("src/identity/wallet.rs", "getrandom", "makes new keys"),
 ];
 
