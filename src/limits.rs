@@ -121,6 +121,8 @@ pub const RESETS_MAX: u32 = 1000;
 pub const IN_FLIGHT_BYTES_MAX: u64 = 32 * MIB as u64;
 /// Bytes read for uploads and not yet taken by the transport, of all peers together.
 pub const SERVING_BYTES_MAX: u64 = 16 * MIB as u64;
+/// Compressed chunks of one container kept for the next asker, in bytes.
+pub const COMPRESSED_CACHE_BYTES: usize = 4 * MIB;
 /// Requests of one peer that may wait to be served.
 pub const UPLOAD_QUEUE_MAX: usize = 256;
 /// Bad chunks of one address, after which it is banned.
