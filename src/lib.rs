@@ -19,5 +19,6 @@ pub mod chunk;
 pub mod digest;
 pub mod identity;
 pub mod limits;
+pub mod manifest;
 pub mod moment;
 pub mod wire;

@@ -51,6 +51,14 @@ pub const MANIFEST_DEPTH_MAX: usize = 4;
 pub const LINK_BYTES_MAX: usize = 4 * KIB;
 /// Addresses (`p=`) and SwarmMasters (`s=`) in a share link, each.
 pub const LINK_PEERS_MAX: usize = 32;
+/// Length of a SwarmMaster's name in a share link, in bytes: the longest host name and a port.
+pub const MASTER_BYTES_MAX: usize = 260;
+/// Latest signing time, in seconds since 1970: the end of the year 9999.
+pub const SIGNED_TIME_MAX_S: u64 = 253_402_300_799;
+/// By how much a signing time may be ahead of our clock before we remark on it.
+pub const SIGNED_AHEAD_MAX: Duration = Duration::from_secs(10 * 60);
+/// Lowest port of a peer that a manifest may make us dial. Below it are other people's services.
+pub const HINT_PORT_MIN: u16 = 1024;
 
 // --- wire (DESIGN section 6) ------------------------------------------------------------------
 
