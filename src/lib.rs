@@ -21,4 +21,5 @@ pub mod identity;
 pub mod limits;
 pub mod manifest;
 pub mod moment;
+pub mod store;
 pub mod wire;

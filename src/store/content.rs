@@ -1,0 +1,221 @@
+//! One container's bytes on disk, and which of its chunks are proven.
+//!
+//! A bit of the bitfield says: these bytes were verified, and written or found on disk since this
+//! [`Content`] was opened (or, for a file that is served where it lies: the manifest says that they
+//! should be there). A disk may forget, so no bit is taken at its word: [`Content::read`] hashes what it
+//! read before it hands it out, and clears the bit if the hash is wrong. A lost bit costs one chunk; a
+//! false one cannot be acted upon.
+//!
+//! What [`Content::finish`] promises: every chunk was verified against the manifest; the disk confirmed
+//! that it holds everything written; and the SHA-256 over all chunks, in order, is the program id. Each
+//! byte of that hash was taken from memory after it was written, or read back from the file; it is not
+//! read a second time from the medium, so a disk that changes a byte afterwards is left for
+//! `read` to notice. If the whole is wrong, every chunk is read and verified again before anyone is
+//! blamed.
+//!
+//! All calls block. Several threads may call at once; none waits for another's disk IO, except that
+//! `finish` is alone with the hash of the whole.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+
+use crate::chunk::{Bitfield, ChunkIndex};
+use crate::manifest::{BadChunk, Layout, Manifest, VerifiedChunk};
+
+use super::backend::Backend;
+use super::error::{OpenError, ReadError, WriteError};
+use super::files::{FileDisk, is_disk_full};
+use super::whole::{Span, Whole};
+
+/// How many chunks of the whole are hashed after a write, at most. More than one, so that the hash
+/// catches up with chunks that came out of order; few, so that the worker soon takes the next job.
+const HASH_AHEAD_CHUNKS: usize = 4;
+
+/// The content of one container.
+pub struct Content {
+    pub(super) manifest: Arc<Manifest>,
+    pub(super) disk: Arc<dyn Backend>,
+    state: Mutex<State>,
+    /// Locked before `state` where both are.
+    whole: Mutex<Whole>,
+}
+
+/// Locked only for a look or a change, never during IO.
+pub(super) struct State {
+    pub(super) have: Bitfield,
+    /// The file is its user's and is not written to: it was complete when opened, or is finished.
+    pub(super) sealed: bool,
+}
+
+impl Content {
+    /// Serves a complete file where it lies. Its size must be the manifest's; its bytes are believed
+    /// until they are read.
+    pub fn seed(manifest: Arc<Manifest>, path: &Path) -> Result<Self, OpenError> {
+        let disk = FileDisk::complete(path, manifest.layout().size())?;
+        let have = Bitfield::full(manifest.layout().chunk_count());
+        let state = State { have, sealed: true };
+        Ok(Self::over(manifest, Arc::new(disk), state))
+    }
+
+    /// Downloads to `path`, which must be free, by way of `path` with `.part` appended, which is
+    /// created or taken over, locked, and given all the space that the container takes.
+    ///
+    /// No bit is set yet: [`resume`](Self::resume) finds what an earlier download left.
+    pub fn download(manifest: Arc<Manifest>, path: &Path) -> Result<Self, OpenError> {
+        let disk = FileDisk::part(path, manifest.layout().size())?;
+        Ok(Self::empty(manifest, Arc::new(disk)))
+    }
+
+    /// A download into any backend.
+    pub(super) fn empty(manifest: Arc<Manifest>, disk: Arc<dyn Backend>) -> Self {
+        let have = Bitfield::empty(manifest.layout().chunk_count());
+        let sealed = false;
+        Self::over(manifest, disk, State { have, sealed })
+    }
+
+    fn over(manifest: Arc<Manifest>, disk: Arc<dyn Backend>, state: State) -> Self {
+        Self {
+            manifest,
+            disk,
+            state: Mutex::new(state),
+            whole: Mutex::new(Whole::new()),
+        }
+    }
+
+    /// Writes a chunk and sets its bit. A chunk that is already there is left alone.
+    ///
+    /// # Panics
+    ///
+    /// If the chunk was verified against another manifest that does not share it.
+    pub fn put(&self, chunk: &VerifiedChunk) -> Result<(), WriteError> {
+        let index = chunk.index();
+        assert_eq!(
+            self.manifest.chunk_hash(index),
+            Some(chunk.digest()),
+            "chunk {index} belongs to another container"
+        );
+        let span = Span::of(self.layout(), index).expect("a chunk with a hash has a place");
+        {
+            let state = self.state();
+            if state.have.contains(index) {
+                return Ok(());
+            }
+            if state.sealed {
+                return Err(WriteError::Sealed {
+                    path: self.path(),
+                    chunk: index,
+                });
+            }
+        }
+        self.write(chunk, span.offset)?;
+        self.state().have.insert(index);
+        self.hash_ahead(chunk);
+        Ok(())
+    }
+
+    /// Reads a chunk and verifies it; `None` if its bit is not set.
+    pub fn read(&self, index: ChunkIndex) -> Result<Option<VerifiedChunk>, ReadError> {
+        if !self.holds(index) {
+            return Ok(None);
+        }
+        self.read_anyway(index).map(Some).inspect_err(|error| {
+            // a read that failed says nothing about the bytes
+            if !matches!(error, ReadError::Io { .. }) {
+                self.state().have.remove(index);
+            }
+        })
+    }
+
+    /// Which chunks are there.
+    pub fn have(&self) -> Bitfield {
+        self.state().have.clone()
+    }
+
+    /// Whether all chunks are there.
+    pub fn is_complete(&self) -> bool {
+        self.state().have.is_full()
+    }
+
+    /// What the bytes should be.
+    pub fn manifest(&self) -> &Arc<Manifest> {
+        &self.manifest
+    }
+
+    /// Where the bytes are now: the `.part` until the download is finished.
+    pub fn path(&self) -> PathBuf {
+        self.disk.path()
+    }
+
+    /// Reads and verifies a chunk that exists, whatever its bit says.
+    pub(super) fn read_anyway(&self, index: ChunkIndex) -> Result<VerifiedChunk, ReadError> {
+        let span = Span::of(self.layout(), index).expect("callers ask only for chunks that exist");
+        let mut bytes = vec![0; span.len];
+        span.read(&self.disk, 0, &mut bytes)?;
+        VerifiedChunk::verify(&self.manifest, index, bytes.into()).map_err(|bad| match bad {
+            BadChunk::Hash {
+                expected, found, ..
+            } => ReadError::Rotten {
+                path: self.path(),
+                chunk: index,
+                expected,
+                found,
+            },
+            BadChunk::NoSuchChunk { .. } | BadChunk::Length { .. } => {
+                unreachable!("the chunk exists and was read at its full length: {bad}")
+            }
+        })
+    }
+
+    fn write(&self, chunk: &VerifiedChunk, offset: u64) -> Result<(), WriteError> {
+        let bytes: &Bytes = chunk.bytes();
+        let (path, chunk) = (|| self.path(), chunk.index());
+        match self.disk.write_at(bytes, offset) {
+            Ok(()) => Ok(()),
+            Err(source) if is_disk_full(&source) => Err(WriteError::DiskFull {
+                path: path(),
+                chunk,
+                len: bytes.len(),
+                source,
+            }),
+            Err(source) => Err(WriteError::Io {
+                path: path(),
+                chunk,
+                source,
+            }),
+        }
+    }
+
+    /// Carries the hash of the whole a little further, unless another thread is at it.
+    fn hash_ahead(&self, chunk: &VerifiedChunk) {
+        let Ok(mut whole) = self.whole.try_lock() else {
+            return;
+        };
+        whole.on_chunk(chunk);
+        for _ in 0..HASH_AHEAD_CHUNKS {
+            // an error shows again in `finish`, which can report it
+            if !self.holds(whole.next()) || whole.read_next(self.layout(), &self.disk).is_err() {
+                return;
+            }
+        }
+    }
+
+    pub(super) fn holds(&self, index: ChunkIndex) -> bool {
+        self.state().have.contains(index)
+    }
+
+    pub(super) fn layout(&self) -> Layout {
+        self.manifest.layout()
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        // each change is one call on the bitfield, which panics before it changes anything
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn whole(&self) -> MutexGuard<'_, Whole> {
+        // a hash that a panic cut short is found wrong by `finish`, which then starts over
+        self.whole.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,143 @@
+//! Turning a complete `.part` into the container.
+//!
+//! Order: the disk confirms the bytes, the whole hash is right, the file is renamed, the folder is
+//! synced. A crash at any point leaves either the `.part`, which [`Content::resume`] takes up, or the
+//! container. What is promised stands in [`content`](super::content).
+
+use std::io;
+use std::path::PathBuf;
+use std::thread;
+
+use crate::chunk::Bitfield;
+use crate::digest::ProgramId;
+
+use super::content::Content;
+use super::error::{FinishError, ReadError};
+use super::whole::Whole;
+
+impl Content {
+    /// Checks the whole of a container that has all its chunks, and gives it its final name. Reads go
+    /// on from the same open file, before, during and after.
+    ///
+    /// A file that already has its name, because it is served where it lies, is only checked. Calling
+    /// again after success does nothing.
+    pub fn finish(&self) -> Result<PathBuf, FinishError> {
+        let mut whole = self.whole();
+        self.require_all()?;
+        if whole.is_proven() {
+            return Ok(self.path());
+        }
+        let (synced, checked) = thread::scope(|scope| {
+            let sync = thread::Builder::new().spawn_scoped(scope, || self.sync());
+            let checked = self.check_whole(&mut whole);
+            let synced = match sync {
+                Ok(thread) => thread.join().expect("a sync does not panic"),
+                Err(_) => self.sync(),
+            };
+            (synced, checked)
+        });
+        synced.map_err(|source| self.forget_all(source))?;
+        checked?;
+        self.publish()?;
+        whole.on_proven();
+        Ok(self.path())
+    }
+
+    /// Makes what was written durable. Nothing was written to a file that is not ours to write.
+    fn sync(&self) -> io::Result<()> {
+        if self.state().sealed {
+            return Ok(());
+        }
+        self.disk.sync()
+    }
+
+    fn require_all(&self) -> Result<(), FinishError> {
+        let state = self.state();
+        if state.have.is_full() {
+            return Ok(());
+        }
+        Err(FinishError::Incomplete {
+            path: self.path(),
+            held: state.have.count(),
+            total: state.have.len(),
+        })
+    }
+
+    /// Compares the hash of the whole with the program id.
+    fn check_whole(&self, whole: &mut Whole) -> Result<(), FinishError> {
+        match self.hash_rest(whole) {
+            Ok(found) if found == self.manifest.program_id() => Ok(()),
+            Err(error @ ReadError::Io { .. }) => Err(error.into()),
+            // chunks that were read back for that hash were not verified again, so any of them, or
+            // the manifest, may be at fault
+            Ok(_) | Err(ReadError::Rotten { .. } | ReadError::Shrunk { .. }) => {
+                *whole = Whole::new();
+                self.check_all(whole)
+            }
+        }
+    }
+
+    fn hash_rest(&self, whole: &mut Whole) -> Result<ProgramId, ReadError> {
+        while whole.next().get() < self.layout().chunk_count() {
+            whole.read_next(self.layout(), &self.disk)?;
+        }
+        Ok(whole.digest())
+    }
+
+    /// Verifies every chunk on disk again, and the hash of the whole over those same bytes.
+    fn check_all(&self, whole: &mut Whole) -> Result<(), FinishError> {
+        let mut lost = 0;
+        for index in self.layout().chunks() {
+            match self.read(index) {
+                Ok(Some(chunk)) => whole.on_chunk(&chunk),
+                Ok(None) | Err(ReadError::Rotten { .. } | ReadError::Shrunk { .. }) => lost += 1,
+                Err(error @ ReadError::Io { .. }) => return Err(error.into()),
+            }
+        }
+        let (path, total) = (self.path(), self.layout().chunk_count());
+        if lost > 0 {
+            return Err(FinishError::Rotten { path, lost, total });
+        }
+        let expected = self.manifest.program_id();
+        match whole.digest() {
+            found if found == expected => Ok(()),
+            found => Err(FinishError::WrongWhole {
+                path,
+                expected,
+                found,
+            }),
+        }
+    }
+
+    /// Clears every bit after a sync that failed.
+    fn forget_all(&self, source: io::Error) -> FinishError {
+        self.state().have = Bitfield::empty(self.layout().chunk_count());
+        FinishError::Sync {
+            path: self.path(),
+            source,
+        }
+    }
+
+    /// Lets go of the file, then gives it its name.
+    fn publish(&self) -> Result<(), FinishError> {
+        let was_sealed = std::mem::replace(&mut self.state().sealed, true);
+        if let Err(source) = self.disk.publish() {
+            self.state().sealed = was_sealed;
+            if source.kind() == io::ErrorKind::AlreadyExists {
+                return Err(FinishError::AlreadyThere {
+                    path: self.disk.destination(),
+                });
+            }
+            return Err(self.not_published(source));
+        }
+        let synced = self.disk.sync_name();
+        synced.map_err(|source| self.not_published(source))
+    }
+
+    fn not_published(&self, source: io::Error) -> FinishError {
+        FinishError::Publish {
+            path: self.path(),
+            source,
+        }
+    }
+}

@@ -1,0 +1,398 @@
+//! Hashing a file that is to become a container: each chunk, and the whole.
+//!
+//! The whole can only be hashed in order, by one thread; so one other thread is enough to hash the
+//! chunks at the same pace, and more would only wait. This thread reads ahead of both:
+//!
+//! ```text
+//! read a block -+-> hash the whole  -+-> the block is free again
+//!               +-> hash the chunks -+
+//! ```
+//!
+//! Memory: the blocks are made once and go round, `BLOCKS` of `BLOCK_BYTES` whatever the size of
+//! the file and of its chunks. A chunk larger than a block is hashed block by block.
+
+use std::fs::{File, Metadata};
+use std::io::{self, Read};
+use std::mem;
+use std::panic::resume_unwind;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::{self, ScopedJoinHandle};
+
+use crate::digest::{Digest, Hasher, ProgramId};
+use crate::limits::MIB;
+use crate::manifest::{Layout, LayoutError};
+
+use super::os::Links;
+use super::regular::open_regular;
+
+/// What one read asks for, in bytes. Small enough to be still in the processor's cache when it is
+/// hashed, large enough that passing it on costs nothing.
+const BLOCK_BYTES: usize = MIB / 2;
+/// Blocks that there are: how far the reader, or one of the hashes, can be ahead.
+const BLOCKS: usize = 16;
+
+/// A file, hashed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ingested {
+    /// How it is cut into chunks.
+    pub layout: Layout,
+    /// SHA-256 of the whole.
+    pub program_id: ProgramId,
+    /// SHA-256 of each chunk, in order.
+    pub chunk_hashes: Vec<Digest>,
+}
+
+/// Why a file cannot become a container.
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    /// It is a folder, a FIFO, a device or the like.
+    #[error("E-FILE: not a regular file: {path}")]
+    NotRegular {
+        /// What is not a file.
+        path: PathBuf,
+    },
+    /// It is empty, or larger than a container can be.
+    #[error("{}: {why}: {path}", why.code())]
+    Size {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with its size.
+        why: LayoutError,
+    },
+    /// It was changed while it was read, so the hashes belong to nothing that ever was.
+    #[error("E-CHANGED: {path} changed while it was read, after {read} of {size} B")]
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// Bytes read until then.
+        read: u64,
+        /// Bytes that it had at first.
+        size: u64,
+    },
+    /// The system refused to open or to read it.
+    #[error("E-IO: cannot read {path}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl IngestError {
+    /// The stable code of this error, with which its text starts.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NotRegular { .. } => "E-FILE",
+            Self::Size { why, .. } => why.code(),
+            Self::Changed { .. } => "E-CHANGED",
+            Self::Io { .. } => "E-IO",
+        }
+    }
+}
+
+/// Hashes a file. `progress` hears how many bytes of it are in the hash of the whole so far; it is
+/// called on a thread of its own.
+pub fn ingest(path: &Path, progress: impl Fn(u64) + Sync) -> Result<Ingested, IngestError> {
+    let source = Source::open(path)?;
+    let layout = Layout::for_size(source.size()).map_err(|why| IngestError::Size {
+        path: path.to_owned(),
+        why,
+    })?;
+    let progress = &progress;
+    let (program_id, chunk_hashes) = thread::scope(|scope| {
+        let (free, blocks) = channel();
+        let (to_whole, whole_blocks) = channel();
+        let (to_chunks, chunk_blocks) = channel();
+        let back = free.clone();
+        let whole = thread::Builder::new()
+            .spawn_scoped(scope, move || hash_whole(&whole_blocks, &back, progress));
+        let chunks = thread::Builder::new()
+            .spawn_scoped(scope, move || hash_chunks(layout, &chunk_blocks, &free));
+        let (whole, chunks) = (source.io(whole)?, source.io(chunks)?);
+        source.read(&blocks, [to_whole, to_chunks])?;
+        Ok((joined(whole), joined(chunks)))
+    })?;
+    Ok(Ingested {
+        layout,
+        program_id,
+        chunk_hashes,
+    })
+}
+
+/// The file that is read.
+struct Source<'a> {
+    path: &'a Path,
+    file: File,
+    /// What the file was like when it was opened.
+    before: Metadata,
+}
+
+impl<'a> Source<'a> {
+    fn open(path: &'a Path) -> Result<Self, IngestError> {
+        match open_regular(File::options().read(true), path, Links::Follow) {
+            Ok(Some((file, before))) => Ok(Self { path, file, before }),
+            Ok(None) => Err(IngestError::NotRegular {
+                path: path.to_owned(),
+            }),
+            Err(source) => Err(IngestError::Io {
+                path: path.to_owned(),
+                source,
+            }),
+        }
+    }
+
+    fn size(&self) -> u64 {
+        self.before.len()
+    }
+
+    /// Reads the file from one end to the other. The readers are told of its end by `readers` being
+    /// dropped.
+    fn read(
+        &self,
+        free: &Receiver<Vec<u8>>,
+        readers: [Sender<Arc<Vec<u8>>>; 2],
+    ) -> Result<(), IngestError> {
+        let (mut read, mut made) = (0, 0);
+        while read < self.size() {
+            let Some(mut block) = next_block(free, &mut made) else {
+                // a reader has panicked; that shows when it is joined
+                return Ok(());
+            };
+            let wanted = (self.size() - read).min(BLOCK_BYTES as u64);
+            block.clear();
+            self.io((&self.file).take(wanted).read_to_end(&mut block))?;
+            read += block.len() as u64;
+            if block.len() as u64 != wanted {
+                return Err(self.changed(read));
+            }
+            let block = Arc::new(block);
+            for reader in &readers {
+                // as above
+                let _ = reader.send(Arc::clone(&block));
+            }
+        }
+        let after = self.io(self.file.metadata())?;
+        let same =
+            after.len() == self.size() && after.modified().ok() == self.before.modified().ok();
+        if same {
+            Ok(())
+        } else {
+            Err(self.changed(read))
+        }
+    }
+
+    fn changed(&self, read: u64) -> IngestError {
+        IngestError::Changed {
+            path: self.path.to_owned(),
+            read,
+            size: self.size(),
+        }
+    }
+
+    fn io<T>(&self, result: io::Result<T>) -> Result<T, IngestError> {
+        result.map_err(|source| IngestError::Io {
+            path: self.path.to_owned(),
+            source,
+        })
+    }
+}
+
+/// A block that is free, or a new one while fewer than `BLOCKS` are `made`; otherwise waits for one.
+/// `None` when nobody is left to give one back.
+fn next_block(free: &Receiver<Vec<u8>>, made: &mut usize) -> Option<Vec<u8>> {
+    if let Ok(block) = free.try_recv() {
+        return Some(block);
+    }
+    if *made == BLOCKS {
+        return free.recv().ok();
+    }
+    *made += 1;
+    Some(Vec::with_capacity(BLOCK_BYTES))
+}
+
+fn hash_whole(
+    blocks: &Receiver<Arc<Vec<u8>>>,
+    free: &Sender<Vec<u8>>,
+    progress: impl Fn(u64),
+) -> ProgramId {
+    let mut hasher = Hasher::new();
+    let mut done = 0;
+    for block in blocks {
+        hasher.update(&block);
+        done += block.len() as u64;
+        give_back(block, free);
+        progress(done);
+    }
+    ProgramId::new(hasher.finish())
+}
+
+fn hash_chunks(
+    layout: Layout,
+    blocks: &Receiver<Arc<Vec<u8>>>,
+    free: &Sender<Vec<u8>>,
+) -> Vec<Digest> {
+    let chunk_size = layout.chunk_size() as usize;
+    let mut hashes = Vec::with_capacity(layout.chunk_count() as usize);
+    let mut hasher = Hasher::new();
+    let mut missing = chunk_size;
+    for block in blocks {
+        let mut rest = block.as_slice();
+        while !rest.is_empty() {
+            let (piece, after) = rest.split_at(missing.min(rest.len()));
+            hasher.update(piece);
+            missing -= piece.len();
+            if missing == 0 {
+                hashes.push(mem::take(&mut hasher).finish());
+                missing = chunk_size;
+            }
+            rest = after;
+        }
+        give_back(block, free);
+    }
+    if missing < chunk_size {
+        hashes.push(hasher.finish());
+    }
+    hashes
+}
+
+/// Returns a block to the reader, if the other hash is done with it too.
+fn give_back(block: Arc<Vec<u8>>, free: &Sender<Vec<u8>>) {
+    if let Some(block) = Arc::into_inner(block) {
+        // the reader has gone when it has read everything
+        let _ = free.send(block);
+    }
+}
+
+/// What a thread returned; if it panicked, so does this one.
+fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| resume_unwind(panic))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+
+    /// Bytes that repeat nowhere near a block's or a chunk's length.
+    fn content(len: usize) -> Vec<u8> {
+        (0..len as u64)
+            .map(|at| (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8)
+            .collect()
+    }
+
+    fn ingest_bytes(bytes: &[u8]) -> Result<Ingested, IngestError> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), bytes).unwrap();
+        ingest(file.path(), |_| {})
+    }
+
+    #[test]
+    fn agrees_with_hashing_everything_in_one_go() {
+        let block = BLOCK_BYTES;
+        for len in [
+            1,
+            32_767,
+            32_768,
+            32_769,
+            block - 1,
+            block,
+            block + 1,
+            3 * block + 32_768,
+            BLOCKS * block + 5,
+        ] {
+            let bytes = content(len);
+            let layout = Layout::for_size(len as u64).unwrap();
+            let chunks = bytes.chunks(layout.chunk_size() as usize);
+            let expected = Ingested {
+                layout,
+                program_id: ProgramId::new(Digest::of(&bytes)),
+                chunk_hashes: chunks.map(Digest::of).collect(),
+            };
+            assert_eq!(ingest_bytes(&bytes).unwrap(), expected, "{len} B");
+        }
+    }
+
+    #[test]
+    fn chunks_larger_than_a_block_are_hashed_piece_by_piece() {
+        let len = 5 * MIB + 3;
+        let layout = Layout::new(len as u64, 2 << 20).unwrap();
+        let bytes = content(len);
+        let (to_chunks, blocks) = channel();
+        let (free, _) = channel();
+        for block in bytes.chunks(BLOCK_BYTES) {
+            to_chunks.send(Arc::new(block.to_vec())).unwrap();
+        }
+        drop(to_chunks);
+        let expected: Vec<_> = bytes.chunks(2 << 20).map(Digest::of).collect();
+        assert_eq!(hash_chunks(layout, &blocks, &free), expected);
+    }
+
+    #[test]
+    fn no_more_blocks_are_made_than_there_should_be() {
+        let (free, blocks) = channel();
+        let mut made = 0;
+        for _ in 0..BLOCKS {
+            assert_eq!(
+                next_block(&blocks, &mut made).unwrap().capacity(),
+                BLOCK_BYTES
+            );
+        }
+        free.send(vec![7]).unwrap();
+        assert_eq!(next_block(&blocks, &mut made), Some(vec![7]));
+        drop(free);
+        assert_eq!(next_block(&blocks, &mut made), None);
+        assert_eq!(made, BLOCKS);
+    }
+
+    #[test]
+    fn progress_ends_at_the_size_of_the_file() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), content(3 * MIB + 1)).unwrap();
+        let last = AtomicU64::new(0);
+        ingest(file.path(), |done| {
+            assert!(last.swap(done, Ordering::Relaxed) < done);
+        })
+        .unwrap();
+        assert_eq!(last.into_inner(), 3 * MIB as u64 + 1);
+    }
+
+    #[test]
+    fn what_cannot_be_a_container_says_why() {
+        let error = ingest_bytes(b"").unwrap_err();
+        assert_eq!(error.code(), "E-SIZE");
+        let text = error.to_string();
+        assert!(text.starts_with("E-SIZE: container is empty: "), "{text}");
+
+        let folder = tempfile::tempdir().unwrap();
+        let error = ingest(folder.path(), |_| {}).unwrap_err();
+        let text = format!("E-FILE: not a regular file: {}", folder.path().display());
+        assert_eq!((error.code(), error.to_string()), ("E-FILE", text));
+
+        let huge = folder.path().join("huge");
+        let too_large = crate::limits::CONTAINER_BYTES_MAX + 1;
+        File::create(&huge).unwrap().set_len(too_large).unwrap();
+        let error = ingest(&huge, |_| {}).unwrap_err();
+        assert!(matches!(
+            error,
+            IngestError::Size { why: LayoutError::TooLarge { size, .. }, .. } if size == too_large
+        ));
+    }
+
+    #[test]
+    fn a_file_that_changes_meanwhile_is_refused() {
+        for new_len in [0, 40 * MIB as u64] {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            file.as_file().set_len(20 * MIB as u64).unwrap();
+            // the first progress comes while the reader still has blocks to wait for
+            let error = ingest(file.path(), |_| file.as_file().set_len(new_len).unwrap());
+            assert!(
+                matches!(error, Err(IngestError::Changed { size, .. }) if size == 20 * MIB as u64),
+                "{error:?}"
+            );
+        }
+    }
+}

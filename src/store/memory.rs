@@ -1,0 +1,156 @@
+//! A disk in RAM that fails when a test tells it to.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::backend::Backend;
+
+/// Granularity of holes, in bytes.
+const PAGE: usize = 4096;
+
+/// The disk. Tests keep a counted reference to it and break it while a container uses it.
+#[derive(Default)]
+pub(super) struct MemoryDisk(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    bytes: Vec<u8>,
+    faults: Vec<Fault>,
+    published: bool,
+    writes: usize,
+}
+
+/// What the disk does wrong until it is [repaired](MemoryDisk::repair).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// Writes stop halfway for want of space.
+    Full,
+    /// Reads fail.
+    Unreadable,
+    /// Writes are not confirmed.
+    Unsynced,
+    /// The final name belongs to another file.
+    NameTaken,
+    /// The final name is not confirmed.
+    NameUnsynced,
+}
+
+impl MemoryDisk {
+    /// Starts to fail in one way.
+    pub(super) fn break_with(&self, fault: Fault) {
+        self.state().faults.push(fault);
+    }
+
+    /// Works again.
+    pub(super) fn repair(&self) {
+        self.state().faults.clear();
+    }
+
+    /// Flips one bit.
+    pub(super) fn flip(&self, at: usize) {
+        self.state().bytes[at] ^= 1;
+    }
+
+    /// Cuts the end off.
+    pub(super) fn truncate(&self, len: usize) {
+        self.state().bytes.truncate(len);
+    }
+
+    /// What it holds.
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        self.state().bytes.clone()
+    }
+
+    /// How many writes came, failed ones included.
+    pub(super) fn writes(&self) -> usize {
+        self.state().writes
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn check(&self, fault: Fault, kind: io::ErrorKind) -> io::Result<()> {
+        if self.faults.contains(&fault) {
+            Err(kind.into())
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl Backend for MemoryDisk {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let state = self.state();
+        state.check(Fault::Unreadable, io::ErrorKind::Other)?;
+        let from = usize::try_from(offset).unwrap().min(state.bytes.len());
+        let rest = &state.bytes[from..];
+        let len = rest.len().min(buffer.len());
+        buffer[..len].copy_from_slice(&rest[..len]);
+        Ok(len)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let mut state = self.state();
+        state.writes += 1;
+        let full = state.check(Fault::Full, io::ErrorKind::StorageFull);
+        let fits = if full.is_ok() {
+            bytes.len()
+        } else {
+            bytes.len() / 2
+        };
+        let from = usize::try_from(offset).unwrap();
+        if state.bytes.len() < from + fits {
+            state.bytes.resize(from + fits, 0);
+        }
+        state.bytes[from..from + fits].copy_from_slice(&bytes[..fits]);
+        full
+    }
+
+    fn reserve(&self, size: u64) -> io::Result<()> {
+        let mut state = self.state();
+        state.check(Fault::Full, io::ErrorKind::StorageFull)?;
+        state.bytes.resize(usize::try_from(size).unwrap(), 0);
+        Ok(())
+    }
+
+    fn data_from(&self, offset: u64) -> io::Result<Option<u64>> {
+        let from = usize::try_from(offset).unwrap();
+        let state = self.state();
+        let page = (from / PAGE * PAGE..state.bytes.len())
+            .step_by(PAGE)
+            .find(|&page| state.bytes[page..].iter().take(PAGE).any(|&byte| byte != 0));
+        Ok(page.map(|page| page.max(from) as u64))
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.state().check(Fault::Unsynced, io::ErrorKind::Other)
+    }
+
+    fn publish(&self) -> io::Result<()> {
+        let mut state = self.state();
+        state.check(Fault::NameTaken, io::ErrorKind::AlreadyExists)?;
+        state.published = true;
+        Ok(())
+    }
+
+    fn sync_name(&self) -> io::Result<()> {
+        self.state()
+            .check(Fault::NameUnsynced, io::ErrorKind::Other)
+    }
+
+    fn path(&self) -> PathBuf {
+        if self.state().published {
+            self.destination()
+        } else {
+            PathBuf::from("memory.part")
+        }
+    }
+
+    fn destination(&self) -> PathBuf {
+        PathBuf::from("memory")
+    }
+}

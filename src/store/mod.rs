@@ -1,0 +1,40 @@
+//! Containers and manifests on disk.
+//!
+//! ```text
+//! create    ingest          a file -> its hashes
+//! share     Content::seed   served where it lies
+//! get       Content::download -> resume -> put, put, put -> finish
+//! either    Content::read   only what its bit says, hashed before it is handed out
+//! ```
+//!
+//! Reading order: `content` (which chunks are proven), `resume` and `finish` (how a download begins and
+//! ends), `whole` (the hash of it all), `backend` and `files` (the disk), then `ingest`,
+//! `manifest_file`, `folders` and `new_file`, which stand alone. `os` is where systems differ.
+//!
+//! All calls block, so they belong on worker threads. Nothing here logs, reads a clock, or knows of
+//! peers.
+
+mod backend;
+mod content;
+mod error;
+mod files;
+mod finish;
+mod folders;
+mod ingest;
+mod manifest_file;
+#[cfg(test)]
+mod memory;
+mod new_file;
+mod os;
+mod regular;
+mod resume;
+#[cfg(test)]
+mod tests;
+mod whole;
+
+pub use content::Content;
+pub use error::{FinishError, OpenError, ReadError, WriteError};
+pub use folders::{Folders, FoldersError};
+pub use ingest::{IngestError, Ingested, ingest};
+pub use manifest_file::{ManifestFileError, read_manifest_file};
+pub use new_file::{replace_file, write_new_file};
