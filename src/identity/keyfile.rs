@@ -10,14 +10,12 @@
 //! * Only a regular file is read, and never through a symbolic link, so that a key does not come from
 //!   elsewhere than it seems to.
 //!
-//! This is the one file of the layer that touches the disk. The folder must exist.
+//! This is the one place of the layer that touches the disk. The folder must exist.
 
-use std::ffi::OsString;
-use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+mod private;
+
+use std::io;
 use std::path::{Path, PathBuf};
-
-use zeroize::Zeroizing;
 
 use super::keytext::{self, KeyTextError};
 use super::wallet::{RandomnessError, Wallet};
@@ -86,7 +84,7 @@ pub enum KeyFileError {
 
 /// Reads the wallet from its file. A passphrase must be given if, and only if, the key has one.
 pub fn load(path: &Path, passphrase: Option<&str>) -> Result<Wallet, KeyFileError> {
-    let bytes = read_private(path)?;
+    let bytes = private::read(path)?;
     keytext::read(&bytes, passphrase).map_err(|source| text_error(path, source))
 }
 
@@ -95,14 +93,9 @@ pub fn create(path: &Path, wallet: &Wallet, passphrase: Option<&str>) -> Result<
     let text = match passphrase {
         None => keytext::write_open(wallet),
         Some(passphrase) => keytext::write_sealed(wallet, passphrase, random()?, random()?)
-            .map_err(|source| text_error(path, source))?,
+            .map_err(|source| text_error(path, source.into()))?,
     };
-    let draft = draft_path(path)?;
-    let written = write_private(&draft, text.as_bytes()).and_then(|()| publish(&draft, path));
-    let removed = fs::remove_file(&draft).map_err(|e| io_error(&draft, "remove", e));
-    written?;
-    removed?;
-    sync_folder(path)
+    private::create(path, text.as_bytes())
 }
 
 /// Reads the wallet from its file, or makes a new one if there is none.
@@ -120,173 +113,188 @@ pub fn load_or_create(path: &Path, passphrase: Option<&str>) -> Result<Wallet, K
     }
 }
 
-/// The contents of a file that nobody else may touch.
-fn read_private(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
-    let named = fs::symlink_metadata(path).map_err(|error| {
-        if error.kind() == io::ErrorKind::NotFound {
-            return KeyFileError::NotFound {
-                path: path.to_owned(),
-            };
-        }
-        io_error(path, "look at", error)
-    })?;
-    check_kind(path, &named)?;
-    let file = File::open(path).map_err(|error| io_error(path, "open", error))?;
-    let opened = file
-        .metadata()
-        .map_err(|error| io_error(path, "look at", error))?;
-    check_kind(path, &opened)?;
-    check_same(path, &named, &opened)?;
-    check_mode(path, &opened)?;
-    read_bounded(path, file)
-}
-
-/// Reads a whole file, which must be short.
-fn read_bounded(path: &Path, file: File) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
-    // Room for all of it from the start: growing would leave copies behind.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(2 * KEY_FILE_BYTES_MAX));
-    let length = file
-        .take(KEY_FILE_BYTES_MAX as u64 + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| io_error(path, "read", error))?;
-    if length > KEY_FILE_BYTES_MAX {
-        return Err(KeyFileError::TooLarge {
-            path: path.to_owned(),
-        });
-    }
-    Ok(bytes)
-}
-
-/// Creates a file for the owner's eyes and writes it to the disk itself.
-fn write_private(path: &Path, bytes: &[u8]) -> Result<(), KeyFileError> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    owner_only(&mut options);
-    let mut file = options
-        .open(path)
-        .map_err(|error| io_error(path, "create", error))?;
-    file.write_all(bytes)
-        .and_then(|()| file.sync_all())
-        .map_err(|error| io_error(path, "write", error))
-}
-
-/// Gives a finished draft its name, unless there is something of that name.
-fn publish(draft: &Path, path: &Path) -> Result<(), KeyFileError> {
-    // Renaming would replace what is there; a second link does not, on any system.
-    fs::hard_link(draft, path).map_err(|error| {
-        if error.kind() == io::ErrorKind::AlreadyExists {
-            return KeyFileError::Exists {
-                path: path.to_owned(),
-            };
-        }
-        io_error(path, "create", error)
-    })
-}
-
-/// A name beside the key file that no other process uses.
-fn draft_path(path: &Path) -> Result<PathBuf, KeyFileError> {
-    let Some(name) = path.file_name() else {
-        let error = io::Error::from(io::ErrorKind::InvalidInput);
-        return Err(io_error(path, "create", error));
-    };
-    let mut draft = OsString::from(".");
-    draft.push(name);
-    draft.push(format!(".{:016x}.draft", u64::from_le_bytes(random()?)));
-    Ok(path.with_file_name(draft))
-}
-
 fn random<const N: usize>() -> Result<[u8; N], KeyFileError> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(RandomnessError::from)?;
     Ok(bytes)
 }
 
-fn check_kind(path: &Path, found: &Metadata) -> Result<(), KeyFileError> {
-    let kind = found.file_type();
-    if kind.is_file() {
-        return Ok(());
-    }
-    Err(KeyFileError::NotRegular {
-        path: path.to_owned(),
-        kind: match (kind.is_symlink(), kind.is_dir()) {
-            (true, _) => "a symbolic link",
-            (_, true) => "a folder",
-            _ => "a device, a pipe or a socket",
-        },
-    })
-}
-
-/// What was opened is what was looked at, and nobody has put a link there in between.
-#[cfg(unix)]
-fn check_same(path: &Path, named: &Metadata, opened: &Metadata) -> Result<(), KeyFileError> {
-    use std::os::unix::fs::MetadataExt as _;
-    if (named.dev(), named.ino()) == (opened.dev(), opened.ino()) {
-        return Ok(());
-    }
-    let error = io::Error::other("it was replaced while it was being opened");
-    Err(io_error(path, "open", error))
-}
-
-#[cfg(unix)]
-fn check_mode(path: &Path, found: &Metadata) -> Result<(), KeyFileError> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let mode = found.permissions().mode() & 0o7777;
-    if mode & !0o600 == 0 {
-        return Ok(());
-    }
-    Err(KeyFileError::Permissions {
-        path: path.to_owned(),
-        mode,
-    })
-}
-
-#[cfg(unix)]
-fn owner_only(options: &mut OpenOptions) {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    options.mode(0o600);
-}
-
-/// A new name is on the disk only once its folder is.
-#[cfg(unix)]
-fn sync_folder(path: &Path) -> Result<(), KeyFileError> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(|error| io_error(folder, "sync", error))
-}
-
-#[cfg(not(unix))]
-fn check_same(_: &Path, _: &Metadata, _: &Metadata) -> Result<(), KeyFileError> {
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn check_mode(_: &Path, _: &Metadata) -> Result<(), KeyFileError> {
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn owner_only(_: &mut OpenOptions) {}
-
-#[cfg(not(unix))]
-fn sync_folder(_: &Path) -> Result<(), KeyFileError> {
-    Ok(())
-}
-
-fn io_error(path: &Path, doing: &'static str, source: io::Error) -> KeyFileError {
-    KeyFileError::Io {
-        path: path.to_owned(),
-        doing,
-        source,
-    }
-}
-
 fn text_error(path: &Path, source: KeyTextError) -> KeyFileError {
     KeyFileError::Text {
         path: path.to_owned(),
         source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::error::Error as _;
+    use std::fs;
+
+    use super::*;
+    use crate::identity::SealError;
+
+    fn wallet() -> Wallet {
+        Wallet::from_seed([3; 32])
+    }
+
+    /// A key file with these contents and this mode, as somebody else might leave it.
+    fn planted(folder: &Path, contents: &[u8], mode: u32) -> PathBuf {
+        let path = folder.join("identity.key");
+        fs::write(&path, contents).unwrap();
+        set_mode(&path, mode);
+        path
+    }
+
+    #[cfg(unix)]
+    fn set_mode(path: &Path, mode: u32) {
+        use std::os::unix::fs::PermissionsExt as _;
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[cfg(not(unix))]
+    fn set_mode(_: &Path, _: u32) {}
+
+    #[test]
+    fn a_created_key_is_loaded_and_leaves_nothing_else_behind() {
+        for passphrase in [None, Some("open sesame")] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("identity.key");
+            create(&path, &wallet(), passphrase).unwrap();
+            let loaded = load(&path, passphrase).unwrap();
+            assert_eq!(loaded.address(), wallet().address());
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_created_key_is_for_its_owner_only() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("identity.key");
+        create(&path, &wallet(), None).unwrap();
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o7777, 0o600);
+    }
+
+    #[test]
+    fn nothing_is_written_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = planted(folder.path(), b"something else", 0o600);
+        let error = create(&path, &wallet(), None).unwrap_err();
+        assert!(matches!(error, KeyFileError::Exists { .. }), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), b"something else");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_key_that_others_may_touch_is_refused_with_the_remedy() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = keytext::write_open(&wallet());
+        for mode in [0o644, 0o640, 0o604, 0o602, 0o610, 0o700, 0o4600, 0o666] {
+            let path = planted(folder.path(), text.as_bytes(), mode);
+            let shown = path.display();
+            assert_eq!(
+                load(&path, None).unwrap_err().to_string(),
+                format!(
+                    "E-KEY-PERMS: {shown} has mode {mode:04o}, looser than 0600; \
+                     run: chmod 600 '{shown}'"
+                )
+            );
+        }
+        for mode in [0o600, 0o400] {
+            let path = planted(folder.path(), text.as_bytes(), mode);
+            assert!(load(&path, None).is_ok(), "{mode:o}");
+            fs::remove_file(&path).unwrap();
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_regular_files_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = planted(
+            folder.path(),
+            keytext::write_open(&wallet()).as_bytes(),
+            0o600,
+        );
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        let socket = folder.path().join("socket");
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        let cases = [
+            (link, "a symbolic link"),
+            (folder.path().to_owned(), "a folder"),
+            (socket, "a device, a pipe or a socket"),
+            (PathBuf::from("/dev/zero"), "a device, a pipe or a socket"),
+        ];
+        for (path, kind) in cases {
+            assert_eq!(
+                load(&path, None).unwrap_err().to_string(),
+                format!("{} is {kind}, expected a regular file", path.display())
+            );
+        }
+    }
+
+    #[test]
+    fn length_and_text_are_checked() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = planted(folder.path(), &[b'x'; KEY_FILE_BYTES_MAX + 1], 0o600);
+        assert_eq!(
+            load(&path, None).unwrap_err().to_string(),
+            format!("{} is longer than 1024 B: not a key file", path.display())
+        );
+        let path = planted(folder.path(), &[b'x'; KEY_FILE_BYTES_MAX], 0o600);
+        let error = load(&path, None).unwrap_err();
+        assert_eq!(
+            error.source().unwrap().to_string(),
+            "line 1: expected `swarmhold-key-v1`"
+        );
+        let nowhere = folder.path().join("nowhere").join("identity.key");
+        let error = create(&nowhere, &wallet(), None).unwrap_err();
+        assert!(matches!(error, KeyFileError::Io { .. }), "{error}");
+    }
+
+    #[test]
+    fn an_existing_key_is_never_replaced_by_a_new_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("identity.key");
+        create(&path, &wallet(), Some("open sesame")).unwrap();
+        let sealed = fs::read(&path).unwrap();
+        for passphrase in [None, Some("wrong")] {
+            load_or_create(&path, passphrase).unwrap_err();
+        }
+        assert_eq!(fs::read(&path).unwrap(), sealed);
+        let empty = create(&folder.path().join("other"), &wallet(), Some("")).unwrap_err();
+        let KeyFileError::Text { source, .. } = empty else {
+            panic!("{empty}");
+        };
+        assert_eq!(
+            source,
+            KeyTextError::Seal(SealError::PassphraseLength { found: 0 })
+        );
+    }
+
+    #[test]
+    fn everyone_who_races_to_create_the_key_gets_the_same_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("identity.key");
+        let start = std::sync::Barrier::new(8);
+        let addresses: BTreeSet<_> = std::thread::scope(|scope| {
+            let race = || {
+                start.wait();
+                load_or_create(&path, None).unwrap().address()
+            };
+            let racers: Vec<_> = (0..8).map(|_| scope.spawn(race)).collect();
+            racers
+                .into_iter()
+                .map(|racer| racer.join().unwrap())
+                .collect()
+        });
+        assert_eq!(addresses.len(), 1);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

@@ -10,28 +10,21 @@
 //! ```
 //!
 //! The address is in the open on purpose: it lets people see whose key this is, and a damaged seed is
-//! noticed instead of becoming another identity. A seal is AES-256-GCM under the key that argon2id
-//! (RFC 9106) derives; every line above it is authenticated with it. The cost that a file asks for is
-//! bounded before it is paid, because a file may come from anywhere.
+//! noticed instead of becoming another identity. The seal vouches for every line above it.
 
 use std::fmt::Write as _;
 
-use argon2::{Algorithm, Argon2, Params, Version};
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use zeroize::Zeroizing;
 
+use super::seal::{Cost, SEALED_BYTES, Seal, SealError};
 use super::wallet::Wallet;
 use crate::digest::Address;
-use crate::limits::{
-    KEY_FILE_BYTES_MAX, KEY_LANES_MAX, KEY_MEMORY_KIB_MAX, KEY_PASSES_MAX, PASSPHRASE_BYTES_MAX,
-};
+use crate::limits::KEY_FILE_BYTES_MAX;
 
 /// First line of every key file: what it is, and in which version.
 const HEADER: &str = "swarmhold-key-v1";
-/// Bytes of the tag that AES-256-GCM puts behind the sealed seed.
-const TAG_BYTES: usize = 16;
 
 /// Why a key file's text does not give a wallet.
 ///
@@ -60,53 +53,19 @@ pub enum KeyTextError {
         /// How many bytes the value must have.
         bytes: usize,
     },
-    /// The passphrase is guarded by more work than this node is willing to do, or by none.
-    #[error("argon2id {what}={found}, expected {min} to {max}")]
-    Cost {
-        /// Which parameter.
-        what: &'static str,
-        /// Its value in the file.
-        found: u32,
-        /// The least that argon2id takes.
-        min: u32,
-        /// The most that this node pays.
-        max: u32,
-    },
     /// The seed makes another wallet than the file says.
     #[error("the key does not belong to the address in line 2: the file is damaged")]
     Address,
     /// The key is sealed and no passphrase was given.
     #[error("the key is protected by a passphrase and none was given")]
     PassphraseMissing,
-    /// The seal does not open.
-    #[error("wrong passphrase, or the file is damaged")]
-    PassphraseWrong,
     /// A passphrase was given for a key that has none. Whoever gave it believes the key protected.
     #[error("a passphrase was given, but the key is not protected by one")]
     PassphraseUnused,
-    /// The passphrase is empty or too long.
-    #[error("passphrase of {found} B, expected 1 to {PASSPHRASE_BYTES_MAX}")]
-    PassphraseLength {
-        /// Bytes of the passphrase.
-        found: usize,
-    },
+    /// The key is sealed, and the seal cannot be made or opened.
+    #[error(transparent)]
+    Seal(#[from] SealError),
 }
-
-/// What argon2id is to spend on one guess of the passphrase.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Cost {
-    memory_kib: u32,
-    passes: u32,
-    lanes: u32,
-}
-
-/// What new files ask for: 32 MiB, above OWASP's floor of 19 MiB twice, and well within what a small
-/// machine has to spare.
-const COST: Cost = Cost {
-    memory_kib: 32 * 1024,
-    passes: 4,
-    lanes: 1,
-};
 
 /// Writes a key in the open.
 pub(super) fn write_open(wallet: &Wallet) -> Zeroizing<String> {
@@ -123,34 +82,20 @@ pub(super) fn write_sealed(
     passphrase: &str,
     salt: [u8; 16],
     nonce: [u8; 12],
-) -> Result<Zeroizing<String>, KeyTextError> {
-    seal(wallet, passphrase, COST, salt, nonce)
-}
-
-/// [`write_sealed`] at a given cost.
-fn seal(
-    wallet: &Wallet,
-    passphrase: &str,
-    cost: Cost,
-    salt: [u8; 16],
-    nonce: [u8; 12],
-) -> Result<Zeroizing<String>, KeyTextError> {
-    let key = derive(passphrase, cost, &salt)?;
+) -> Result<Zeroizing<String>, SealError> {
+    let cost = Cost::STANDARD;
     let mut text = head(wallet);
-    writeln!(text, "{}", cost.to_line()).expect("a String takes any text");
-    for (name, value) in [("salt", &salt[..]), ("nonce", &nonce[..])] {
-        writeln!(text, "{name} {}", BASE64.encode(value)).expect("a String takes any text");
-    }
-    // Room for the tag from the start: growing would leave the seed behind.
-    let mut sealed = Zeroizing::new(Vec::with_capacity(32 + TAG_BYTES));
-    sealed.extend_from_slice(wallet.seed());
-    key.seal_in_place_append_tag(
-        Nonce::assume_unique_for_key(nonce),
-        Aad::from(text.as_bytes()),
-        &mut *sealed,
-    )
-    .expect("32 bytes are within what AES-GCM seals");
-    writeln!(text, "sealed {}", BASE64.encode(&*sealed)).expect("a String takes any text");
+    push_line(&mut text, &cost.to_line());
+    push_line(&mut text, &format!("salt {}", BASE64.encode(salt)));
+    push_line(&mut text, &format!("nonce {}", BASE64.encode(nonce)));
+    let seal = Seal {
+        cost,
+        salt,
+        nonce,
+        above: &text,
+    };
+    let sealed = seal.close(wallet.seed(), passphrase)?;
+    push_line(&mut text, &format!("sealed {}", BASE64.encode(&*sealed)));
     Ok(text)
 }
 
@@ -160,134 +105,86 @@ pub(super) fn read(bytes: &[u8], passphrase: Option<&str>) -> Result<Wallet, Key
         at: error.valid_up_to(),
     })?;
     let mut lines = Lines::of(text);
-    lines.expect(HEADER, "`swarmhold-key-v1`")?;
-    let address: Address = lines
-        .field("address ", "`address` and 64 lowercase hex digits")?
-        .parse()
-        .map_err(|_| lines.error("`address` and 64 lowercase hex digits"))?;
-    let expected = "`seed` or `argon2id`";
-    let wallet = if let Some(seed) = lines.next(expected)?.strip_prefix("seed ") {
-        if passphrase.is_some() {
-            return Err(KeyTextError::PassphraseUnused);
-        }
-        Wallet::from_seed(*lines.bytes::<32>(seed)?)
+    if lines.next("`swarmhold-key-v1`")? != HEADER {
+        return Err(lines.error("`swarmhold-key-v1`"));
+    }
+    let address = read_address(&mut lines)?;
+    let expected = "`seed`, or `argon2id` with its cost";
+    let line = lines.next(expected)?;
+    let seed = if let Some(seed) = line.strip_prefix("seed ") {
+        read_open(&mut lines, seed, passphrase)?
     } else {
-        let cost = Cost::from_line(lines.current).ok_or_else(|| lines.error(expected))?;
-        open(text, &mut lines, cost, passphrase)?
+        let cost = Cost::from_line(line).ok_or_else(|| lines.error(expected))?;
+        read_sealed(&mut lines, cost, passphrase)?
     };
-    lines.end()?;
+    let wallet = Wallet::from_seed(*seed);
     if wallet.address() != address {
         return Err(KeyTextError::Address);
     }
     Ok(wallet)
 }
 
-/// Opens the seal, of which everything above has been read.
-fn open(
-    text: &str,
+fn read_address(lines: &mut Lines<'_>) -> Result<Address, KeyTextError> {
+    let expected = "`address` and 64 lowercase hex digits";
+    let digits = lines.field("address ", expected)?;
+    digits.parse().map_err(|_| lines.error(expected))
+}
+
+/// The seed of a line that says it in the open.
+fn read_open(
+    lines: &mut Lines<'_>,
+    seed: &str,
+    passphrase: Option<&str>,
+) -> Result<Zeroizing<[u8; 32]>, KeyTextError> {
+    let seed = lines.bytes(seed)?;
+    lines.end()?;
+    if passphrase.is_some() {
+        return Err(KeyTextError::PassphraseUnused);
+    }
+    Ok(seed)
+}
+
+/// The seed of the lines that follow a cost.
+fn read_sealed(
     lines: &mut Lines<'_>,
     cost: Cost,
     passphrase: Option<&str>,
-) -> Result<Wallet, KeyTextError> {
+) -> Result<Zeroizing<[u8; 32]>, KeyTextError> {
     cost.check()?;
     let salt = lines.field("salt ", "`salt`")?;
-    let salt = lines.bytes::<16>(salt)?;
+    let salt = *lines.bytes(salt)?;
     let nonce = lines.field("nonce ", "`nonce`")?;
-    let nonce = lines.bytes::<12>(nonce)?;
-    let above = &text[..lines.offset];
+    let nonce = *lines.bytes(nonce)?;
+    let above = lines.read();
     let sealed = lines.field("sealed ", "`sealed`")?;
-    let mut sealed = lines.bytes::<{ 32 + TAG_BYTES }>(sealed)?;
+    let sealed = lines.bytes::<SEALED_BYTES>(sealed)?;
     lines.end()?;
-    let key = derive(
-        passphrase.ok_or(KeyTextError::PassphraseMissing)?,
+    let passphrase = passphrase.ok_or(KeyTextError::PassphraseMissing)?;
+    let seal = Seal {
         cost,
-        &salt,
-    )?;
-    let seed = key
-        .open_in_place(
-            Nonce::assume_unique_for_key(*nonce),
-            Aad::from(above.as_bytes()),
-            &mut *sealed,
-        )
-        .map_err(|_| KeyTextError::PassphraseWrong)?;
-    let mut copy = Zeroizing::new([0; 32]);
-    copy.copy_from_slice(seed);
-    Ok(Wallet::from_seed(*copy))
+        salt,
+        nonce,
+        above,
+    };
+    Ok(seal.open(sealed, passphrase)?)
 }
 
 /// The lines that both forms begin with.
 fn head(wallet: &Wallet) -> Zeroizing<String> {
+    // Room for all of it from the start: growing would leave copies of the seed behind.
     let mut text = Zeroizing::new(String::with_capacity(KEY_FILE_BYTES_MAX));
-    writeln!(text, "{HEADER}\naddress {}", wallet.address()).expect("a String takes any text");
+    push_line(&mut text, HEADER);
+    push_line(&mut text, &format!("address {}", wallet.address()));
     text
 }
 
-/// The key that a passphrase makes, taken byte for byte as typed.
-fn derive(passphrase: &str, cost: Cost, salt: &[u8; 16]) -> Result<LessSafeKey, KeyTextError> {
-    if passphrase.is_empty() || passphrase.len() > PASSPHRASE_BYTES_MAX {
-        return Err(KeyTextError::PassphraseLength {
-            found: passphrase.len(),
-        });
-    }
-    let params = Params::new(cost.memory_kib, cost.passes, cost.lanes, Some(32))
-        .expect("the cost has been checked against argon2id's own bounds");
-    let mut key = Zeroizing::new([0; 32]);
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-        .hash_password_into(passphrase.as_bytes(), salt, key.as_mut())
-        .expect("salt and output have lengths that argon2id takes");
-    let key = UnboundKey::new(&AES_256_GCM, key.as_ref()).expect("the key has 32 bytes");
-    Ok(LessSafeKey::new(key))
-}
-
-impl Cost {
-    fn to_line(self) -> String {
-        format!(
-            "argon2id memory-kib={} passes={} lanes={}",
-            self.memory_kib, self.passes, self.lanes
-        )
-    }
-
-    /// Exactly what [`Self::to_line`] writes.
-    fn from_line(line: &str) -> Option<Self> {
-        let mut words = line.strip_prefix("argon2id ")?.split(' ');
-        let mut number = |name: &str| words.next()?.strip_prefix(name)?.parse().ok();
-        let cost = Self {
-            memory_kib: number("memory-kib=")?,
-            passes: number("passes=")?,
-            lanes: number("lanes=")?,
-        };
-        (cost.to_line() == line).then_some(cost)
-    }
-
-    /// Refuses what this node would not pay, and what argon2id does not take (RFC 9106 section 3.1).
-    fn check(self) -> Result<(), KeyTextError> {
-        let within = |what, found, min, max| {
-            if (min..=max).contains(&found) {
-                return Ok(());
-            }
-            Err(KeyTextError::Cost {
-                what,
-                found,
-                min,
-                max,
-            })
-        };
-        within("lanes", self.lanes, 1, KEY_LANES_MAX)?;
-        within("passes", self.passes, 1, KEY_PASSES_MAX)?;
-        let memory_min = 8 * self.lanes;
-        within(
-            "memory-kib",
-            self.memory_kib,
-            memory_min,
-            KEY_MEMORY_KIB_MAX,
-        )
-    }
+fn push_line(text: &mut String, line: &str) {
+    writeln!(text, "{line}").expect("a String takes any text");
 }
 
 /// Walks a text line by line and knows where it is.
 struct Lines<'t> {
     text: &'t str,
-    current: &'t str,
     number: usize,
     /// Bytes of the text that have been read, line ends included.
     offset: usize,
@@ -297,7 +194,6 @@ impl<'t> Lines<'t> {
     fn of(text: &'t str) -> Self {
         Self {
             text,
-            current: "",
             number: 0,
             offset: 0,
         }
@@ -309,16 +205,8 @@ impl<'t> Lines<'t> {
         let (line, _) = self.text[self.offset..]
             .split_once('\n')
             .ok_or_else(|| self.error(expected))?;
-        self.current = line;
         self.offset += line.len() + 1;
         Ok(line)
-    }
-
-    fn expect(&mut self, whole: &str, expected: &'static str) -> Result<(), KeyTextError> {
-        if self.next(expected)? == whole {
-            return Ok(());
-        }
-        Err(self.error(expected))
     }
 
     /// What follows the name at the start of the next line.
@@ -335,12 +223,17 @@ impl<'t> Lines<'t> {
             bytes: N,
         };
         let decoded = Zeroizing::new(BASE64.decode(value).map_err(|_| wrong.clone())?);
-        let mut bytes = Zeroizing::new([0; N]);
         if decoded.len() != N {
             return Err(wrong);
         }
+        let mut bytes = Zeroizing::new([0; N]);
         bytes.copy_from_slice(&decoded);
         Ok(bytes)
+    }
+
+    /// Everything read so far.
+    fn read(&self) -> &'t str {
+        &self.text[..self.offset]
     }
 
     /// Nothing follows.
@@ -357,5 +250,116 @@ impl<'t> Lines<'t> {
             line: self.number,
             expected,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OPEN: &str = "swarmhold-key-v1\n\
+        address b62e867fa2f33afe62d5d6b1642e1621d543307846b2a57b897e710919b76709\n\
+        seed AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM=\n";
+
+    fn wallet() -> Wallet {
+        Wallet::from_seed([3; 32])
+    }
+
+    fn sealed() -> String {
+        let text = write_sealed(&wallet(), "open sesame", [1; 16], [2; 12]).unwrap();
+        text.to_string()
+    }
+
+    fn error_of(text: &str, passphrase: Option<&str>) -> String {
+        read(text.as_bytes(), passphrase).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn an_open_key_is_three_lines() {
+        assert_eq!(*write_open(&wallet()), OPEN);
+        let read = read(OPEN.as_bytes(), None).unwrap();
+        assert_eq!(read.address(), wallet().address());
+    }
+
+    #[test]
+    fn a_sealed_key_opens_with_its_passphrase_only() {
+        let text = sealed();
+        assert!(text.len() < KEY_FILE_BYTES_MAX);
+        assert!(
+            !text.contains("AwMDAw"),
+            "the seed is not in the open: {text}"
+        );
+        let opened = read(text.as_bytes(), Some("open sesame")).unwrap();
+        assert_eq!(opened.address(), wallet().address());
+        assert_eq!(
+            error_of(&text, Some("open sesam")),
+            "wrong passphrase, or the file is damaged"
+        );
+        assert_eq!(
+            error_of(&text, None),
+            "the key is protected by a passphrase and none was given"
+        );
+        let relabelled = text.replacen("address b6", "address b7", 1);
+        assert_eq!(
+            error_of(&relabelled, Some("open sesame")),
+            "wrong passphrase, or the file is damaged"
+        );
+    }
+
+    #[test]
+    fn malformed_texts_say_which_line() {
+        let header = "line 1: expected `swarmhold-key-v1`";
+        let address = "line 2: expected `address` and 64 lowercase hex digits";
+        let third = "line 3: expected `seed`, or `argon2id` with its cost";
+        let damaged = "the key does not belong to the address in line 2: the file is damaged";
+        let sealed = sealed();
+        let cases = [
+            (String::new(), header),
+            (OPEN.replace("v1", "v2"), header),
+            (OPEN.replace('\n', "\r\n"), header),
+            (OPEN.replace("address", "adress"), address),
+            (OPEN.replace("b62e867f", "b62E867f"), address),
+            (OPEN.replace("b62e867f", "b62e8670"), damaged),
+            (OPEN.replace("seed AwMD", "seed BwMD"), damaged),
+            (OPEN.replace("seed", "sead"), third),
+            (OPEN.trim_end().to_owned(), third),
+            (
+                OPEN.replace("AwMDAw", "Aw*DAw"),
+                "line 3: expected 32 bytes in base64",
+            ),
+            (
+                OPEN.replace("AwMDAwMD", "AwMD"),
+                "line 3: expected 32 bytes in base64",
+            ),
+            (format!("{OPEN}\n"), "line 4: expected the end of the file"),
+            (sealed.replace("salt", "slat"), "line 4: expected `salt`"),
+            (
+                sealed.replace("AQEBAQ", ""),
+                "line 4: expected 16 bytes in base64",
+            ),
+            (sealed.replace("nonce", "once"), "line 5: expected `nonce`"),
+            (
+                sealed.replace("sealed", "seeled"),
+                "line 6: expected `sealed`",
+            ),
+            (format!("{sealed}x"), "line 7: expected the end of the file"),
+            (
+                sealed.replace("=32768", "=999999"),
+                "argon2id memory-kib=999999, expected 8 to 262144",
+            ),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(error_of(&text, None), expected, "{text}");
+        }
+        let not_text = read(b"swarmhold\xff", None).unwrap_err();
+        assert_eq!(not_text.to_string(), "not UTF-8 from byte 9 on");
+    }
+
+    #[test]
+    fn a_passphrase_for_an_open_key_is_not_ignored() {
+        assert_eq!(
+            error_of(OPEN, Some("open sesame")),
+            "a passphrase was given, but the key is not protected by one"
+        );
     }
 }

@@ -19,6 +19,7 @@ pub mod keyfile;
 mod keytext;
 mod leaf;
 mod refused;
+mod seal;
 pub mod tls;
 pub mod verify;
 mod wallet;
@@ -26,5 +27,6 @@ mod words;
 
 pub use keytext::KeyTextError;
 pub use refused::{CertificateRefused, refusal_in};
+pub use seal::SealError;
 pub use wallet::{RandomnessError, Wallet};
 pub use words::WordsError;

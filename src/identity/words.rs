@@ -98,9 +98,10 @@ fn normalize(text: &str) -> Result<Zeroizing<String>, WordsError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::digest::Digest;
 
     fn wallet() -> Wallet {
-        Wallet::from_seed(std::array::from_fn(|i| i as u8))
+        Wallet::from_seed(*Digest::of(b"words").as_bytes())
     }
 
     #[test]
