@@ -24,7 +24,7 @@ pub enum BodyError {
 }
 
 /// Whether a body of `len` bytes can be the chunk of `chunk_len` bytes in this encoding: exactly
-/// as long where raw, shorter where compressed. The last chunk is as short as the container leaves it.
+/// as long where raw, shorter where compressed.
 pub const fn body_len_allowed(
     encoding: Encoding,
     len: u32,

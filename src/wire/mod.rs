@@ -17,6 +17,9 @@
 //!
 //! A request that is not well-formed is answered with a stream reset carrying a [`Refusal`] code.
 //!
+//! Reading order: `message` (what is said), `bounds` (how much of it), `frame` (its bytes), `body`
+//! (how long a chunk's bytes may be), `compress` and `decompress` (making them fewer, and back).
+//!
 //! Goals: bounded memory for every decode, one meaning for every byte string, no state across
 //! streams but the hello. Non-goals: hiding what is asked for from the peer that is asked.
 

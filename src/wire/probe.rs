@@ -5,14 +5,14 @@
 
 use crate::limits::KIB;
 
-/// The shortest sample, in bytes; shorter ones say nothing. It is a sixteenth of the smallest chunk.
+/// The shortest sample, in bytes; less says nothing. It is a sixteenth of the smallest chunk.
 pub(super) const BYTES_MIN: usize = 2 * KIB;
 /// The longest sample, in bytes: a thousandth of the largest chunk.
 pub(super) const BYTES_MAX: usize = 16 * KIB;
 /// A sample is one part in this of a chunk, between the two.
 const SHARE: usize = 64;
 /// One piece, in bytes.
-const PIECE_BYTES: usize = KIB;
+const PIECE_BYTES: usize = KIB / 2;
 
 /// Puts a sample of the chunk into `sample`, in place of what was there.
 pub(super) fn sample(chunk: &[u8], sample: &mut Vec<u8>) {

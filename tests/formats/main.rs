@@ -1,0 +1,3 @@
+//! The formats, fed with what honest and hostile peers, publishers and disks may hold.
+
+mod wire;
