@@ -139,7 +139,13 @@ fn impure_names_are_seen() {
             &[],
         ),
         ("src/swarm/tests.rs", "use std::fs;", &[]),
+        (
+            "src/wire/mod.rs",
+            "#[cfg(test)]\nmod fuzz;\nuse std::fs;",
+            &["mod.rs:3:"],
+        ),
         ("src/identity/keyfile.rs", "use std::fs;", &[]),
+        ("src/identity/keyfile/private.rs", "use std::fs;", &[]),
         (
             "src/identity/keyfile.rs",
             "use tokio::fs;",
@@ -188,6 +194,8 @@ fn growth_is_seen() {
         &format!("trait T {{ fn t(); {long_fn} }}"),
         &["fn f: 71"],
     );
+    let table = format!("#[cfg(test)]\nmod tests {{ {long_fn} }}");
+    expect(rule(&[]), "src/a.rs", &table, &[]);
 }
 
 #[test]
