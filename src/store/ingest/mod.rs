@@ -8,11 +8,12 @@
 //!               +-> hash the chunks -+
 //! ```
 //!
-//! Memory: the blocks are made once and go round, `BLOCKS` of `BLOCK_BYTES` whatever the size of
-//! the file and of its chunks. A chunk larger than a block is hashed block by block.
+//! A chunk larger than a block is hashed block by block, so memory is that of the blocks
+//! (`read_ahead`), 8 MiB, whatever the size of the file and of its chunks.
 
-use std::fs::{File, Metadata};
-use std::io::{self, Read};
+mod read_ahead;
+
+use std::io;
 use std::mem;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
@@ -21,17 +22,9 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, ScopedJoinHandle};
 
 use crate::digest::{Digest, Hasher, ProgramId};
-use crate::limits::MIB;
 use crate::manifest::{Layout, LayoutError};
 
-use super::os::Links;
-use super::regular::open_regular;
-
-/// What one read asks for, in bytes. Small enough to be still in the processor's cache when it is
-/// hashed, large enough that passing it on costs nothing.
-const BLOCK_BYTES: usize = MIB / 2;
-/// Blocks that there are: how far the reader, or one of the hashes, can be ahead.
-const BLOCKS: usize = 16;
+use self::read_ahead::{Source, give_back};
 
 /// A file, hashed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,97 +115,6 @@ pub fn ingest(path: &Path, progress: impl Fn(u64) + Sync) -> Result<Ingested, In
     })
 }
 
-/// The file that is read.
-struct Source<'a> {
-    path: &'a Path,
-    file: File,
-    /// What the file was like when it was opened.
-    before: Metadata,
-}
-
-impl<'a> Source<'a> {
-    fn open(path: &'a Path) -> Result<Self, IngestError> {
-        match open_regular(File::options().read(true), path, Links::Follow) {
-            Ok(Some((file, before))) => Ok(Self { path, file, before }),
-            Ok(None) => Err(IngestError::NotRegular {
-                path: path.to_owned(),
-            }),
-            Err(source) => Err(IngestError::Io {
-                path: path.to_owned(),
-                source,
-            }),
-        }
-    }
-
-    fn size(&self) -> u64 {
-        self.before.len()
-    }
-
-    /// Reads the file from one end to the other. The readers are told of its end by `readers` being
-    /// dropped.
-    fn read(
-        &self,
-        free: &Receiver<Vec<u8>>,
-        readers: [Sender<Arc<Vec<u8>>>; 2],
-    ) -> Result<(), IngestError> {
-        let (mut read, mut made) = (0, 0);
-        while read < self.size() {
-            let Some(mut block) = next_block(free, &mut made) else {
-                // a reader has panicked; that shows when it is joined
-                return Ok(());
-            };
-            let wanted = (self.size() - read).min(BLOCK_BYTES as u64);
-            block.clear();
-            self.io((&self.file).take(wanted).read_to_end(&mut block))?;
-            read += block.len() as u64;
-            if block.len() as u64 != wanted {
-                return Err(self.changed(read));
-            }
-            let block = Arc::new(block);
-            for reader in &readers {
-                // as above
-                let _ = reader.send(Arc::clone(&block));
-            }
-        }
-        let after = self.io(self.file.metadata())?;
-        let same =
-            after.len() == self.size() && after.modified().ok() == self.before.modified().ok();
-        if same {
-            Ok(())
-        } else {
-            Err(self.changed(read))
-        }
-    }
-
-    fn changed(&self, read: u64) -> IngestError {
-        IngestError::Changed {
-            path: self.path.to_owned(),
-            read,
-            size: self.size(),
-        }
-    }
-
-    fn io<T>(&self, result: io::Result<T>) -> Result<T, IngestError> {
-        result.map_err(|source| IngestError::Io {
-            path: self.path.to_owned(),
-            source,
-        })
-    }
-}
-
-/// A block that is free, or a new one while fewer than `BLOCKS` are `made`; otherwise waits for one.
-/// `None` when nobody is left to give one back.
-fn next_block(free: &Receiver<Vec<u8>>, made: &mut usize) -> Option<Vec<u8>> {
-    if let Ok(block) = free.try_recv() {
-        return Some(block);
-    }
-    if *made == BLOCKS {
-        return free.recv().ok();
-    }
-    *made += 1;
-    Some(Vec::with_capacity(BLOCK_BYTES))
-}
-
 fn hash_whole(
     blocks: &Receiver<Arc<Vec<u8>>>,
     free: &Sender<Vec<u8>>,
@@ -258,14 +160,6 @@ fn hash_chunks(
     hashes
 }
 
-/// Returns a block to the reader, if the other hash is done with it too.
-fn give_back(block: Arc<Vec<u8>>, free: &Sender<Vec<u8>>) {
-    if let Some(block) = Arc::into_inner(block) {
-        // the reader has gone when it has read everything
-        let _ = free.send(block);
-    }
-}
-
 /// What a thread returned; if it panicked, so does this one.
 fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
     thread.join().unwrap_or_else(|panic| resume_unwind(panic))
@@ -273,9 +167,12 @@ fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
     use std::sync::atomic::{AtomicU64, Ordering};
 
+    use super::read_ahead::{BLOCK_BYTES, BLOCKS};
     use super::*;
+    use crate::limits::MIB;
 
     /// Bytes that repeat nowhere near a block's or a chunk's length.
     fn content(len: usize) -> Vec<u8> {
@@ -329,23 +226,6 @@ mod tests {
         drop(to_chunks);
         let expected: Vec<_> = bytes.chunks(2 << 20).map(Digest::of).collect();
         assert_eq!(hash_chunks(layout, &blocks, &free), expected);
-    }
-
-    #[test]
-    fn no_more_blocks_are_made_than_there_should_be() {
-        let (free, blocks) = channel();
-        let mut made = 0;
-        for _ in 0..BLOCKS {
-            assert_eq!(
-                next_block(&blocks, &mut made).unwrap().capacity(),
-                BLOCK_BYTES
-            );
-        }
-        free.send(vec![7]).unwrap();
-        assert_eq!(next_block(&blocks, &mut made), Some(vec![7]));
-        drop(free);
-        assert_eq!(next_block(&blocks, &mut made), None);
-        assert_eq!(made, BLOCKS);
     }
 
     #[test]

@@ -1,103 +1,11 @@
-//! A container's life on disk: from a `.part` to a name, and what may go wrong on the way.
+//! Containers in real files.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use bytes::Bytes;
-
-use super::memory::{Fault, MemoryDisk};
-use super::{Content, FinishError, OpenError, ReadError, WriteError};
-use crate::chunk::{Bitfield, ChunkIndex};
-use crate::digest::{Address, Digest, ProgramId};
-use crate::manifest::{Draft, Layout, Manifest, VerifiedChunk};
-
-const CHUNK: usize = 32_768;
-
-/// A container in memory, to be stored.
-struct Sample {
-    manifest: Arc<Manifest>,
-    bytes: Vec<u8>,
-}
-
-impl Sample {
-    fn of_size(len: usize) -> Self {
-        let bytes = (0..len as u64)
-            .map(|at| (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8)
-            .collect();
-        Self::of(bytes)
-    }
-
-    fn of(bytes: Vec<u8>) -> Self {
-        let program_id = ProgramId::new(Digest::of(&bytes));
-        Self::claiming(bytes, program_id)
-    }
-
-    /// A container whose manifest may lie about the whole.
-    fn claiming(bytes: Vec<u8>, program_id: ProgramId) -> Self {
-        let layout = Layout::for_size(bytes.len() as u64).unwrap();
-        let draft = Draft {
-            name: "sample".into(),
-            layout,
-            program_id,
-            chunk_hashes: bytes
-                .chunks(layout.chunk_size() as usize)
-                .map(Digest::of)
-                .collect(),
-            reach: None,
-            time: 0,
-            peers: vec![],
-        };
-        let manifest = draft.unsigned(Address::new(Digest::of(b"key"))).unwrap();
-        Self {
-            manifest: Arc::new(manifest),
-            bytes,
-        }
-    }
-
-    fn chunk(&self, index: u32) -> VerifiedChunk {
-        let index = ChunkIndex::new(index);
-        let from = index.as_usize() * CHUNK;
-        let to = self.bytes.len().min(from + CHUNK);
-        let bytes = Bytes::copy_from_slice(&self.bytes[from..to]);
-        VerifiedChunk::verify(&self.manifest, index, bytes).unwrap()
-    }
-
-    fn chunks(&self) -> impl DoubleEndedIterator<Item = VerifiedChunk> {
-        (0..self.manifest.layout().chunk_count()).map(|index| self.chunk(index))
-    }
-
-    fn in_memory(&self) -> (Arc<MemoryDisk>, Content) {
-        let disk = Arc::new(MemoryDisk::default());
-        let content = Content::empty(Arc::clone(&self.manifest), disk.clone());
-        (disk, content)
-    }
-
-    fn download(&self, path: &Path) -> Result<Content, OpenError> {
-        Content::download(Arc::clone(&self.manifest), path)
-    }
-
-    fn seed(&self, path: &Path) -> Result<Content, OpenError> {
-        Content::seed(Arc::clone(&self.manifest), path)
-    }
-}
-
-fn put_all(content: &Content, sample: &Sample) {
-    sample
-        .chunks()
-        .for_each(|chunk| content.put(&chunk).unwrap());
-}
-
-fn read(content: &Content, index: u32) -> Result<Option<Bytes>, ReadError> {
-    let chunk = content.read(ChunkIndex::new(index))?;
-    Ok(chunk.map(VerifiedChunk::into_bytes))
-}
-
-fn held(content: &Content) -> Vec<u32> {
-    content.have().iter().map(ChunkIndex::get).collect()
-}
+use super::*;
 
 fn part_of(path: &Path) -> PathBuf {
     let mut part = path.as_os_str().to_owned();
@@ -139,19 +47,6 @@ fn what_was_downloaded_is_the_container() {
 }
 
 #[test]
-fn chunks_may_come_in_any_order_and_more_than_once() {
-    let sample = Sample::of_size(20 * CHUNK + 5);
-    let (disk, content) = sample.in_memory();
-    for chunk in sample.chunks().rev() {
-        content.put(&chunk).unwrap();
-        content.put(&chunk).unwrap();
-    }
-    assert_eq!(disk.writes(), 21);
-    assert_eq!(content.finish().unwrap(), Path::new("memory"));
-    assert_eq!(disk.bytes(), sample.bytes);
-}
-
-#[test]
 fn four_threads_put_and_read_at_once() {
     let sample = Sample::of_size(64 * CHUNK + 1);
     let folder = tempfile::tempdir().unwrap();
@@ -174,60 +69,6 @@ fn four_threads_put_and_read_at_once() {
     });
     assert_eq!(content.finish().unwrap(), path);
     assert_eq!(fs::read(&path).unwrap(), sample.bytes);
-}
-
-#[test]
-fn a_write_that_fails_sets_no_bit_and_may_be_tried_again() {
-    let sample = Sample::of_size(3 * CHUNK);
-    let (disk, content) = sample.in_memory();
-    content.put(&sample.chunk(0)).unwrap();
-    disk.break_with(Fault::Full);
-    let error = content.put(&sample.chunk(1)).unwrap_err();
-    assert!(matches!(&error, WriteError::DiskFull { chunk, .. } if chunk.get() == 1));
-    assert_eq!(
-        error.to_string(),
-        "E-DISK-FULL: no space for chunk 1, 32768 B, in memory.part"
-    );
-    assert_eq!(held(&content), [0]);
-    assert_eq!(read(&content, 1).unwrap(), None);
-    disk.repair();
-    put_all(&content, &sample);
-    content.finish().unwrap();
-    assert_eq!(disk.bytes(), sample.bytes);
-}
-
-#[test]
-fn a_rotten_chunk_is_not_handed_out_and_can_be_fetched_again() {
-    let sample = Sample::of_size(3 * CHUNK);
-    let (disk, content) = sample.in_memory();
-    put_all(&content, &sample);
-    disk.flip(CHUNK + 17);
-    let error = read(&content, 1).unwrap_err();
-    assert!(matches!(error, ReadError::Rotten { chunk, .. } if chunk.get() == 1));
-    assert_eq!(held(&content), [0, 2]);
-    assert_eq!(read(&content, 1).unwrap(), None);
-    assert!(matches!(
-        content.finish(),
-        Err(FinishError::Incomplete {
-            held: 2,
-            total: 3,
-            ..
-        })
-    ));
-    content.put(&sample.chunk(1)).unwrap();
-    content.finish().unwrap();
-    assert_eq!(disk.bytes(), sample.bytes);
-}
-
-#[test]
-fn a_read_that_fails_keeps_the_bit() {
-    let sample = Sample::of_size(CHUNK);
-    let (disk, content) = sample.in_memory();
-    put_all(&content, &sample);
-    disk.break_with(Fault::Unreadable);
-    assert!(matches!(read(&content, 0), Err(ReadError::Io { .. })));
-    disk.repair();
-    assert!(read(&content, 0).unwrap().is_some());
 }
 
 #[test]
@@ -292,84 +133,6 @@ fn a_manifest_that_lies_about_the_whole_is_found_out() {
 }
 
 #[test]
-fn a_disk_that_changed_is_not_blamed_on_the_manifest() {
-    let sample = Sample::of_size(9 * CHUNK);
-    let (disk, content) = sample.in_memory();
-    // the first comes last: the others are read back for the hash of the whole, one of them changed
-    sample
-        .chunks()
-        .skip(1)
-        .for_each(|chunk| content.put(&chunk).unwrap());
-    disk.flip(7 * CHUNK);
-    content.put(&sample.chunk(0)).unwrap();
-    let error = content.finish().unwrap_err();
-    assert!(matches!(
-        error,
-        FinishError::Rotten {
-            lost: 1,
-            total: 9,
-            ..
-        }
-    ));
-    assert_eq!(held(&content), [0, 1, 2, 3, 4, 5, 6, 8]);
-    content.put(&sample.chunk(7)).unwrap();
-    content.finish().unwrap();
-    assert_eq!(disk.bytes(), sample.bytes);
-}
-
-#[test]
-fn a_disk_that_was_cut_short_is_noticed_at_the_end() {
-    let sample = Sample::of_size(9 * CHUNK);
-    let (disk, content) = sample.in_memory();
-    sample
-        .chunks()
-        .rev()
-        .for_each(|chunk| content.put(&chunk).unwrap());
-    disk.truncate(8 * CHUNK - 1);
-    let error = content.finish().unwrap_err();
-    assert!(matches!(
-        error,
-        FinishError::Rotten {
-            lost: 2,
-            total: 9,
-            ..
-        }
-    ));
-}
-
-#[test]
-fn a_sync_that_fails_takes_back_every_bit() {
-    let sample = Sample::of_size(2 * CHUNK);
-    let (disk, content) = sample.in_memory();
-    put_all(&content, &sample);
-    disk.break_with(Fault::Unsynced);
-    assert!(matches!(content.finish(), Err(FinishError::Sync { .. })));
-    assert!(content.have().is_empty());
-    disk.repair();
-    put_all(&content, &sample);
-    assert_eq!(disk.writes(), 4);
-    content.finish().unwrap();
-}
-
-#[test]
-fn a_name_that_is_taken_or_not_kept_can_be_tried_again() {
-    let sample = Sample::of_size(2 * CHUNK);
-    let (disk, content) = sample.in_memory();
-    put_all(&content, &sample);
-    disk.break_with(Fault::NameTaken);
-    let error = content.finish().unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "E-EXISTS: memory is already there and is not replaced"
-    );
-    disk.repair();
-    disk.break_with(Fault::NameUnsynced);
-    assert!(matches!(content.finish(), Err(FinishError::Publish { .. })));
-    disk.repair();
-    assert_eq!(content.finish().unwrap(), Path::new("memory"));
-}
-
-#[test]
 fn a_download_resumes_from_what_is_right_among_garbage() {
     let sample = Sample::of_size(12 * CHUNK + 100);
     let folder = tempfile::tempdir().unwrap();
@@ -406,7 +169,7 @@ fn holes_count_where_zeros_belong() {
     bytes[5 * CHUNK..].fill(0);
     let sample = Sample::of(bytes);
     let (_, in_memory) = sample.in_memory();
-    super::backend::Backend::reserve(&*in_memory.disk, 6 * CHUNK as u64).unwrap();
+    in_memory.disk.reserve(6 * CHUNK as u64).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let on_disk = sample.download(&folder.path().join("app.tar")).unwrap();
     for content in [in_memory, on_disk] {
@@ -518,11 +281,4 @@ fn only_a_regular_file_of_the_right_size_is_served() {
     ));
     let missing = sample.seed(&folder.path().join("missing"));
     assert!(matches!(missing, Err(OpenError::Io { .. })));
-}
-
-#[test]
-#[should_panic(expected = "chunk 0 belongs to another container")]
-fn a_chunk_of_another_container_is_a_bug_of_ours() {
-    let (_, content) = Sample::of_size(CHUNK).in_memory();
-    let _ = content.put(&Sample::of_size(CHUNK - 1).chunk(0));
 }
