@@ -9,18 +9,22 @@
 //! not read: the key is the name.
 
 use ed25519_dalek::{Signature, VerifyingKey};
+use rustls::CertificateError;
 use rustls::pki_types::CertificateDer;
 use rustls::server::ParsedCertificate;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::der_parser::{Oid, oid};
 use x509_parser::error::X509Error;
 use x509_parser::extensions::X509Extension;
-use x509_parser::nom;
+use x509_parser::nom::{self, error::ErrorKind};
 use x509_parser::parse_x509_certificate;
 use x509_parser::x509::{AlgorithmIdentifier, X509Version};
 
 use super::refused::CertificateRefused;
 use crate::limits::CERTIFICATE_BYTES_MAX;
+
+/// id-Ed25519 (RFC 8410 section 3).
+const ED25519: Oid<'static> = oid!(1.3.101.112);
 
 /// What stands before the 32 bytes of an ed25519 key in a certificate (RFC 8410 section 4).
 const SPKI_PREFIX: [u8; 12] = [
@@ -41,6 +45,7 @@ pub(super) fn key_of(certificate: &CertificateDer<'_>) -> Result<VerifyingKey, C
     let parsed = parse(certificate)?;
     let key = public_key(&parsed)?;
     check_extensions(parsed.tbs_certificate.extensions())?;
+    check_algorithms(&parsed)?;
     ParsedCertificate::try_from(certificate)
         .map_err(|error| CertificateRefused::Encoding(strict_reason(&error)))?;
     check_signature(&parsed, &key)?;
@@ -108,21 +113,28 @@ fn check_extensions(extensions: &[X509Extension<'_>]) -> Result<(), CertificateR
     Ok(())
 }
 
+/// Both places that name the signature's algorithm say ed25519.
+fn check_algorithms(parsed: &X509Certificate<'_>) -> Result<(), CertificateRefused> {
+    let named = [
+        &parsed.signature_algorithm,
+        &parsed.tbs_certificate.signature,
+    ];
+    match named.into_iter().find(|algorithm| !is_ed25519(algorithm)) {
+        None => Ok(()),
+        Some(other) => {
+            let name = other.algorithm.to_id_string();
+            Err(CertificateRefused::SignatureAlgorithm(name))
+        }
+    }
+}
+
 /// The certificate is signed by its own key. Says nothing about who sent it: that is for the
 /// handshake to prove.
 fn check_signature(
     parsed: &X509Certificate<'_>,
     key: &VerifyingKey,
 ) -> Result<(), CertificateRefused> {
-    for algorithm in [
-        &parsed.signature_algorithm,
-        &parsed.tbs_certificate.signature,
-    ] {
-        if !is_ed25519(algorithm) {
-            let name = algorithm.algorithm.to_id_string();
-            return Err(CertificateRefused::SignatureAlgorithm(name));
-        }
-    }
+    // An ed25519 signature is whole bytes, so no bits of the last one may be unused.
     if parsed.signature_value.unused_bits != 0 {
         return Err(CertificateRefused::SelfSignature);
     }
@@ -131,9 +143,6 @@ fn check_signature(
     key.verify_strict(parsed.tbs_certificate.as_ref(), &signature)
         .map_err(|_| CertificateRefused::SelfSignature)
 }
-
-/// id-Ed25519 (RFC 8410 section 3).
-const ED25519: Oid<'static> = oid!(1.3.101.112);
 
 /// ed25519, with its parameters absent as RFC 8410 section 3 demands.
 fn is_ed25519(algorithm: &AlgorithmIdentifier<'_>) -> bool {
@@ -154,15 +163,19 @@ fn name_of(algorithm: &Oid<'_>) -> String {
 /// What x509-parser found wrong.
 fn reason(error: &nom::Err<X509Error>) -> String {
     match error {
-        nom::Err::Incomplete(_) => "it ends too early".to_owned(),
+        nom::Err::Incomplete(_)
+        | nom::Err::Error(X509Error::NomError(ErrorKind::Eof))
+        | nom::Err::Failure(X509Error::NomError(ErrorKind::Eof)) => {
+            "a length does not fit its contents".to_owned()
+        }
         nom::Err::Error(error) | nom::Err::Failure(error) => error.to_string(),
     }
 }
 
-/// What the strict parser found wrong, without rustls' words around it.
+/// What the strict parser found wrong.
 fn strict_reason(error: &rustls::Error) -> String {
-    if let rustls::Error::InvalidCertificate(inner) = error {
-        return format!("{inner:?}");
+    if *error == CertificateError::BadEncoding.into() {
+        return "not the one encoding that DER allows".to_owned();
     }
     error.to_string()
 }
