@@ -60,10 +60,11 @@ async fn dial(
     // Whether it is taken is for the other side to say; it closes either way.
     let _ = send.write_all(b"application bytes").await;
     let _ = send.finish();
-    match connection.closed().await {
-        ConnectionError::ApplicationClosed(_) => Ok(address_of(&connection)),
-        error => Err(error),
+    let end = connection.closed().await;
+    if matches!(end, ConnectionError::ApplicationClosed(_)) {
+        return Ok(address_of(&connection));
     }
+    Err(end)
 }
 
 async fn answer(endpoint: &Endpoint) -> (Result<Address, ConnectionError>, usize) {
