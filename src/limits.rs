@@ -123,6 +123,13 @@ pub const REQUESTS_PER_SECOND: u32 = 20_000;
 /// Resets within ten seconds after which a peer is dropped.
 pub const RESETS_MAX: u32 = 1000;
 
+/// Manifests for one bare program id that are asked of one peer.
+pub const CANDIDATE_MANIFESTS_MAX: usize = 3;
+/// Addresses that a node keeps in mind to dial.
+pub const CANDIDATES_MAX: usize = 512;
+/// Dials under way at once: what a stranger's list of addresses can make us send is bounded.
+pub const DIALS_MAX: usize = 20;
+
 // --- engine (DESIGN section 7) ----------------------------------------------------------------
 
 /// Bytes asked for and not yet stored, of all peers and containers together.

@@ -32,6 +32,7 @@ mod frame_error;
 #[doc(hidden)]
 pub mod fuzz;
 mod message;
+pub mod payload;
 mod probe;
 mod zstd_frame;
 

@@ -1,0 +1,301 @@
+//! The whole boundary of the core on one page: what it is told, and what it asks for.
+
+use std::time::Duration;
+
+use crate::chunk::{Bitfield, ChunkIndex};
+use crate::digest::{Address, ManifestId};
+use crate::manifest::Layout;
+use crate::moment::Moment;
+use crate::wire::payload::Payload;
+
+/// One connection to a peer. The caller chooses the number and never uses it twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PeerKey(pub u64);
+
+/// One chunk request that we made. The core chooses the number and never uses it twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// One chunk request that a peer made. The caller chooses the number and never uses it twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AskKey(pub u64);
+
+/// What the core is told. Each variant names who sends it.
+#[derive(Debug)]
+pub enum Input {
+    /// A surface: this container takes part, with the chunks that the store already has.
+    Add {
+        /// The container's manifest.
+        id: ManifestId,
+        /// Its size and chunk size.
+        layout: Layout,
+        /// Which chunks are stored and verified.
+        have: Bitfield,
+    },
+    /// A surface: this container takes no part any more. Its requests are cancelled.
+    Remove {
+        /// The container's manifest.
+        id: ManifestId,
+    },
+    /// The network: a peer has said hello.
+    PeerConnected {
+        /// The connection.
+        peer: PeerKey,
+        /// Whose it is, proven by TLS.
+        address: Address,
+        /// The path's round-trip time so far.
+        rtt: Duration,
+    },
+    /// The network: a connection has ended. Its requests are void.
+    PeerGone {
+        /// The connection.
+        peer: PeerKey,
+    },
+    /// The network: everything that a peer says it holds of a container.
+    PeerHolds {
+        /// The connection.
+        peer: PeerKey,
+        /// The container's manifest.
+        id: ManifestId,
+        /// The chunks.
+        held: Bitfield,
+    },
+    /// The network: chunks that a peer says it holds from now on.
+    PeerHas {
+        /// The connection.
+        peer: PeerKey,
+        /// The container's manifest.
+        id: ManifestId,
+        /// The chunks.
+        chunks: Vec<ChunkIndex>,
+    },
+    /// The network: bytes of an answer are coming in.
+    Progress {
+        /// The connection.
+        peer: PeerKey,
+        /// Our request.
+        ticket: Ticket,
+    },
+    /// The network: an answer is here whole, its content unproven.
+    Arrived {
+        /// The connection.
+        peer: PeerKey,
+        /// Our request.
+        ticket: Ticket,
+        /// The body.
+        payload: Payload,
+        /// The path's round-trip time now.
+        rtt: Duration,
+    },
+    /// The network: the peer lacks that chunk; this is what it has.
+    NotHeld {
+        /// The connection.
+        peer: PeerKey,
+        /// Our request.
+        ticket: Ticket,
+        /// The chunks that it holds.
+        held: Bitfield,
+    },
+    /// The network: the peer asks us to come back later.
+    Busy {
+        /// The connection.
+        peer: PeerKey,
+        /// Our request.
+        ticket: Ticket,
+        /// When to ask again.
+        retry_after: Duration,
+    },
+    /// The network: the request failed with no fault that could be proven.
+    Failed {
+        /// The connection.
+        peer: PeerKey,
+        /// Our request.
+        ticket: Ticket,
+    },
+    /// The network: the peer's answer broke the protocol.
+    Misbehaved {
+        /// The connection.
+        peer: PeerKey,
+        /// Our request.
+        ticket: Ticket,
+    },
+    /// The network: bytes of an answer that came in before its request was taken back.
+    Wasted {
+        /// The connection.
+        peer: PeerKey,
+        /// The container's manifest.
+        id: ManifestId,
+        /// How many.
+        bytes: u64,
+    },
+    /// A worker: the answer was right and its chunk is stored.
+    Stored {
+        /// Our request.
+        ticket: Ticket,
+    },
+    /// A worker: the answer was not the chunk that was asked for.
+    Bad {
+        /// Our request.
+        ticket: Ticket,
+    },
+    /// A worker: the chunk could not be written. Nobody is to blame.
+    StoreFailed {
+        /// Our request.
+        ticket: Ticket,
+    },
+    /// A worker: a chunk that the store had does not hash any more.
+    Lost {
+        /// The container's manifest.
+        id: ManifestId,
+        /// The chunk.
+        chunk: ChunkIndex,
+    },
+    /// The network: a peer asks for a chunk.
+    Asked {
+        /// The connection.
+        peer: PeerKey,
+        /// Its request.
+        ask: AskKey,
+        /// The container's manifest.
+        id: ManifestId,
+        /// The chunk.
+        chunk: ChunkIndex,
+    },
+    /// The network: an answer has been handed to the transport, or its asker withdrew.
+    Served {
+        /// The connection.
+        peer: PeerKey,
+        /// Its request.
+        ask: AskKey,
+        /// Bytes of the body that travelled; 0 if it was withdrawn.
+        bytes: u64,
+    },
+    /// The clock: the deadline has come.
+    Wake,
+}
+
+/// What the core asks for. Each variant names who carries it out.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Output {
+    /// The network: ask this peer for this chunk.
+    Request {
+        /// The connection.
+        peer: PeerKey,
+        /// The request's name from now on.
+        ticket: Ticket,
+        /// The container's manifest.
+        id: ManifestId,
+        /// The chunk.
+        chunk: ChunkIndex,
+    },
+    /// The network: take this request back. No input follows for it.
+    Cancel {
+        /// The connection.
+        peer: PeerKey,
+        /// The request.
+        ticket: Ticket,
+    },
+    /// A worker: prove this payload and store it, then say `Stored`, `Bad` or `StoreFailed`.
+    Verify {
+        /// The request that it answers.
+        ticket: Ticket,
+        /// The container's manifest.
+        id: ManifestId,
+        /// The chunk that it claims to be.
+        chunk: ChunkIndex,
+        /// The bytes.
+        payload: Payload,
+    },
+    /// A worker, then the network: read this chunk and send it, then say `Served`.
+    Serve {
+        /// The connection.
+        peer: PeerKey,
+        /// Its request.
+        ask: AskKey,
+        /// The container's manifest.
+        id: ManifestId,
+        /// The chunk.
+        chunk: ChunkIndex,
+    },
+    /// The network: answer that we lack the chunk, with what we have. No input follows.
+    AnswerNotHeld {
+        /// The connection.
+        peer: PeerKey,
+        /// Its request.
+        ask: AskKey,
+        /// The container's manifest.
+        id: ManifestId,
+    },
+    /// The network: answer that we are busy. No input follows.
+    AnswerBusy {
+        /// The connection.
+        peer: PeerKey,
+        /// Its request.
+        ask: AskKey,
+        /// When to ask again.
+        retry_after: Duration,
+    },
+    /// The network: a chunk is here; tell those who subscribed.
+    Announce {
+        /// The container's manifest.
+        id: ManifestId,
+        /// The chunk.
+        chunk: ChunkIndex,
+    },
+    /// A surface: every chunk is here.
+    Complete {
+        /// The container's manifest.
+        id: ManifestId,
+    },
+    /// A surface: three different addresses failed the same chunk, so the manifest is suspected
+    /// and the addresses are not. The container is stopped.
+    Suspect {
+        /// The container's manifest.
+        id: ManifestId,
+        /// The chunk.
+        chunk: ChunkIndex,
+    },
+    /// A surface: a chunk could not be written. The container is stopped.
+    Stopped {
+        /// The container's manifest.
+        id: ManifestId,
+    },
+    /// The network: close this connection.
+    Drop {
+        /// The connection.
+        peer: PeerKey,
+        /// What its owner did.
+        offence: Offence,
+    },
+    /// The node: refuse this address until then, also after a restart.
+    Ban {
+        /// The address.
+        address: Address,
+        /// When the ban ends.
+        until: Moment,
+    },
+}
+
+/// What a peer did to be dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Offence {
+    /// It sent bytes that are not the chunk.
+    BadChunk,
+    /// It broke the protocol.
+    Protocol,
+    /// Its address is banned.
+    Banned,
+    /// It asks for more than it may.
+    Rate,
+}
+
+/// Why a deadline is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    /// A peer may have stopped answering.
+    Patience(PeerKey),
+    /// A peer that was busy or snubbed may be asked again.
+    Again(PeerKey),
+    /// A peer has nothing to do while others have a backlog.
+    Steal,
+}

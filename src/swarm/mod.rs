@@ -1,0 +1,356 @@
+//! Which chunk, from whom, to whom: the swarm engine, sans IO.
+//!
+//! One [`Swarm`] serves a whole node. It reads no clock, opens no socket and touches no disk:
+//! the caller says what happened and when ([`Swarm::handle`]), carries out what comes back
+//! ([`Swarm::poll_output`], until it is empty), and wakes it at [`Swarm::deadline`]. The same code
+//! runs under real sockets and under a simulated network; a seed decides every tie, so equal
+//! inputs give equal outputs.
+//!
+//! This file routes; the components decide: `download` (who is asked for what, with `chunks`,
+//! `peers`, `picker` and `window`), `upload` (who is served), `blame` (who is banned).
+//!
+//! Invariants: a chunk is announced only after it was proven and stored; a request goes only to a
+//! connected peer that is not banned and says it holds the chunk.
+
+mod blame;
+mod chunks;
+mod download;
+mod event;
+mod peers;
+mod picker;
+mod tally;
+mod upload;
+mod window;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+pub use event::{AskKey, Input, Offence, Output, PeerKey, Reason, Ticket};
+pub use tally::{Account, Tally};
+
+use self::blame::Blame;
+use self::chunks::Failure;
+use self::download::{Claim, Download};
+use self::upload::{Ask, Upload};
+use crate::chunk::{Bitfield, ChunkIndex};
+use crate::digest::{Address, ManifestId};
+use crate::manifest::Layout;
+use crate::moment::Moment;
+
+/// How long a peer with too many waiting requests is told to wait.
+const BUSY_PAUSE: Duration = Duration::from_millis(500);
+
+/// What a [`Swarm`] is given at its start.
+#[derive(Debug, Clone, Default)]
+pub struct Setup {
+    /// Decides ties. Nodes with different seeds spread over a container.
+    pub seed: u64,
+    /// Upload limit in bytes per second, for reading ahead; the network does the limiting.
+    pub upload_rate_max: Option<u64>,
+    /// Bans from an earlier run, and when they end.
+    pub bans: Vec<(Address, Moment)>,
+}
+
+/// The decisions of one node.
+#[derive(Debug)]
+pub struct Swarm {
+    download: Download,
+    upload: Upload,
+    blame: Blame,
+    out: VecDeque<Output>,
+    now: Moment,
+}
+
+/// How one peer is doing, for showing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PeerView {
+    /// The connection.
+    pub peer: PeerKey,
+    /// Whose it is.
+    pub address: Address,
+    /// Chunks of the container that it holds.
+    pub held: u32,
+    /// Its measured delivery rate, bytes per second.
+    pub rate: u64,
+    /// Requests out at it.
+    pub in_flight: usize,
+}
+
+impl Swarm {
+    /// A node that knows no container and no peer.
+    pub fn new(setup: Setup) -> Self {
+        Self {
+            download: Download::new(setup.seed),
+            upload: Upload::new(setup.upload_rate_max),
+            blame: Blame::new(setup.bans),
+            out: VecDeque::new(),
+            now: Moment::ORIGIN,
+        }
+    }
+
+    /// Takes in what happened. Inputs about peers, containers and requests that are no longer
+    /// known are ignored: they crossed with what ended them.
+    pub fn handle(&mut self, now: Moment, input: Input) {
+        self.now = self.now.max(now);
+        let now = self.now;
+        match input {
+            Input::Add { id, layout, have } => self.on_add(id, layout, have),
+            Input::Remove { id } => self.download.on_remove(&id, &mut self.out),
+            Input::PeerConnected { peer, address, rtt } => self.on_connected(peer, address, rtt),
+            Input::PeerGone { peer } => self.on_gone(peer),
+            Input::PeerHolds { peer, id, held } => self.download.on_holds(peer, id, held),
+            Input::PeerHas { peer, id, chunks } => self.download.on_has(peer, &id, &chunks),
+            Input::Progress { peer, ticket } => self.download.on_progress(now, peer, ticket),
+            Input::Arrived {
+                peer,
+                ticket,
+                payload,
+                rtt,
+            } => {
+                self.download
+                    .on_arrived(now, peer, ticket, payload, rtt, &mut self.out);
+            }
+            Input::NotHeld { peer, ticket, held } => self.download.on_not_held(peer, ticket, held),
+            Input::Busy {
+                peer,
+                ticket,
+                retry_after,
+            } => {
+                self.download
+                    .on_failed(now, peer, ticket, Some(retry_after));
+            }
+            Input::Failed { peer, ticket } => self.download.on_failed(now, peer, ticket, None),
+            Input::Misbehaved { peer, ticket } => self.on_misbehaved(peer, ticket),
+            Input::Wasted { peer, id, bytes } => self.download.on_wasted(peer, &id, bytes),
+            Input::Stored { ticket } => self.on_stored(ticket),
+            Input::Bad { ticket } => self.on_bad(ticket),
+            Input::StoreFailed { ticket } => self.on_store_failed(ticket),
+            Input::Lost { id, chunk } => self.download.on_lost(&id, chunk),
+            Input::Asked {
+                peer,
+                ask,
+                id,
+                chunk,
+            } => self.on_asked(peer, ask, id, chunk),
+            Input::Served { peer, ask, bytes } => self.on_served(peer, ask, bytes),
+            Input::Wake => self.download.on_wake(now, &mut self.out),
+        }
+        self.download.fill(now, &mut self.out);
+        self.serve();
+    }
+
+    /// The next thing to carry out.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.out.pop_front()
+    }
+
+    /// When to call [`handle`](Self::handle) with [`Input::Wake`], and why.
+    pub fn deadline(&self) -> Option<(Moment, Reason)> {
+        self.download.deadline(self.now)
+    }
+
+    /// The chunks of a container that are stored and verified.
+    pub fn have(&self, id: &ManifestId) -> Option<&Bitfield> {
+        self.download
+            .container(id)
+            .map(|container| container.chunks.have())
+    }
+
+    /// Who gave and took how much of a container.
+    pub fn tally(&self, id: &ManifestId) -> Option<&Tally> {
+        self.download
+            .container(id)
+            .map(|container| &container.tally)
+    }
+
+    /// The peers that take part in a container's swarm.
+    pub fn peers(&self, id: ManifestId) -> impl Iterator<Item = PeerView> + '_ {
+        self.download.peers().filter_map(move |(key, peer)| {
+            let held = peer.holds(&id)?.count();
+            let in_flight = peer.flights().filter(|(_, flight)| flight.id == id).count();
+            Some(PeerView {
+                peer: key,
+                address: peer.address(),
+                held,
+                rate: peer.rate(),
+                in_flight,
+            })
+        })
+    }
+
+    /// The container that a request of ours is about, while it is out.
+    pub fn container_of(&self, peer: PeerKey, ticket: Ticket) -> Option<ManifestId> {
+        self.download
+            .peer(peer)?
+            .flight(ticket)
+            .map(|flight| flight.id)
+    }
+
+    /// Whether an address is refused now.
+    pub fn is_banned(&self, address: &Address) -> bool {
+        self.blame.is_banned(address, self.now)
+    }
+
+    /// Addresses that are refused now, and until when.
+    pub fn bans(&self) -> impl Iterator<Item = (Address, Moment)> + '_ {
+        self.blame.bans(self.now)
+    }
+
+    fn on_add(&mut self, id: ManifestId, layout: Layout, have: Bitfield) {
+        if self.download.container(&id).is_some() {
+            return;
+        }
+        let complete = have.is_full();
+        self.download.on_add(id, layout, have);
+        if complete {
+            self.out.push_back(Output::Complete { id });
+        }
+    }
+
+    fn on_connected(&mut self, peer: PeerKey, address: Address, rtt: Duration) {
+        if self.is_banned(&address) {
+            self.out.push_back(Output::Drop {
+                peer,
+                offence: Offence::Banned,
+            });
+        } else {
+            self.download.on_connected(self.now, peer, address, rtt);
+        }
+    }
+
+    fn on_gone(&mut self, peer: PeerKey) {
+        self.download.on_gone(peer);
+        self.upload.on_gone(peer);
+    }
+
+    fn on_misbehaved(&mut self, peer: PeerKey, ticket: Ticket) {
+        self.download.on_failed(self.now, peer, ticket, None);
+        let Some(address) = self.download.peer(peer).map(download::Peer::address) else {
+            return;
+        };
+        self.strike(address);
+        self.drop_peer(peer, Offence::Protocol);
+    }
+
+    fn on_stored(&mut self, ticket: Ticket) {
+        let Some(Claim { id, chunk, .. }) = self.download.on_stored(ticket) else {
+            return;
+        };
+        self.out.push_back(Output::Announce { id, chunk });
+        if self.have(&id).is_some_and(Bitfield::is_full) {
+            self.out.push_back(Output::Complete { id });
+        }
+    }
+
+    fn on_bad(&mut self, ticket: Ticket) {
+        let Some((claim, failure)) = self.download.on_bad(ticket) else {
+            return;
+        };
+        match failure {
+            Failure::Peer => self.blame_for_bad_chunk(claim),
+            Failure::Manifest(addresses) => {
+                addresses
+                    .iter()
+                    .for_each(|address| self.blame.forgive(address));
+                self.download.stop(&claim.id, &mut self.out);
+                self.out.push_back(Output::Suspect {
+                    id: claim.id,
+                    chunk: claim.chunk,
+                });
+            }
+        }
+    }
+
+    /// One bad chunk drops the connection, the third bans the address.
+    fn blame_for_bad_chunk(&mut self, claim: Claim) {
+        self.strike(claim.address);
+        self.drop_peer(claim.peer, Offence::BadChunk);
+    }
+
+    fn strike(&mut self, address: Address) {
+        if let Some(until) = self.blame.on_bad_chunk(address, self.now) {
+            self.out.push_back(Output::Ban { address, until });
+            self.drop_all_of(address, Offence::Banned);
+        }
+    }
+
+    fn drop_peer(&mut self, peer: PeerKey, offence: Offence) {
+        if self.download.peer(peer).is_some() {
+            self.out.push_back(Output::Drop { peer, offence });
+            self.on_gone(peer);
+        }
+    }
+
+    fn drop_all_of(&mut self, address: Address, offence: Offence) {
+        let theirs = self
+            .download
+            .peers()
+            .filter(|(_, peer)| peer.address() == address);
+        for peer in theirs.map(|(key, _)| key).collect::<Vec<_>>() {
+            self.drop_peer(peer, offence);
+        }
+    }
+
+    fn on_store_failed(&mut self, ticket: Ticket) {
+        let Some(Claim { id, .. }) = self.download.on_not_stored(ticket) else {
+            return;
+        };
+        self.download.stop(&id, &mut self.out);
+        self.out.push_back(Output::Stopped { id });
+    }
+
+    fn on_asked(&mut self, peer: PeerKey, ask: AskKey, id: ManifestId, chunk: ChunkIndex) {
+        let Some(container) = self.download.container(&id) else {
+            return self.out.push_back(Output::AnswerNotHeld { peer, ask, id });
+        };
+        if !container.chunks.have().contains(chunk) {
+            return self.out.push_back(Output::AnswerNotHeld { peer, ask, id });
+        }
+        let bytes = container.chunk_bytes(chunk);
+        if !self.upload.on_asked(Ask {
+            peer,
+            ask,
+            id,
+            chunk,
+            bytes,
+        }) {
+            self.out.push_back(Output::AnswerBusy {
+                peer,
+                ask,
+                retry_after: BUSY_PAUSE,
+            });
+        }
+    }
+
+    fn on_served(&mut self, peer: PeerKey, key: AskKey, bytes: u64) {
+        let Some(ask) = self.upload.on_over(peer, key) else {
+            return;
+        };
+        let Some(address) = self.download.peer(peer).map(download::Peer::address) else {
+            return;
+        };
+        if let Some(container) = self.download.container_mut(&ask.id) {
+            container
+                .tally
+                .enter(address, |account| account.sent_bytes += bytes);
+        }
+    }
+
+    fn serve(&mut self) {
+        while let Some(Ask {
+            peer,
+            ask,
+            id,
+            chunk,
+            ..
+        }) = self.upload.poll()
+        {
+            self.out.push_back(Output::Serve {
+                peer,
+                ask,
+                id,
+                chunk,
+            });
+        }
+    }
+}
