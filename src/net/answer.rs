@@ -1,0 +1,223 @@
+//! The peer's requests: read whole or refused, and answered when the driver says so.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use quinn::{ReadToEndError, RecvStream, SendStream, VarInt, WriteError};
+use tokio::time::{sleep, timeout};
+
+use super::Event;
+use super::feed::{Cursor, HaveLog};
+use super::session::{Inner, SessionKey};
+use super::throttle::Throttle;
+use crate::limits::{PROGRESS_TIMEOUT, REQUEST_BYTES_MAX, REQUEST_TIMEOUT};
+use crate::wire::{CloseCode, Encoding, Refusal, Reply, Request, frame};
+
+/// News that come within this time of each other travel together.
+const FEED_PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
+
+/// The way to answer one request. Dropped without an answer, it refuses with `Unavailable`.
+#[derive(Debug)]
+pub struct Responder {
+    session: Arc<Inner>,
+    send: Option<SendStream>,
+    ask: u64,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub enum Answer {
+    /// A header and nothing else.
+    Header(Reply),
+    /// A manifest file.
+    Manifest(Bytes),
+    /// Not at all.
+    Refuse(Refusal),
+    /// What we hold, and news of it.
+    Feed(Arc<HaveLog>),
+}
+
+impl Responder {
+    /// The request's number, unique within the endpoint.
+    pub fn ask(&self) -> u64 {
+        self.ask
+    }
+
+    /// The connection that the request came on.
+    pub fn session(&self) -> SessionKey {
+        self.session.key
+    }
+
+    /// Answers with anything but a chunk.
+    pub fn answer(mut self, answer: Answer) {
+        let Some(mut send) = self.send.take() else {
+            return;
+        };
+        let session = Arc::clone(&self.session);
+        tokio::spawn(async move {
+            let written = match answer {
+                Answer::Refuse(refusal) => return refuse(&mut send, refusal),
+                Answer::Header(reply) => write(&mut send, &reply, Bytes::new(), None).await,
+                Answer::Manifest(body) => {
+                    let len = u32::try_from(body.len()).expect("manifests are bounded");
+                    write(&mut send, &Reply::Manifest { len }, body, None).await
+                }
+                Answer::Feed(log) => feed(&mut send, &log).await,
+            };
+            if let Err(fault) = written {
+                tracing::debug!(session = session.key.0, fault, "an answer was not taken");
+            }
+        });
+    }
+
+    /// Answers with a chunk, at the pace of the throttle. Ends as [`Event::Answered`].
+    pub fn chunk(mut self, encoding: Encoding, body: Bytes, throttle: Arc<Throttle>) {
+        let Some(mut send) = self.send.take() else {
+            return;
+        };
+        let (session, ask) = (Arc::clone(&self.session), self.ask);
+        tokio::spawn(async move {
+            let bytes = body.len() as u64;
+            let len = u32::try_from(body.len()).expect("chunks are bounded");
+            let written = write(
+                &mut send,
+                &Reply::Data { encoding, len },
+                body,
+                Some(&throttle),
+            )
+            .await;
+            let bytes = if written.is_ok() { bytes } else { 0 };
+            let _ = session
+                .events
+                .send(Event::Answered {
+                    session: session.key,
+                    ask,
+                    bytes,
+                })
+                .await;
+        });
+    }
+}
+
+impl Drop for Responder {
+    fn drop(&mut self) {
+        if let Some(send) = &mut self.send {
+            refuse(send, Refusal::Unavailable);
+        }
+    }
+}
+
+/// Reads one request and hands it to the driver.
+pub(super) async fn request(session: Arc<Inner>, mut send: SendStream, recv: RecvStream) {
+    match read_request(recv).await {
+        Ok(Request::Hello(_)) => {
+            let code = VarInt::from_u32(CloseCode::Protocol.code());
+            session.connection.close(code, b"PROTOCOL hello");
+        }
+        Ok(request) => {
+            let ask = session.next_ask();
+            let responder = Responder {
+                session: Arc::clone(&session),
+                send: Some(send),
+                ask,
+            };
+            let event = Event::Asked {
+                session: session.key,
+                request,
+                responder,
+            };
+            // The driver is gone only when the node is; the responder then refuses.
+            let _ = session.events.send(event).await;
+        }
+        Err(refusal) => refuse(&mut send, refusal),
+    }
+}
+
+/// Reads a request whole: within its time, within its size, one message and the end.
+pub(super) async fn read_request(mut recv: RecvStream) -> Result<Request, Refusal> {
+    let limit = 2 + REQUEST_BYTES_MAX;
+    let bytes = match timeout(REQUEST_TIMEOUT, recv.read_to_end(limit)).await {
+        Ok(Ok(bytes)) => bytes,
+        Ok(Err(ReadToEndError::TooLong)) => return Err(Refusal::TooLarge),
+        Ok(Err(ReadToEndError::Read(_))) => return Err(Refusal::Cancelled),
+        Err(_) => return Err(Refusal::TooSlow),
+    };
+    let Some((prefix, payload)) = bytes.split_first_chunk::<2>() else {
+        return Err(if bytes.is_empty() {
+            Refusal::Empty
+        } else {
+            Refusal::Malformed
+        });
+    };
+    let len = frame::length(*prefix, REQUEST_BYTES_MAX).map_err(|error| error.refusal())?;
+    if payload.len() != len {
+        return Err(Refusal::Malformed);
+    }
+    frame::decode_request(payload).map_err(|error| error.refusal())
+}
+
+fn refuse(send: &mut SendStream, refusal: Refusal) {
+    // A stream that the peer has stopped needs no reset.
+    let _ = send.reset(VarInt::from_u32(refusal.code()));
+}
+
+/// Writes a header and a body; each step must make progress in time.
+async fn write(
+    send: &mut SendStream,
+    reply: &Reply,
+    body: Bytes,
+    throttle: Option<&Throttle>,
+) -> Result<(), String> {
+    let header = Bytes::from(frame::encode_reply(reply));
+    let mut body = body;
+    let first = throttle.map_or(body.len(), |throttle| throttle.piece(body.len()));
+    if let Some(throttle) = throttle {
+        throttle.pass(first).await;
+    }
+    write_pieces(send, &mut [header, body.split_to(first)]).await?;
+    while !body.is_empty() {
+        let next = throttle.map_or(body.len(), |throttle| throttle.piece(body.len()));
+        if let Some(throttle) = throttle {
+            throttle.pass(next).await;
+        }
+        write_pieces(send, &mut [body.split_to(next)]).await?;
+    }
+    send.finish().map_err(|error| error.to_string())
+}
+
+async fn write_pieces(send: &mut SendStream, pieces: &mut [Bytes]) -> Result<(), String> {
+    let mut rest = pieces;
+    while rest.iter().any(|piece| !piece.is_empty()) {
+        match timeout(PROGRESS_TIMEOUT, send.write_chunks(rest)).await {
+            Ok(Ok(written)) => rest = &mut rest[written.chunks..],
+            Ok(Err(WriteError::Stopped(_))) => {
+                return Err("the peer took its request back".to_owned());
+            }
+            Ok(Err(error)) => return Err(error.to_string()),
+            Err(_) => {
+                refuse(send, Refusal::TooSlow);
+                return Err("the peer does not read".to_owned());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Tells a subscriber everything, and then news, until it stops listening.
+async fn feed(send: &mut SendStream, log: &HaveLog) -> Result<(), String> {
+    let mut changed = log.watch();
+    let mut cursor = Cursor::default();
+    let header = Bytes::from(frame::encode_reply(&Reply::Subscribed));
+    write_pieces(send, &mut [header]).await?;
+    loop {
+        changed.borrow_and_update();
+        while let Some(update) = log.next(&mut cursor) {
+            write_pieces(send, &mut [Bytes::from(frame::encode_update(&update))]).await?;
+        }
+        tokio::select! {
+            news = changed.changed() => news.map_err(|_| "the container is gone".to_owned())?,
+            _ = send.stopped() => return Ok(()),
+        }
+        sleep(FEED_PAUSE).await;
+    }
+}

@@ -1,0 +1,382 @@
+//! Our requests: one stream each, one event at the end of each.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use quinn::{Connection, ReadError, RecvStream, VarInt};
+use tokio::time::{Instant, timeout};
+
+use super::Event;
+use super::session::Inner;
+use crate::chunk::{Bitfield, BitfieldError};
+use crate::digest::{ManifestId, ProgramId};
+use crate::limits::{HEADER_BYTES_MAX, MANIFEST_BYTES_MAX, PROGRESS_TIMEOUT};
+use crate::wire::body::body_len_allowed;
+use crate::wire::payload::Payload;
+use crate::wire::{ChunkRequest, Deluge, Hello, Refusal, Reply, Request, Update, frame};
+
+/// Pieces of a body taken off a stream at once.
+const PIECES: usize = 64;
+/// How often a long body is reported to be coming in.
+const PROGRESS_EVERY: Duration = Duration::from_millis(200);
+
+/// The answer to a chunk request.
+#[derive(Debug)]
+pub enum ChunkAnswer {
+    /// The body, unproven.
+    Payload(Payload),
+    /// The peer lacks the chunk; this is what it has, in the wire form.
+    NotHeld(Vec<u8>),
+    /// Not now.
+    Busy(Duration),
+    /// Not us.
+    Denied,
+    /// No answer.
+    Failed(Fault),
+}
+
+/// Why a request got no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// The connection or the stream ended.
+    #[error("the stream ended: {0}")]
+    Lost(String),
+    /// The peer refused the request.
+    #[error("refused: {0}")]
+    Refused(Refusal),
+    /// The peer took too long.
+    #[error("no progress for {0:?}")]
+    TooSlow(Duration),
+    /// The peer's answer broke the protocol.
+    #[error("{0}")]
+    Protocol(String),
+}
+
+impl Fault {
+    /// Whether the peer is provably at fault.
+    pub fn is_misbehaviour(&self) -> bool {
+        matches!(self, Self::Protocol(_))
+    }
+}
+
+/// Says hello and hears the answer.
+pub(super) async fn hello(connection: &Connection, said: &Hello) -> Result<Hello, Fault> {
+    let mut recv = send_request(connection, &Request::Hello(said.clone())).await?;
+    match read_reply(&mut recv).await? {
+        Reply::Hello(hello) => Ok(hello),
+        other => Err(unexpected(&other)),
+    }
+}
+
+/// Asks for a chunk and reports the answer.
+pub(super) async fn chunk(
+    session: Arc<Inner>,
+    ticket: u64,
+    id: ManifestId,
+    request: ChunkRequest,
+    chunk_len: u32,
+) {
+    let answer = match try_chunk(&session, ticket, id, request, chunk_len).await {
+        Ok(answer) => answer,
+        Err(fault) => ChunkAnswer::Failed(fault),
+    };
+    let rtt = session.connection.rtt();
+    // The driver is gone only when the node is.
+    let _ = session
+        .events
+        .send(Event::Chunk {
+            session: session.key,
+            ticket,
+            answer,
+            rtt,
+        })
+        .await;
+}
+
+async fn try_chunk(
+    session: &Arc<Inner>,
+    ticket: u64,
+    id: ManifestId,
+    request: ChunkRequest,
+    chunk_len: u32,
+) -> Result<ChunkAnswer, Fault> {
+    let recv = send_request(&session.connection, &Request::Chunk(request)).await?;
+    let mut body = Body {
+        session,
+        id,
+        recv,
+        received: 0,
+        whole: false,
+    };
+    match read_reply(&mut body.recv).await? {
+        Reply::Data { encoding, len } => {
+            body_len_allowed(encoding, len, chunk_len).map_err(protocol)?;
+            let parts = body.read(ticket, len as usize).await?;
+            Ok(ChunkAnswer::Payload(Payload::new(encoding, parts)))
+        }
+        Reply::NotHeld { held } => Ok(ChunkAnswer::NotHeld(held)),
+        Reply::Busy { retry_after_ms } => Ok(ChunkAnswer::Busy(Duration::from_millis(
+            retry_after_ms.into(),
+        ))),
+        Reply::Denied => Ok(ChunkAnswer::Denied),
+        other @ (Reply::Hello(_)
+        | Reply::Manifest { .. }
+        | Reply::Deluges(_)
+        | Reply::Subscribed) => Err(unexpected(&other)),
+    }
+}
+
+/// A chunk's body on its way in. Dropped early, it tells the peer to stop and says what was wasted.
+struct Body<'a> {
+    session: &'a Arc<Inner>,
+    id: ManifestId,
+    recv: RecvStream,
+    received: u64,
+    whole: bool,
+}
+
+impl Body<'_> {
+    async fn read(&mut self, ticket: u64, len: usize) -> Result<Vec<Bytes>, Fault> {
+        let mut parts = Vec::with_capacity(len.div_ceil(1200).min(1024));
+        let mut pieces: [Bytes; PIECES] = std::array::from_fn(|_| Bytes::new());
+        let mut missing = len;
+        let mut reported = Instant::now();
+        while missing > 0 {
+            let read = timeout(PROGRESS_TIMEOUT, self.recv.read_chunks(&mut pieces)).await;
+            let count = read
+                .map_err(|_| Fault::TooSlow(PROGRESS_TIMEOUT))?
+                .map_err(lost)?;
+            let count = count.ok_or_else(|| {
+                protocol(format!(
+                    "BAD_CHUNK length {}, expected {len}",
+                    len - missing
+                ))
+            })?;
+            for piece in pieces[..count].iter_mut().map(std::mem::take) {
+                missing = missing.checked_sub(piece.len()).ok_or_else(|| {
+                    protocol(format!("BAD_CHUNK length over {len}, expected {len}"))
+                })?;
+                self.received += piece.len() as u64;
+                parts.push(piece);
+            }
+            if missing > 0 && reported.elapsed() >= PROGRESS_EVERY {
+                reported = Instant::now();
+                // A full channel means that the driver hears enough already.
+                let _ = self.session.events.try_send(Event::Progress {
+                    session: self.session.key,
+                    ticket,
+                });
+            }
+        }
+        self.expect_end(len).await?;
+        self.whole = true;
+        Ok(parts)
+    }
+
+    async fn expect_end(&mut self, len: usize) -> Result<(), Fault> {
+        match timeout(PROGRESS_TIMEOUT, self.recv.read_chunk(1, true)).await {
+            Ok(Ok(None)) => Ok(()),
+            Ok(Ok(Some(_))) => Err(protocol(format!(
+                "BAD_CHUNK length over {len}, expected {len}"
+            ))),
+            Ok(Err(error)) => Err(lost(error)),
+            Err(_) => Err(Fault::TooSlow(PROGRESS_TIMEOUT)),
+        }
+    }
+}
+
+impl Drop for Body<'_> {
+    fn drop(&mut self) {
+        if self.whole {
+            return;
+        }
+        // Stopping a stream that has ended already is of no consequence.
+        let _ = self.recv.stop(VarInt::from_u32(Refusal::Cancelled.code()));
+        if self.received > 0 {
+            let wasted = Event::Wasted {
+                session: self.session.key,
+                id: self.id,
+                bytes: self.received,
+            };
+            // Only a statistic: a full channel may lose it.
+            let _ = self.session.events.try_send(wasted);
+        }
+    }
+}
+
+/// Asks for a manifest and reports its bytes.
+pub(super) async fn manifest(session: Arc<Inner>, id: ManifestId) {
+    let answer = timeout(PROGRESS_TIMEOUT, try_manifest(&session.connection, id)).await;
+    let answer = answer.unwrap_or(Err(Fault::TooSlow(PROGRESS_TIMEOUT)));
+    let _ = session
+        .events
+        .send(Event::Manifest {
+            session: session.key,
+            id,
+            answer,
+        })
+        .await;
+}
+
+async fn try_manifest(connection: &Connection, id: ManifestId) -> Result<Bytes, Fault> {
+    let mut recv = send_request(connection, &Request::Manifest { id }).await?;
+    match read_reply(&mut recv).await? {
+        Reply::Manifest { len } => {
+            let body = recv.read_to_end(MANIFEST_BYTES_MAX).await;
+            let body = body.map_err(|error| Fault::Lost(error.to_string()))?;
+            if body.len() != len as usize {
+                return Err(protocol(format!(
+                    "manifest of {} B, expected {len}",
+                    body.len()
+                )));
+            }
+            Ok(body.into())
+        }
+        other => Err(unexpected(&other)),
+    }
+}
+
+/// Asks which manifests the peer has, and reports the list.
+pub(super) async fn deluges(session: Arc<Inner>, program_id: Option<ProgramId>) {
+    let answer = timeout(
+        PROGRESS_TIMEOUT,
+        try_deluges(&session.connection, program_id),
+    )
+    .await;
+    let answer = answer.unwrap_or(Err(Fault::TooSlow(PROGRESS_TIMEOUT)));
+    let _ = session
+        .events
+        .send(Event::Deluges {
+            session: session.key,
+            answer,
+        })
+        .await;
+}
+
+async fn try_deluges(
+    connection: &Connection,
+    program_id: Option<ProgramId>,
+) -> Result<Vec<Deluge>, Fault> {
+    let mut recv = send_request(connection, &Request::Deluges { program_id }).await?;
+    match read_reply(&mut recv).await? {
+        Reply::Deluges(deluges) => Ok(deluges),
+        other => Err(unexpected(&other)),
+    }
+}
+
+/// Follows what a peer holds until one side ends it.
+pub(super) async fn subscription(session: Arc<Inner>, id: ManifestId, chunk_count: u32) {
+    let Err(fault) = follow(&session, id, chunk_count).await;
+    let _ = session
+        .events
+        .send(Event::Unsubscribed {
+            session: session.key,
+            id,
+            fault,
+        })
+        .await;
+}
+
+async fn follow(
+    session: &Inner,
+    id: ManifestId,
+    chunk_count: u32,
+) -> Result<std::convert::Infallible, Fault> {
+    let mut recv = send_request(&session.connection, &Request::Subscribe { id }).await?;
+    match read_reply(&mut recv).await? {
+        Reply::Subscribed => {}
+        other => return Err(unexpected(&other)),
+    }
+    loop {
+        let payload = read_frame(&mut recv).await?;
+        let update = frame::decode_update(&payload).map_err(protocol)?;
+        check_update(&update, chunk_count).map_err(protocol)?;
+        let event = Event::Update {
+            session: session.key,
+            id,
+            update,
+        };
+        session
+            .events
+            .send(event)
+            .await
+            .map_err(|_| Fault::Lost("stopping".to_owned()))?;
+    }
+}
+
+fn check_update(update: &Update, chunk_count: u32) -> Result<(), String> {
+    match update {
+        Update::Bitfield(bytes) => Bitfield::from_bytes(bytes, chunk_count)
+            .map(|_| ())
+            .map_err(|error: BitfieldError| format!("PROTOCOL {error}")),
+        Update::Have(chunks) => match chunks.iter().find(|chunk| chunk.get() >= chunk_count) {
+            Some(chunk) => Err(format!(
+                "PROTOCOL have of chunk {chunk}, expected below {chunk_count}"
+            )),
+            None => Ok(()),
+        },
+    }
+}
+
+/// Opens a stream, writes a request, and closes our side.
+async fn send_request(connection: &Connection, request: &Request) -> Result<RecvStream, Fault> {
+    let (mut send, recv) = connection
+        .open_bi()
+        .await
+        .map_err(|error| Fault::Lost(error.to_string()))?;
+    let written = send.write_all(&frame::encode_request(request)).await;
+    written.map_err(|error| Fault::Lost(error.to_string()))?;
+    // The stream was just written to, so it can be finished.
+    let _ = send.finish();
+    Ok(recv)
+}
+
+async fn read_reply(recv: &mut RecvStream) -> Result<Reply, Fault> {
+    frame::decode_reply(&read_frame(recv).await?).map_err(protocol)
+}
+
+async fn read_frame(recv: &mut RecvStream) -> Result<Vec<u8>, Fault> {
+    let mut prefix = [0; 2];
+    read_exact(recv, &mut prefix).await?;
+    let len = frame::length(prefix, HEADER_BYTES_MAX).map_err(protocol)?;
+    let mut payload = vec![0; len];
+    read_exact(recv, &mut payload).await?;
+    Ok(payload)
+}
+
+async fn read_exact(recv: &mut RecvStream, buffer: &mut [u8]) -> Result<(), Fault> {
+    use quinn::ReadExactError::{FinishedEarly, ReadError};
+    recv.read_exact(buffer).await.map_err(|error| match error {
+        FinishedEarly(_) => protocol("the stream ends within a header"),
+        ReadError(error) => lost(error),
+    })
+}
+
+fn lost(error: ReadError) -> Fault {
+    match error {
+        ReadError::Reset(code) => match Refusal::from_code(code.into_inner()) {
+            Some(refusal) => Fault::Refused(refusal),
+            None => Fault::Lost(format!("reset with unknown code {code}")),
+        },
+        other => Fault::Lost(other.to_string()),
+    }
+}
+
+fn unexpected(reply: &Reply) -> Fault {
+    let kind = match reply {
+        Reply::Hello(_) => "Hello",
+        Reply::Manifest { .. } => "Manifest",
+        Reply::Deluges(_) => "Deluges",
+        Reply::Subscribed => "Subscribed",
+        Reply::Data { .. } => "Data",
+        Reply::NotHeld { .. } => "NotHeld",
+        Reply::Busy { .. } => "Busy",
+        Reply::Denied => return Fault::Refused(Refusal::NotFound),
+    };
+    protocol(format!("{kind} does not answer what was asked"))
+}
+
+fn protocol(what: impl ToString) -> Fault {
+    Fault::Protocol(what.to_string())
+}

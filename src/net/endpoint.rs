@@ -1,0 +1,298 @@
+//! One UDP socket: dials out, and lets peers in under limits.
+//!
+//! Admission happens before any TLS work: above [`CONNECTIONS_MAX`] or the share of one host a
+//! handshake is ignored without an answer, and while many handshakes are under way unproven
+//! addresses must first answer a Retry (RFC 9000 section 8.1), so that we are no reflector.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use quinn::crypto::rustls::QuicServerConfig;
+use quinn::{EndpointConfig, Incoming, ServerConfig, TokioRuntime, ValidationTokenConfig, VarInt};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::sync::mpsc;
+
+use super::Event;
+use super::handshake;
+use super::session::SessionKey;
+use super::transport::{Role, transport};
+use crate::digest::Address;
+use crate::identity::{Wallet, tls};
+use crate::limits::{
+    CONNECTIONS_MAX, CONNECTIONS_PER_HOST_MAX, HANDSHAKES_UNVALIDATED_MAX, INCOMING_BUFFER_BYTES,
+    INCOMING_BUFFER_BYTES_TOTAL, INCOMING_MAX,
+};
+use crate::wire::{ALPN, CloseCode};
+
+/// Socket buffers asked for, in bytes: a burst at 1 Gbit/s for 30 ms. The system may give less.
+const SOCKET_BUFFER: usize = 4 * 1024 * 1024;
+
+/// Why a socket could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// The address is in use, not ours, or not allowed.
+    #[error("E-BIND: cannot listen on UDP {address}")]
+    Socket {
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The identity makes no TLS configuration.
+    #[error("E-TLS: the identity makes no usable certificate")]
+    Tls(#[from] tls::TlsError),
+    /// The TLS configuration lacks what QUIC needs.
+    #[error("E-TLS: the TLS configuration does not suit QUIC")]
+    Quic(#[from] quinn::crypto::rustls::NoInitialCipherSuite),
+}
+
+/// The node's socket. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    quic: quinn::Endpoint,
+    shared: Arc<Shared>,
+}
+
+/// What all connections of one endpoint share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) wallet: Arc<Wallet>,
+    pub(super) events: mpsc::Sender<Event>,
+    pub(super) listen: Vec<SocketAddr>,
+    sessions: AtomicU64,
+    asks: AtomicU64,
+    connections: AtomicUsize,
+    hosts: Mutex<BTreeMap<IpAddr, usize>>,
+}
+
+impl Endpoint {
+    /// Opens the socket and begins to accept. Must run inside a tokio runtime, whose thread is the
+    /// network thread from then on.
+    ///
+    /// `listen` with port 0 takes any free port; `[::]` also takes IPv4 where the system allows it.
+    /// `reachable` turns the socket's own address into those at which peers are told we listen.
+    pub fn bind(
+        listen: SocketAddr,
+        wallet: Arc<Wallet>,
+        events: mpsc::Sender<Event>,
+        reachable: impl FnOnce(SocketAddr) -> Vec<SocketAddr>,
+    ) -> Result<Self, BindError> {
+        let failed = |source| BindError::Socket {
+            address: listen,
+            source,
+        };
+        let socket = open_socket(listen).map_err(failed)?;
+        let server = server_config(&wallet)?;
+        let runtime = Arc::new(TokioRuntime);
+        let quic = quinn::Endpoint::new(EndpointConfig::default(), Some(server), socket, runtime)
+            .map_err(failed)?;
+        let shared = Shared {
+            wallet,
+            events,
+            listen: reachable(quic.local_addr().map_err(failed)?),
+            sessions: AtomicU64::new(1),
+            asks: AtomicU64::new(1),
+            connections: AtomicUsize::new(0),
+            hosts: Mutex::new(BTreeMap::new()),
+        };
+        let endpoint = Self {
+            quic,
+            shared: Arc::new(shared),
+        };
+        tokio::spawn(accept(endpoint.clone()));
+        Ok(endpoint)
+    }
+
+    /// Where the socket listens.
+    pub fn local_address(&self) -> io::Result<SocketAddr> {
+        self.quic.local_addr()
+    }
+
+    /// Where peers are told that we listen.
+    pub fn announced(&self) -> &[SocketAddr] {
+        &self.shared.listen
+    }
+
+    /// Begins to dial. Ends as [`Event::Connected`] or [`Event::DialFailed`].
+    ///
+    /// Where `expected` is given, any other identity is refused during the handshake.
+    pub fn dial(&self, remote: SocketAddr, expected: Option<Address>) {
+        tokio::spawn(handshake::dial(
+            self.quic.clone(),
+            Arc::clone(&self.shared),
+            remote,
+            expected,
+        ));
+    }
+
+    /// Closes every connection, and waits until the peers have been told.
+    pub async fn close(&self) {
+        self.quic
+            .close(VarInt::from_u32(CloseCode::Done.code()), b"stopping");
+        self.quic.wait_idle().await;
+    }
+}
+
+impl Shared {
+    pub(super) fn next_session(&self) -> SessionKey {
+        SessionKey(self.sessions.fetch_add(1, Ordering::Relaxed))
+    }
+
+    pub(super) fn next_ask(&self) -> u64 {
+        self.asks.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// A place among the connections that are allowed; given back when dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    shared: Arc<Shared>,
+    host: Option<IpAddr>,
+}
+
+impl Place {
+    /// A place for a connection of ours, which the caller chose to make.
+    pub(super) fn ours(shared: &Arc<Shared>) -> Self {
+        shared.connections.fetch_add(1, Ordering::Relaxed);
+        Self {
+            shared: Arc::clone(shared),
+            host: None,
+        }
+    }
+
+    /// A place for a connection from this address, if there is one.
+    fn theirs(shared: &Arc<Shared>, remote: SocketAddr) -> Option<Self> {
+        if shared.connections.load(Ordering::Relaxed) >= CONNECTIONS_MAX {
+            return None;
+        }
+        let host = host_of(remote.ip());
+        if let Some(host) = host {
+            let mut hosts = shared
+                .hosts
+                .lock()
+                .expect("nothing panics while holding it");
+            let count = hosts.entry(host).or_insert(0);
+            if *count >= CONNECTIONS_PER_HOST_MAX {
+                return None;
+            }
+            *count += 1;
+        }
+        shared.connections.fetch_add(1, Ordering::Relaxed);
+        Some(Self {
+            shared: Arc::clone(shared),
+            host,
+        })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.shared.connections.fetch_sub(1, Ordering::Relaxed);
+        let Some(host) = self.host else { return };
+        let mut hosts = self
+            .shared
+            .hosts
+            .lock()
+            .expect("nothing panics while holding it");
+        if let Some(count) = hosts.get_mut(&host) {
+            *count -= 1;
+            if *count == 0 {
+                hosts.remove(&host);
+            }
+        }
+    }
+}
+
+/// What counts as one host: an IPv4 address or an IPv6 /64. Loopback is the user's own machine.
+fn host_of(ip: IpAddr) -> Option<IpAddr> {
+    match ip.to_canonical() {
+        ip if ip.is_loopback() => None,
+        IpAddr::V6(v6) => Some(IpAddr::V6((v6.to_bits() & !u128::from(u64::MAX)).into())),
+        v4 @ IpAddr::V4(_) => Some(v4),
+    }
+}
+
+async fn accept(endpoint: Endpoint) {
+    while let Some(incoming) = endpoint.quic.accept().await {
+        admit(&endpoint, incoming);
+    }
+}
+
+fn admit(endpoint: &Endpoint, incoming: Incoming) {
+    let under_way = endpoint.quic.open_connections();
+    if !incoming.remote_address_validated()
+        && under_way > HANDSHAKES_UNVALIDATED_MAX
+        && incoming.may_retry()
+    {
+        // An incoming that may retry is not validated yet, so this cannot fail.
+        let _ = incoming.retry();
+        return;
+    }
+    match Place::theirs(&endpoint.shared, incoming.remote_address()) {
+        Some(place) => {
+            tokio::spawn(handshake::accept(
+                incoming,
+                Arc::clone(&endpoint.shared),
+                place,
+            ));
+        }
+        None => incoming.ignore(),
+    }
+}
+
+fn server_config(wallet: &Wallet) -> Result<ServerConfig, BindError> {
+    let crypto = QuicServerConfig::try_from(tls::server_config(wallet, ALPN)?)?;
+    let mut config = ServerConfig::with_crypto(Arc::new(crypto));
+    // A token would let an observer link connections, and saves nothing between strangers.
+    let mut tokens = ValidationTokenConfig::default();
+    tokens.sent(0);
+    config
+        .transport_config(transport(Role::Acceptor))
+        .validation_token_config(tokens)
+        .max_incoming(INCOMING_MAX)
+        .incoming_buffer_size(INCOMING_BUFFER_BYTES)
+        .incoming_buffer_size_total(INCOMING_BUFFER_BYTES_TOTAL);
+    Ok(config)
+}
+
+fn open_socket(listen: SocketAddr) -> io::Result<std::net::UdpSocket> {
+    let socket = Socket::new(
+        Domain::for_address(listen),
+        Type::DGRAM,
+        Some(Protocol::UDP),
+    )?;
+    if listen.is_ipv6() && listen.ip().is_unspecified() {
+        socket.set_only_v6(false)?;
+    }
+    socket.set_nonblocking(true)?;
+    for (set, what) in [
+        (socket.set_recv_buffer_size(SOCKET_BUFFER), "receive"),
+        (socket.set_send_buffer_size(SOCKET_BUFFER), "send"),
+    ] {
+        if let Err(error) = set {
+            tracing::debug!(what, %error, "socket buffer stays at the system's size");
+        }
+    }
+    socket.bind(&listen.into())?;
+    Ok(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_v4_addresses_and_v6_networks() {
+        let host = |text: &str| host_of(text.parse().unwrap()).map(|ip| ip.to_string());
+        assert_eq!(host("127.0.0.1"), None);
+        assert_eq!(host("::ffff:127.0.0.1"), None);
+        assert_eq!(host("::ffff:198.51.100.7").as_deref(), Some("198.51.100.7"));
+        assert_eq!(
+            host("2001:db8:1:2:3:4:5:6").as_deref(),
+            Some("2001:db8:1:2::")
+        );
+    }
+}

@@ -1,0 +1,138 @@
+//! What a node tells its subscribers about one container: everything it holds, then news.
+//!
+//! One log for each container, read by any number of subscribers at their own pace: memory does not
+//! grow with them, and a slow one skips nothing. Invariant: the log lists each held chunk once; a
+//! loss starts a new epoch, whose readers begin again with the whole bitfield.
+
+use std::sync::Mutex;
+
+use tokio::sync::watch;
+
+use crate::chunk::{Bitfield, ChunkIndex};
+use crate::limits::HAVES_MAX;
+use crate::wire::Update;
+
+/// The chunks of one container that this node holds, in the order in which they came.
+#[derive(Debug)]
+pub struct HaveLog {
+    state: Mutex<State>,
+    changed: watch::Sender<()>,
+}
+
+#[derive(Debug)]
+struct State {
+    epoch: u64,
+    held: Bitfield,
+    log: Vec<ChunkIndex>,
+}
+
+/// How far one subscriber has read.
+#[derive(Debug, Default)]
+pub(super) struct Cursor {
+    place: Option<(u64, usize)>,
+}
+
+impl HaveLog {
+    /// A log that starts with these chunks.
+    pub fn new(held: Bitfield) -> Self {
+        Self {
+            state: Mutex::new(State {
+                epoch: 0,
+                held,
+                log: Vec::new(),
+            }),
+            changed: watch::Sender::new(()),
+        }
+    }
+
+    /// A chunk is here.
+    pub fn announce(&self, chunk: ChunkIndex) {
+        let mut state = self.state.lock().expect("nothing panics while holding it");
+        if state.held.insert(chunk) {
+            state.log.push(chunk);
+            self.changed.send_replace(());
+        }
+    }
+
+    /// A chunk is gone.
+    pub fn withdraw(&self, chunk: ChunkIndex) {
+        let mut state = self.state.lock().expect("nothing panics while holding it");
+        if state.held.remove(chunk) {
+            state.epoch += 1;
+            state.log.clear();
+            self.changed.send_replace(());
+        }
+    }
+
+    /// What is held now, in the wire form.
+    pub fn held(&self) -> Vec<u8> {
+        self.state
+            .lock()
+            .expect("nothing panics while holding it")
+            .held
+            .to_bytes()
+    }
+
+    /// Notices changes from now on.
+    pub(super) fn watch(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    /// The next thing to tell a subscriber, if there is news.
+    pub(super) fn next(&self, cursor: &mut Cursor) -> Option<Update> {
+        let state = self.state.lock().expect("nothing panics while holding it");
+        match cursor.place {
+            Some((epoch, at)) if epoch == state.epoch => {
+                let news = &state.log[at..];
+                let batch = &news[..news.len().min(HAVES_MAX)];
+                cursor.place = Some((epoch, at + batch.len()));
+                (!batch.is_empty()).then(|| Update::Have(batch.to_vec()))
+            }
+            Some(_) | None => {
+                cursor.place = Some((state.epoch, state.log.len()));
+                Some(Update::Bitfield(state.held.to_bytes()))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subscriber_gets_everything_once_and_then_news() {
+        let log = HaveLog::new(Bitfield::empty(16));
+        let chunk = ChunkIndex::new;
+        log.announce(chunk(3));
+        let mut cursor = Cursor::default();
+        assert_eq!(
+            log.next(&mut cursor),
+            Some(Update::Bitfield(vec![0b0001_0000, 0]))
+        );
+        assert_eq!(log.next(&mut cursor), None);
+        log.announce(chunk(5));
+        log.announce(chunk(3));
+        log.announce(chunk(9));
+        assert_eq!(
+            log.next(&mut cursor),
+            Some(Update::Have(vec![chunk(5), chunk(9)]))
+        );
+        log.withdraw(chunk(3));
+        assert_eq!(
+            log.next(&mut cursor),
+            Some(Update::Bitfield(vec![0b0000_0100, 0b0100_0000]))
+        );
+        assert_eq!(log.next(&mut cursor), None);
+    }
+
+    #[test]
+    fn a_late_reader_of_a_long_log_gets_bounded_batches() {
+        let log = HaveLog::new(Bitfield::empty(4096));
+        let mut cursor = Cursor::default();
+        log.next(&mut cursor);
+        (0..4096).for_each(|chunk| log.announce(ChunkIndex::new(chunk)));
+        let batches = std::iter::from_fn(|| log.next(&mut cursor)).count();
+        assert_eq!(batches, 4096_usize.div_ceil(HAVES_MAX));
+    }
+}

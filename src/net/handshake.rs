@@ -1,0 +1,227 @@
+//! A fresh QUIC connection becomes a [`Session`]: TLS proves both addresses, then hellos are said.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use quinn::crypto::rustls::QuicClientConfig;
+use quinn::{ClientConfig, Connecting, Connection, Incoming, NoneTokenStore, VarInt};
+use rustls::pki_types::CertificateDer;
+use tokio::time::timeout;
+
+use super::endpoint::{Place, Shared};
+use super::session::Session;
+use super::transport::{Role, transport};
+use super::{Event, Origin, answer, ask};
+use crate::digest::Address;
+use crate::identity::{tls, verify};
+use crate::limits::{HANDSHAKE_TIMEOUT, LISTEN_ADDRESSES_MAX, REQUEST_TIMEOUT};
+use crate::wire::{ALPN, CloseCode, Hello, Reply, Request, VERSION, frame};
+
+/// Why a dial came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum DialError {
+    /// Nothing answered in time.
+    #[error("E-TIMEOUT: {0} did not answer within {limit} s", limit = HANDSHAKE_TIMEOUT.as_secs())]
+    Timeout(SocketAddr),
+    /// The peer's certificate was refused by us.
+    #[error("{0}")]
+    Identity(#[from] verify::CertificateRefused),
+    /// The two sides did not agree on TLS or QUIC, or the peer refused us.
+    #[error("E-HANDSHAKE: {remote}: {reason}")]
+    Handshake {
+        /// Where to.
+        remote: SocketAddr,
+        /// In words.
+        reason: String,
+    },
+    /// The peer does not speak this protocol.
+    #[error("E-HELLO: {remote}: {reason}")]
+    Hello {
+        /// Where to.
+        remote: SocketAddr,
+        /// In words.
+        reason: String,
+    },
+    /// The address cannot be dialed from this socket.
+    #[error("E-DIAL: {remote}: {reason}")]
+    Unreachable {
+        /// Where to.
+        remote: SocketAddr,
+        /// In words.
+        reason: String,
+    },
+}
+
+/// Dials, and reports how it went.
+pub(super) async fn dial(
+    quic: quinn::Endpoint,
+    shared: Arc<Shared>,
+    remote: SocketAddr,
+    expected: Option<Address>,
+) {
+    let event = match try_dial(&quic, &shared, remote, expected).await {
+        Ok(session) => return session.begin(Origin::Dialed(remote)).await,
+        Err(error) => Event::DialFailed { remote, error },
+    };
+    // The driver is gone only when the node is.
+    let _ = shared.events.send(event).await;
+}
+
+async fn try_dial(
+    quic: &quinn::Endpoint,
+    shared: &Arc<Shared>,
+    remote: SocketAddr,
+    expected: Option<Address>,
+) -> Result<Session, DialError> {
+    let unreachable = |reason: String| DialError::Unreachable { remote, reason };
+    let config = client_config(shared, expected).map_err(unreachable)?;
+    let target = reachable_from(quic, remote);
+    let connecting = quic
+        .connect_with(config, target, tls::SERVER_NAME)
+        .map_err(|error| unreachable(error.to_string()))?;
+    let connection = establish(connecting, remote).await?;
+    let said = hello(shared, &connection);
+    let heard = timeout(REQUEST_TIMEOUT, ask::hello(&connection, &said))
+        .await
+        .map_err(|_| DialError::Timeout(remote))?
+        .map_err(|fault| refused_by_peer(&connection, remote, &fault.to_string()))?;
+    let address = address_of(&connection)?;
+    check(&connection, &heard).map_err(|reason| DialError::Hello { remote, reason })?;
+    let place = Place::ours(shared);
+    Ok(Session::new(connection, shared, address, heard, place))
+}
+
+/// Accepts, and begins the session if the other side says hello properly.
+pub(super) async fn accept(incoming: Incoming, shared: Arc<Shared>, place: Place) {
+    let remote = incoming.remote_address();
+    let outcome = timeout(HANDSHAKE_TIMEOUT, try_accept(incoming, &shared)).await;
+    match outcome {
+        Ok(Ok((connection, address, heard))) => {
+            let session = Session::new(connection, &shared, address, heard, place);
+            session.begin(Origin::Accepted).await;
+        }
+        Ok(Err(reason)) => tracing::debug!(%remote, reason, "a peer did not get in"),
+        Err(_) => tracing::debug!(%remote, "a peer took too long to say hello"),
+    }
+}
+
+async fn try_accept(
+    incoming: Incoming,
+    shared: &Shared,
+) -> Result<(Connection, Address, Hello), String> {
+    let connecting = incoming.accept().map_err(|error| error.to_string())?;
+    let connection = connecting.await.map_err(|error| error.to_string())?;
+    let address = address_of(&connection).map_err(|error| error.to_string())?;
+    let (mut send, recv) = connection
+        .accept_bi()
+        .await
+        .map_err(|error| error.to_string())?;
+    let heard = match answer::read_request(recv).await {
+        Ok(Request::Hello(hello)) => hello,
+        Ok(_) => {
+            close(&connection, CloseCode::Protocol, "PROTOCOL hello");
+            return Err("spoke before hello".to_owned());
+        }
+        Err(refusal) => {
+            close(&connection, CloseCode::Protocol, "PROTOCOL hello");
+            return Err(refusal.to_string());
+        }
+    };
+    check(&connection, &heard)?;
+    let reply = frame::encode_reply(&Reply::Hello(hello(shared, &connection)));
+    send.write_all(&reply)
+        .await
+        .map_err(|error| error.to_string())?;
+    // The stream was just written to, so it can be finished.
+    let _ = send.finish();
+    Ok((connection, address, heard))
+}
+
+async fn establish(connecting: Connecting, remote: SocketAddr) -> Result<Connection, DialError> {
+    match timeout(HANDSHAKE_TIMEOUT, connecting).await {
+        Ok(Ok(connection)) => Ok(connection),
+        Ok(Err(quinn::ConnectionError::TimedOut)) | Err(_) => Err(DialError::Timeout(remote)),
+        Ok(Err(error)) => Err(match tls::refusal_in(&error) {
+            Some(refused) => DialError::Identity(refused),
+            None => DialError::Handshake {
+                remote,
+                reason: error.to_string(),
+            },
+        }),
+    }
+}
+
+/// With TLS 1.3 the acceptor judges our certificate after we think that the handshake is over, so
+/// its refusal shows up at the first stream.
+fn refused_by_peer(connection: &Connection, remote: SocketAddr, fault: &str) -> DialError {
+    match connection.close_reason() {
+        Some(error) => DialError::Handshake {
+            remote,
+            reason: error.to_string(),
+        },
+        None => DialError::Hello {
+            remote,
+            reason: fault.to_owned(),
+        },
+    }
+}
+
+/// The address that the peer proved during the TLS handshake.
+fn address_of(connection: &Connection) -> Result<Address, verify::CertificateRefused> {
+    let identity = connection.peer_identity();
+    let chain =
+        identity.and_then(|identity| identity.downcast::<Vec<CertificateDer<'static>>>().ok());
+    verify::peer_address(chain.as_deref().map_or(&[], Vec::as_slice))
+}
+
+fn hello(shared: &Shared, connection: &Connection) -> Hello {
+    let mut listen = shared.listen.clone();
+    listen.truncate(LISTEN_ADDRESSES_MAX);
+    Hello {
+        version: VERSION,
+        features: 0,
+        listen,
+        observed: canonical(connection.remote_address()),
+    }
+}
+
+fn check(connection: &Connection, heard: &Hello) -> Result<(), String> {
+    if heard.version == VERSION {
+        return Ok(());
+    }
+    let reason = format!(
+        "PROTOCOL hello: version {}, expected {VERSION}",
+        heard.version
+    );
+    close(connection, CloseCode::Protocol, &reason);
+    Err(reason)
+}
+
+fn close(connection: &Connection, code: CloseCode, reason: &str) {
+    connection.close(VarInt::from_u32(code.code()), reason.as_bytes());
+}
+
+fn client_config(shared: &Shared, expected: Option<Address>) -> Result<ClientConfig, String> {
+    let crypto = tls::client_config(&shared.wallet, ALPN, expected).map_err(|e| e.to_string())?;
+    let crypto = QuicClientConfig::try_from(crypto).map_err(|error| error.to_string())?;
+    let mut config = ClientConfig::new(Arc::new(crypto));
+    config
+        .transport_config(transport(Role::Dialer))
+        .token_store(Arc::new(NoneTokenStore));
+    Ok(config)
+}
+
+/// An IPv4 address as a dual-stack socket has to be given it (RFC 4291 section 2.5.5.2).
+fn reachable_from(quic: &quinn::Endpoint, remote: SocketAddr) -> SocketAddr {
+    match (quic.local_addr(), remote) {
+        (Ok(SocketAddr::V6(_)), SocketAddr::V4(v4)) => {
+            SocketAddr::new(v4.ip().to_ipv6_mapped().into(), v4.port())
+        }
+        (Ok(_) | Err(_), _) => remote,
+    }
+}
+
+/// An address as people and other hosts know it: IPv4 even where the socket is dual-stack.
+pub(super) fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}

@@ -1,0 +1,156 @@
+//! Sockets: QUIC connections to peers, and the requests and answers on them.
+//!
+//! Everything here runs on the network thread. What happens becomes an [`Event`] on one bounded
+//! channel; nothing here decides what to ask or whom to serve.
+//!
+//! ```text
+//! endpoint   one UDP socket, dials and accepts
+//! handshake  a fresh QUIC connection becomes a Session by saying hello
+//! session    one peer: opens streams for our requests, takes in the peer's
+//! ask        our request and its answer, one stream
+//! answer     the peer's request and our answer, one stream
+//! feed       the long answer to a subscription
+//! throttle   an upload limit, shared by all answers
+//! ```
+
+mod answer;
+mod ask;
+mod endpoint;
+mod feed;
+mod handshake;
+mod session;
+mod throttle;
+mod transport;
+
+pub use answer::{Answer, Responder};
+pub use ask::{ChunkAnswer, Fault};
+pub use endpoint::{BindError, Endpoint};
+pub use feed::HaveLog;
+pub use handshake::DialError;
+pub use session::{Session, SessionKey};
+pub use throttle::Throttle;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::digest::ManifestId;
+use crate::wire::{Deluge, Request, Update};
+
+/// What happened on the network.
+#[derive(Debug)]
+pub enum Event {
+    /// A connection is up, both sides are proven, hellos are exchanged.
+    Connected {
+        /// The connection.
+        session: Session,
+        /// How it came about.
+        origin: Origin,
+    },
+    /// A dial came to nothing.
+    DialFailed {
+        /// Where to.
+        remote: SocketAddr,
+        /// Why.
+        error: DialError,
+    },
+    /// A connection has ended; nothing more comes of it.
+    Closed {
+        /// The connection.
+        session: SessionKey,
+        /// In words.
+        reason: String,
+    },
+    /// The answer to a chunk request.
+    Chunk {
+        /// The connection.
+        session: SessionKey,
+        /// The number given with the request.
+        ticket: u64,
+        /// The answer.
+        answer: ChunkAnswer,
+        /// The path's round-trip time now.
+        rtt: Duration,
+    },
+    /// A chunk's bytes are coming in.
+    Progress {
+        /// The connection.
+        session: SessionKey,
+        /// The number given with the request.
+        ticket: u64,
+    },
+    /// A chunk request was taken back after this many bytes of its answer.
+    Wasted {
+        /// The connection.
+        session: SessionKey,
+        /// The container.
+        id: ManifestId,
+        /// Bytes that came in for nothing.
+        bytes: u64,
+    },
+    /// The answer to a manifest request: the file's bytes, unproven.
+    Manifest {
+        /// The connection.
+        session: SessionKey,
+        /// The manifest asked for.
+        id: ManifestId,
+        /// Its bytes.
+        answer: Result<Bytes, Fault>,
+    },
+    /// The answer to the question which manifests a peer has.
+    Deluges {
+        /// The connection.
+        session: SessionKey,
+        /// What it claims.
+        answer: Result<Vec<Deluge>, Fault>,
+    },
+    /// News on a subscription of ours.
+    Update {
+        /// The connection.
+        session: SessionKey,
+        /// The container.
+        id: ManifestId,
+        /// The news.
+        update: Update,
+    },
+    /// A subscription of ours has ended.
+    Unsubscribed {
+        /// The connection.
+        session: SessionKey,
+        /// The container.
+        id: ManifestId,
+        /// Why.
+        fault: Fault,
+    },
+    /// A peer asks. The responder must be used or dropped; dropped means `Unavailable`.
+    Asked {
+        /// The connection.
+        session: SessionKey,
+        /// The request.
+        request: Request,
+        /// Answers it.
+        responder: Responder,
+    },
+    /// A chunk answer of ours is with the transport, or failed.
+    Answered {
+        /// The connection.
+        session: SessionKey,
+        /// The responder's number.
+        ask: u64,
+        /// Bytes of body taken by the transport.
+        bytes: u64,
+    },
+}
+
+/// How a connection came about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// We dialed this address.
+    Dialed(SocketAddr),
+    /// They dialed us.
+    Accepted,
+}
+
+/// Events that may wait for the driver. Full means that sessions wait, and so their peers.
+pub const EVENTS_MAX: usize = 1024;

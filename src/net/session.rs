@@ -1,0 +1,231 @@
+//! One peer: a proven connection, the requests we make on it, and those that come in.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use quinn::{Connection, VarInt};
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use super::endpoint::{Place, Shared};
+use super::handshake::canonical;
+use super::{Event, Origin, answer, ask};
+use crate::digest::{Address, ManifestId, ProgramId};
+use crate::limits::{
+    RECEIVE_WINDOW_DOWNLOAD, REQUEST_BURST, REQUESTS_PER_SECOND, STREAMS_INBOUND_MAX,
+};
+use crate::wire::{ChunkRequest, CloseCode, Hello};
+
+/// The number of a connection, unique for the life of the endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionKey(pub u64);
+
+/// A connection to a peer that has said hello. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Session {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(super) struct Inner {
+    pub(super) key: SessionKey,
+    pub(super) connection: Connection,
+    pub(super) events: mpsc::Sender<Event>,
+    shared: Arc<Shared>,
+    address: Address,
+    hello: Hello,
+    _place: Place,
+}
+
+impl Session {
+    pub(super) fn new(
+        connection: Connection,
+        shared: &Arc<Shared>,
+        address: Address,
+        hello: Hello,
+        place: Place,
+    ) -> Self {
+        let inner = Inner {
+            key: shared.next_session(),
+            connection,
+            events: shared.events.clone(),
+            shared: Arc::clone(shared),
+            address,
+            hello,
+            _place: place,
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// The connection's number.
+    pub fn key(&self) -> SessionKey {
+        self.inner.key
+    }
+
+    /// The peer's address, as its certificate proved it.
+    pub fn address(&self) -> Address {
+        self.inner.address
+    }
+
+    /// The IP address and port that the peer speaks from.
+    pub fn remote(&self) -> SocketAddr {
+        canonical(self.inner.connection.remote_address())
+    }
+
+    /// What the peer said about itself.
+    pub fn hello(&self) -> &Hello {
+        &self.inner.hello
+    }
+
+    /// The path's round-trip time now.
+    pub fn rtt(&self) -> Duration {
+        self.inner.connection.rtt()
+    }
+
+    /// Lets the peer send as much as its path can carry: for peers that we download from.
+    pub fn expect_downloads(&self) {
+        self.inner
+            .connection
+            .set_receive_window(VarInt::from_u32(RECEIVE_WINDOW_DOWNLOAD));
+    }
+
+    /// Lets the peer have many requests open: for peers that we serve.
+    pub fn expect_requests(&self) {
+        self.inner
+            .connection
+            .set_max_concurrent_bi_streams(VarInt::from_u32(STREAMS_INBOUND_MAX));
+    }
+
+    /// Asks for a chunk of `chunk_len` bytes. Ends as [`Event::Chunk`], unless the handle is
+    /// aborted, which takes the request back.
+    pub fn ask_chunk(
+        &self,
+        ticket: u64,
+        id: ManifestId,
+        request: ChunkRequest,
+        chunk_len: u32,
+    ) -> AbortHandle {
+        let task = ask::chunk(Arc::clone(&self.inner), ticket, id, request, chunk_len);
+        tokio::spawn(task).abort_handle()
+    }
+
+    /// Asks for a manifest. Ends as [`Event::Manifest`].
+    pub fn ask_manifest(&self, id: ManifestId) {
+        tokio::spawn(ask::manifest(Arc::clone(&self.inner), id));
+    }
+
+    /// Asks which manifests the peer has. Ends as [`Event::Deluges`].
+    pub fn ask_deluges(&self, program_id: Option<ProgramId>) {
+        tokio::spawn(ask::deluges(Arc::clone(&self.inner), program_id));
+    }
+
+    /// Asks what the peer holds of a container, now and as it changes: [`Event::Update`] until
+    /// [`Event::Unsubscribed`], or until the handle is aborted.
+    pub fn subscribe(&self, id: ManifestId, chunk_count: u32) -> AbortHandle {
+        tokio::spawn(ask::subscription(Arc::clone(&self.inner), id, chunk_count)).abort_handle()
+    }
+
+    /// Ends the connection.
+    pub fn close(&self, code: CloseCode, reason: &str) {
+        self.inner
+            .connection
+            .close(VarInt::from_u32(code.code()), reason.as_bytes());
+    }
+
+    /// Reports the session, then takes in the peer's requests until the connection ends.
+    pub(super) async fn begin(self, origin: Origin) {
+        let inner = Arc::clone(&self.inner);
+        if inner
+            .events
+            .send(Event::Connected {
+                session: self,
+                origin,
+            })
+            .await
+            .is_err()
+        {
+            return;
+        }
+        let reason = take_requests(&inner).await;
+        // The driver is gone only when the node is.
+        let _ = inner
+            .events
+            .send(Event::Closed {
+                session: inner.key,
+                reason,
+            })
+            .await;
+    }
+}
+
+/// Accepts request streams; QUIC's stream limit bounds how many are under way at once.
+async fn take_requests(inner: &Arc<Inner>) -> String {
+    let mut meter = Meter::new();
+    loop {
+        let (send, recv) = match inner.connection.accept_bi().await {
+            Ok(streams) => streams,
+            Err(error) => return error.to_string(),
+        };
+        if !meter.admits() {
+            let code = VarInt::from_u32(CloseCode::Rate.code());
+            inner.connection.close(code, b"RATE: too many requests");
+            return "asked for too much too fast".to_owned();
+        }
+        tokio::spawn(answer::request(Arc::clone(inner), send, recv));
+    }
+}
+
+impl Inner {
+    pub(super) fn next_ask(&self) -> u64 {
+        self.shared.next_ask()
+    }
+}
+
+/// Counts opened streams, also those that are reset at once (CVE-2023-44487's pattern).
+struct Meter {
+    tokens: u32,
+    since: Instant,
+}
+
+impl Meter {
+    fn new() -> Self {
+        Self {
+            tokens: REQUEST_BURST,
+            since: Instant::now(),
+        }
+    }
+
+    fn admits(&mut self) -> bool {
+        if self.tokens == 0 {
+            let elapsed = self.since.elapsed();
+            let earned = elapsed.as_millis() * u128::from(REQUESTS_PER_SECOND) / 1000;
+            self.tokens = u32::try_from(earned)
+                .unwrap_or(REQUEST_BURST)
+                .min(REQUEST_BURST);
+            if self.tokens > 0 {
+                self.since += elapsed;
+            }
+        }
+        let admitted = self.tokens > 0;
+        self.tokens = self.tokens.saturating_sub(1);
+        admitted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_burst_passes_and_a_flood_does_not() {
+        let mut meter = Meter::new();
+        let passed = (0..10_000).take_while(|_| meter.admits()).count();
+        assert_eq!(passed, REQUEST_BURST as usize);
+        tokio::time::advance(Duration::from_millis(10)).await;
+        assert!((0..REQUESTS_PER_SECOND / 200).all(|_| meter.admits()));
+    }
+}

@@ -1,0 +1,54 @@
+//! QUIC's knobs: hostile-peer defaults, raised live for peers that we download from.
+//!
+//! Measured on loopback with 32 KiB chunks: ACK frequency with a threshold of 20 and a delay of
+//! 5 ms, and `send_fairness` off, are worth a third of the throughput. Larger MTUs were not.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use quinn::{AckFrequencyConfig, TransportConfig, VarInt};
+
+use crate::limits::{
+    IDLE_TIMEOUT, KEEP_ALIVE, RECEIVE_WINDOW_START, SEND_WINDOW, STREAM_WINDOW,
+    STREAMS_INBOUND_START,
+};
+
+/// Packets that may wait for one ACK (draft-ietf-quic-ack-frequency section 4).
+const ACK_THRESHOLD: u32 = 20;
+/// How long an ACK may wait.
+const ACK_DELAY: Duration = Duration::from_millis(5);
+/// The round-trip time assumed before the first sample; a third of it is the first retransmission.
+const INITIAL_RTT: Duration = Duration::from_millis(100);
+
+/// The side of a connection that keeps it alive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// Wants the connection, and pings when it is idle.
+    Dialer,
+    /// Lets it lapse.
+    Acceptor,
+}
+
+/// The transport parameters and limits of a new connection (RFC 9000 section 18.2).
+pub(super) fn transport(role: Role) -> Arc<TransportConfig> {
+    let mut acks = AckFrequencyConfig::default();
+    acks.ack_eliciting_threshold(VarInt::from_u32(ACK_THRESHOLD))
+        .max_ack_delay(Some(ACK_DELAY));
+    let idle = IDLE_TIMEOUT
+        .try_into()
+        .expect("a few seconds fit QUIC's idle timeout");
+    let mut transport = TransportConfig::default();
+    transport
+        .max_concurrent_bidi_streams(VarInt::from_u32(STREAMS_INBOUND_START))
+        .max_concurrent_uni_streams(VarInt::from_u32(0))
+        .datagram_receive_buffer_size(None)
+        .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))
+        .receive_window(VarInt::from_u32(RECEIVE_WINDOW_START))
+        .send_window(SEND_WINDOW)
+        .send_fairness(false)
+        .initial_rtt(INITIAL_RTT)
+        .ack_frequency_config(Some(acks))
+        .max_idle_timeout(Some(idle))
+        .keep_alive_interval((role == Role::Dialer).then_some(KEEP_ALIVE));
+    Arc::new(transport)
+}
