@@ -16,6 +16,7 @@
 //! All calls block. Several threads may call at once; none waits for another's disk IO, except that
 //! `finish` is alone with the hash of the whole.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -40,6 +41,16 @@ pub struct Content {
     state: Mutex<State>,
     /// Locked before `state` where both are.
     whole: Mutex<Whole>,
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (path, have) = (self.path(), self.have());
+        f.debug_struct("Content")
+            .field("path", &path)
+            .field("have", &have)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Locked only for a look or a change, never during IO.

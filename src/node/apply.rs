@@ -1,0 +1,238 @@
+//! What the core wants, carried out: one arm for each of its outputs.
+
+use std::time::Duration;
+
+use super::driver::{Driver, peer_key, session_key};
+use super::error::FetchError;
+use super::work::{Done, Job, VerifyError};
+use crate::chunk::ChunkIndex;
+use crate::digest::{Address, ManifestId};
+use crate::moment::Moment;
+use crate::net::Answer;
+use crate::store::WriteError;
+use crate::swarm::{AskKey, Input, Offence, Output, PeerKey, Ticket};
+use crate::wire::{Accept, ChunkRequest, CloseCode, Refusal, Reply};
+
+impl Driver {
+    /// Carries out everything that the core wants.
+    pub(super) fn apply(&mut self) {
+        while let Some(output) = self.swarm.poll_output() {
+            match output {
+                Output::Request {
+                    peer,
+                    ticket,
+                    id,
+                    chunk,
+                } => self.request(peer, ticket, id, chunk),
+                Output::Cancel { ticket, .. } => {
+                    if let Some(request) = self.requests.remove(&ticket) {
+                        request.abort();
+                    }
+                }
+                Output::Verify {
+                    ticket,
+                    id,
+                    chunk,
+                    payload,
+                } => {
+                    let Some(entry) = self.catalog.get(&id) else {
+                        self.tell(Input::StoreFailed { ticket });
+                        continue;
+                    };
+                    let content = entry.content.clone();
+                    self.pool.submit(Job::Verify {
+                        ticket,
+                        id,
+                        content,
+                        chunk,
+                        payload,
+                    });
+                }
+                Output::Serve {
+                    peer,
+                    ask,
+                    id,
+                    chunk,
+                } => self.serve(peer, ask, id, chunk),
+                Output::AnswerNotHeld { ask, id, .. } => self.answer_not_held(ask, &id),
+                Output::AnswerBusy {
+                    ask, retry_after, ..
+                } => self.answer_busy(ask, retry_after),
+                Output::Announce { id, chunk } => {
+                    if let Some(entry) = self.catalog.get(&id) {
+                        entry.log.announce(chunk);
+                    }
+                }
+                Output::Complete { id } => self.on_complete(id),
+                Output::Suspect { id, chunk } => {
+                    let error = FetchError::Suspected {
+                        manifest_id: id,
+                        chunk,
+                    };
+                    self.fail_container(&id, error);
+                }
+                Output::Stopped { id } => self.on_stopped(&id),
+                Output::Drop { peer, offence } => self.drop_peer(peer, offence),
+                Output::Ban { address, until } => self.ban(address, until),
+            }
+        }
+    }
+
+    fn request(&mut self, peer: PeerKey, ticket: Ticket, id: ManifestId, chunk: ChunkIndex) {
+        let entry = self.catalog.get(&id);
+        let Some((entry, known)) = entry.zip(self.roster.get_mut(session_key(peer))) else {
+            return self.tell(Input::Failed { peer, ticket });
+        };
+        if !known.downloads {
+            known.downloads = true;
+            known.session.expect_downloads();
+        }
+        let manifest = entry.manifest();
+        let chunk_hash = manifest
+            .chunk_hash(chunk)
+            .expect("the core asks for chunks that exist");
+        let len = manifest.layout().chunk_len(chunk).expect("as above");
+        let program_id = manifest.program_id();
+        let request = ChunkRequest {
+            program_id,
+            chunk_hash,
+            index: chunk,
+            accept: Accept::Zstd,
+        };
+        let handle = known.session.ask_chunk(ticket.0, id, request, len);
+        self.requests.insert(ticket, handle);
+    }
+
+    fn serve(&mut self, peer: PeerKey, ask: AskKey, id: ManifestId, chunk: ChunkIndex) {
+        let waiting = self.asks.remove(&ask);
+        let (Some((responder, accept)), Some(entry)) = (waiting, self.catalog.get(&id)) else {
+            return self.tell(Input::Served {
+                peer,
+                ask,
+                bytes: 0,
+            });
+        };
+        if let Some(known) = self
+            .roster
+            .get_mut(session_key(peer))
+            .filter(|known| !known.uploads)
+        {
+            known.uploads = true;
+            known.session.expect_requests();
+        }
+        let (content, squeeze) = (entry.content.clone(), entry.squeeze.clone());
+        self.pool.submit(Job::Read {
+            responder,
+            content,
+            squeeze,
+            id,
+            chunk,
+            accept,
+        });
+    }
+
+    fn answer_not_held(&mut self, ask: AskKey, id: &ManifestId) {
+        let Some((responder, _)) = self.asks.remove(&ask) else {
+            return;
+        };
+        responder.answer(match self.catalog.get(id) {
+            Some(entry) => Answer::Header(Reply::NotHeld {
+                held: entry.log.held(),
+            }),
+            None => Answer::Refuse(Refusal::NotFound),
+        });
+    }
+
+    fn answer_busy(&mut self, ask: AskKey, retry_after: Duration) {
+        let retry_after_ms = u32::try_from(retry_after.as_millis()).unwrap_or(u32::MAX);
+        if let Some((responder, _)) = self.asks.remove(&ask) {
+            responder.answer(Answer::Header(Reply::Busy { retry_after_ms }));
+        }
+    }
+
+    fn drop_peer(&mut self, peer: PeerKey, offence: Offence) {
+        let (code, reason) = match offence {
+            Offence::BadChunk => (CloseCode::BadChunk, "BAD_CHUNK hash"),
+            Offence::Protocol => (CloseCode::Protocol, "PROTOCOL"),
+            Offence::Banned => (CloseCode::Banned, "BANNED"),
+            Offence::Rate => (CloseCode::Rate, "RATE"),
+        };
+        let Some(known) = self.roster.get(session_key(peer)) else {
+            return;
+        };
+        let (address, remote) = (known.session.address(), known.session.remote());
+        tracing::info!(%address, %remote, reason, "dropping a peer");
+        known.session.close(code, reason);
+        self.on_closed(session_key(peer), reason);
+    }
+
+    fn ban(&mut self, address: Address, until: Moment) {
+        tracing::warn!(%address, "banned for a day: it sent chunks that are not what was asked for");
+        let rest = until.since(self.clock.now());
+        self.bans.add(address, rest);
+    }
+
+    /// A worker is done with a chunk.
+    pub(super) fn on_done(&mut self, done: Done) {
+        match done {
+            Done::Verified {
+                ticket,
+                id,
+                outcome,
+            } => self.on_verified(ticket, id, outcome),
+            Done::Read {
+                responder,
+                id,
+                chunk,
+                outcome,
+            } => match outcome {
+                Ok((encoding, body)) => responder.chunk(encoding, body, self.throttle.clone()),
+                Err(failure) => {
+                    tracing::warn!(%id, %chunk, %failure, "a chunk cannot be served any more");
+                    let (peer, ask) = (peer_key(responder.session()), AskKey(responder.ask()));
+                    let held = self.catalog.get(&id).map(|entry| {
+                        entry.log.withdraw(chunk);
+                        entry.log.held()
+                    });
+                    self.tell(Input::Lost { id, chunk });
+                    self.tell(Input::Served {
+                        peer,
+                        ask,
+                        bytes: 0,
+                    });
+                    let held = held.unwrap_or_default();
+                    responder.answer(Answer::Header(Reply::NotHeld { held }));
+                }
+            },
+        }
+    }
+
+    fn on_verified(&mut self, ticket: Ticket, id: ManifestId, outcome: Result<(), VerifyError>) {
+        let input = match outcome {
+            Ok(()) => Input::Stored { ticket },
+            Err(VerifyError::Store(error)) => {
+                self.on_write_error(id, &error);
+                Input::StoreFailed { ticket }
+            }
+            Err(error @ (VerifyError::Chunk(_) | VerifyError::Compressed(_))) => {
+                tracing::info!(%error, "a peer sent a bad chunk");
+                Input::Bad { ticket }
+            }
+        };
+        self.tell(input);
+    }
+
+    fn on_write_error(&mut self, id: ManifestId, error: &WriteError) {
+        let disk_full = matches!(error, WriteError::DiskFull { .. });
+        let source = std::error::Error::source(error).map(|source| format!(": {source}"));
+        let reason = format!("{error}{}", source.unwrap_or_default());
+        tracing::error!(reason, "a chunk could not be stored");
+        let quest = self
+            .quests
+            .values_mut()
+            .find(|quest| quest.manifest_id() == Some(id));
+        if let Some(quest) = quest {
+            quest.write_error = Some((reason, disk_full));
+        }
+    }
+}

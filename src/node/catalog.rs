@@ -1,0 +1,126 @@
+//! The containers of this node: what each should be, where its bytes are, who is told of it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::squeeze::Squeeze;
+use crate::chunk::ChunkIndex;
+use crate::digest::{Digest, ManifestId, ProgramId};
+use crate::limits::DELUGES_MAX;
+use crate::manifest::Manifest;
+use crate::net::HaveLog;
+use crate::store::Content;
+use crate::wire::{ChunkRequest, Deluge, Refusal};
+
+/// One container that takes part.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) content: Arc<Content>,
+    pub(super) log: Arc<HaveLog>,
+    pub(super) squeeze: Arc<Squeeze>,
+    /// The manifest file, as it is given to peers.
+    pub(super) file: Bytes,
+    /// Whether the whole has been hashed and is what the program id says.
+    pub(super) proven: bool,
+    sent_before: u64,
+}
+
+impl Entry {
+    /// A container whose chunks so far are those of `content`.
+    pub(super) fn new(content: Arc<Content>) -> Self {
+        let file = content.manifest().to_json().into();
+        let log = Arc::new(HaveLog::new(content.have()));
+        let squeeze = Arc::default();
+        Self {
+            content,
+            log,
+            squeeze,
+            file,
+            proven: false,
+            sent_before: 0,
+        }
+    }
+
+    pub(super) fn manifest(&self) -> &Arc<Manifest> {
+        self.content.manifest()
+    }
+
+    /// Learns once a second how much has been sent in all.
+    pub(super) fn on_second(&mut self, sent_bytes: u64) {
+        self.squeeze
+            .on_link_rate(sent_bytes.saturating_sub(self.sent_before));
+        self.sent_before = sent_bytes;
+    }
+}
+
+/// All containers, by manifest id.
+#[derive(Debug, Default)]
+pub(super) struct Catalog {
+    entries: BTreeMap<ManifestId, Entry>,
+}
+
+impl Catalog {
+    pub(super) fn get(&self, id: &ManifestId) -> Option<&Entry> {
+        self.entries.get(id)
+    }
+
+    pub(super) fn get_mut(&mut self, id: &ManifestId) -> Option<&mut Entry> {
+        self.entries.get_mut(id)
+    }
+
+    pub(super) fn insert(&mut self, id: ManifestId, entry: Entry) {
+        self.entries.insert(id, entry);
+    }
+
+    pub(super) fn remove(&mut self, id: &ManifestId) {
+        self.entries.remove(id);
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (ManifestId, &Entry)> {
+        self.entries.iter().map(|(id, entry)| (*id, entry))
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (ManifestId, &mut Entry)> {
+        self.entries.iter_mut().map(|(id, entry)| (*id, entry))
+    }
+
+    /// The container and the chunk that a request names: by total hash, chunk hash and position.
+    pub(super) fn find(&self, request: &ChunkRequest) -> Result<(ManifestId, ChunkIndex), Refusal> {
+        let mut refusal = Refusal::NotFound;
+        for (id, entry) in &self.entries {
+            if entry.manifest().program_id() != request.program_id {
+                continue;
+            }
+            match entry.manifest().chunk_hash(request.index) {
+                Some(hash) if same(&hash, &request.chunk_hash) => return Ok((*id, request.index)),
+                Some(_) => {}
+                None => refusal = Refusal::NoSuchChunk,
+            }
+        }
+        Err(refusal)
+    }
+
+    /// What is told to those who ask which manifests are here: only containers proven as a whole.
+    pub(super) fn deluges(&self, program_id: Option<ProgramId>) -> Vec<Deluge> {
+        let asked = |entry: &&Entry| {
+            program_id.is_none_or(|wanted| entry.manifest().program_id() == wanted)
+        };
+        let proven = self
+            .entries
+            .values()
+            .filter(|entry| entry.proven)
+            .filter(asked);
+        let deluge = |entry: &Entry| Deluge {
+            manifest_id: entry.manifest().id(),
+            program_id: entry.manifest().program_id(),
+            size: entry.manifest().layout().size(),
+        };
+        proven.map(deluge).take(DELUGES_MAX).collect()
+    }
+}
+
+fn same(a: &Digest, b: &Digest) -> bool {
+    a == b
+}

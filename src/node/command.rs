@@ -1,0 +1,70 @@
+//! What surfaces and background jobs tell the driver.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{oneshot, watch};
+
+use super::config::PeerHint;
+use super::error::{FetchError, ShareError};
+use super::quest::{FetchId, Fetched, Source};
+use super::status::FetchStatus;
+use crate::digest::ManifestId;
+use crate::manifest::{Manifest, ManifestError};
+use crate::net::SessionKey;
+use crate::store::{Content, FinishError, OpenError, ReadError};
+
+/// What a surface tells a node.
+#[derive(Debug)]
+pub(super) enum Command {
+    /// Serve a complete container.
+    Seed {
+        content: Arc<Content>,
+        reply: oneshot::Sender<Result<(), ShareError>>,
+    },
+    /// Fetch a container.
+    Fetch {
+        id: FetchId,
+        source: Source,
+        output: Option<PathBuf>,
+        peers: Vec<PeerHint>,
+        patience: Duration,
+        status: watch::Sender<FetchStatus>,
+        done: oneshot::Sender<Result<Fetched, FetchError>>,
+    },
+    /// More peers for a fetch.
+    AddPeers { id: FetchId, peers: Vec<PeerHint> },
+    /// End a fetch; what it has is kept.
+    Cancel { id: FetchId },
+    /// Stop, and say when that is done.
+    Stop { reply: oneshot::Sender<()> },
+}
+
+/// What a background job of the driver's has found out.
+#[derive(Debug)]
+pub(super) enum Note {
+    /// A manifest from a peer has been parsed.
+    Parsed {
+        session: SessionKey,
+        id: ManifestId,
+        outcome: Result<Manifest, ManifestError>,
+    },
+    /// The place for a fetch's bytes is open and what lay there is hashed.
+    Opened {
+        fetch: FetchId,
+        outcome: Result<Content, OpenFailure>,
+    },
+    /// The whole of a fetch has been hashed, and named if it is right.
+    Finished {
+        fetch: FetchId,
+        outcome: Result<PathBuf, FinishError>,
+    },
+}
+
+/// Why the place for a fetch's bytes could not be used.
+#[derive(Debug)]
+pub(super) enum OpenFailure {
+    Open(OpenError),
+    Resume(ReadError),
+}

@@ -1,0 +1,292 @@
+//! The loop: takes one thing that happened, tells the core, and carries out what it decided.
+//!
+//! Runs on the network thread, alone, and owns everything but the workers and the files. The other
+//! halves of [`Driver`] are `sessions` (what the network says), `fetches` (from link to file) and
+//! `apply` (what the core wants).
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::AbortHandle;
+use tokio::time::{MissedTickBehavior, interval, sleep_until, timeout};
+
+use super::bans::Bans;
+use super::catalog::{Catalog, Entry};
+use super::clock::Clock;
+use super::command::{Command, Note};
+use super::config::Discovery;
+use super::error::{FetchError, ShareError, kept};
+use super::pool::Pool;
+use super::quest::{FetchId, Quest};
+use super::reach::Reach;
+use super::roster::Roster;
+use super::status::{ContainerStatus, PeerStatus, Status};
+use super::work::Done;
+use crate::digest::{Address, ManifestId};
+use crate::net::{Endpoint, Event, Responder, SessionKey, Throttle};
+use crate::store::{Content, Folders};
+use crate::swarm::{AskKey, Input, PeerKey, Swarm, Ticket};
+use crate::wire::Accept;
+
+/// How often what surfaces see is brought up to date.
+const STATUS_EVERY: Duration = Duration::from_millis(100);
+/// Status ticks in a second.
+const TICKS_PER_SECOND: u32 = 10;
+/// How long peers are given to hear that we stop.
+const GOODBYE: Duration = Duration::from_secs(2);
+/// Things that happened, taken in before the core's wishes are carried out.
+const BATCH_MAX: usize = 64;
+
+/// A node's state, all of it but the bytes.
+pub(super) struct Driver {
+    pub(super) clock: Clock,
+    pub(super) address: Address,
+    pub(super) discovery: Discovery,
+    pub(super) endpoint: Endpoint,
+    pub(super) throttle: Arc<Throttle>,
+    pub(super) folders: Arc<Folders>,
+    pub(super) swarm: Swarm,
+    pub(super) pool: Pool,
+    pub(super) bans: Bans,
+    pub(super) catalog: Catalog,
+    pub(super) roster: Roster,
+    pub(super) reach: Reach,
+    pub(super) quests: BTreeMap<FetchId, Quest>,
+    /// Our chunk requests that are out, for taking them back.
+    pub(super) requests: HashMap<Ticket, AbortHandle>,
+    /// The peers' chunk requests that wait to be answered.
+    pub(super) asks: HashMap<AskKey, (Responder, Accept)>,
+    pub(super) notes: mpsc::UnboundedSender<Note>,
+    pub(super) status: watch::Sender<Arc<Status>>,
+    pub(super) ticks: u32,
+}
+
+/// Where the driver hears from.
+pub(super) struct Ears {
+    pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) events: mpsc::Receiver<Event>,
+    pub(super) done: mpsc::UnboundedReceiver<Done>,
+    pub(super) notes: mpsc::UnboundedReceiver<Note>,
+}
+
+impl Driver {
+    /// Runs until a surface says stop, or all surfaces are gone.
+    pub(super) async fn run(mut self, mut ears: Ears) {
+        let mut tick = interval(STATUS_EVERY);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let reply = loop {
+            let deadline = self.deadline();
+            tokio::select! {
+                biased;
+                Some(done) = ears.done.recv() => {
+                    self.on_done(done);
+                    self.drain(&mut ears);
+                }
+                Some(event) = ears.events.recv() => {
+                    self.on_event(event);
+                    self.drain(&mut ears);
+                }
+                command = ears.commands.recv() => match command {
+                    Some(Command::Stop { reply }) => break Some(reply),
+                    Some(command) => self.on_command(command),
+                    None => break None,
+                },
+                Some(note) = ears.notes.recv() => self.on_note(note),
+                () = sleep_until(deadline) => self.on_deadline(),
+                _ = tick.tick() => self.on_tick(),
+            }
+            self.apply();
+            self.dial_due();
+        };
+        self.stop(reply).await;
+    }
+
+    /// Takes in what else is waiting already, so that one wake-up serves many.
+    fn drain(&mut self, ears: &mut Ears) {
+        for _ in 0..BATCH_MAX {
+            match (ears.done.try_recv(), ears.events.try_recv()) {
+                (Err(_), Err(_)) => break,
+                (done, event) => {
+                    done.into_iter().for_each(|done| self.on_done(done));
+                    event.into_iter().for_each(|event| self.on_event(event));
+                }
+            }
+        }
+    }
+
+    /// Tells the core what happened.
+    pub(super) fn tell(&mut self, input: Input) {
+        self.swarm.handle(self.clock.now(), input);
+    }
+
+    fn on_command(&mut self, command: Command) {
+        match command {
+            Command::Seed { content, reply } => {
+                // Whoever asked may have gone; the container is served all the same.
+                let _ = reply.send(self.on_seed(content));
+            }
+            Command::Fetch {
+                id,
+                source,
+                output,
+                peers,
+                patience,
+                status,
+                done,
+            } => {
+                let quest = Quest::new(
+                    self.clock.now(),
+                    super::quest::Want::of(&source),
+                    output,
+                    patience,
+                    status,
+                    done,
+                );
+                self.on_fetch(id, source, quest, peers);
+            }
+            Command::AddPeers { id, peers } => self.on_more_peers(id, peers),
+            Command::Cancel { id } => self.cancel(id),
+            Command::Stop { .. } => unreachable!("the loop takes it"),
+        }
+    }
+
+    fn on_seed(&mut self, content: Arc<Content>) -> Result<(), ShareError> {
+        let id = content.manifest().id();
+        if self.catalog.get(&id).is_some() {
+            return Err(ShareError::Already(id));
+        }
+        let (layout, have) = (content.manifest().layout(), content.have());
+        let mut entry = Entry::new(content);
+        entry.proven = true;
+        self.catalog.insert(id, entry);
+        self.tell(Input::Add { id, layout, have });
+        Ok(())
+    }
+
+    fn deadline(&self) -> tokio::time::Instant {
+        let core = self.swarm.deadline().map(|(at, _)| at);
+        let next = core.into_iter().chain(self.reach.deadline()).min();
+        // A candidate that is due but connected elsewhere stays due: look again soon, not at once.
+        let soon = self.clock.now() + Duration::from_millis(1);
+        let at = next.map_or(soon + Duration::from_secs(1), |at| at.max(soon));
+        self.clock.instant(at)
+    }
+
+    fn on_deadline(&mut self) {
+        let now = self.clock.now();
+        if self.swarm.deadline().is_some_and(|(at, _)| at <= now) {
+            self.tell(Input::Wake);
+        }
+    }
+
+    fn dial_due(&mut self) {
+        let (roster, swarm) = (&self.roster, &self.swarm);
+        let is_connected = |who| roster.has_address(who);
+        let is_banned = |who| swarm.is_banned(&who);
+        for hint in self
+            .reach
+            .take_due(self.clock.now(), is_connected, is_banned)
+        {
+            self.endpoint.dial(hint.remote, hint.expected);
+        }
+    }
+
+    fn on_tick(&mut self) {
+        self.ticks = self.ticks.wrapping_add(1);
+        if self.ticks.is_multiple_of(TICKS_PER_SECOND) {
+            self.on_second();
+        }
+        self.show_fetches();
+        if self.status.receiver_count() > 0 {
+            let status = Arc::new(self.snapshot());
+            self.status.send_replace(status);
+        }
+    }
+
+    fn on_second(&mut self) {
+        let swarm = &self.swarm;
+        for (id, entry) in self.catalog.iter_mut() {
+            let sent = swarm.tally(&id).map_or(0, |tally| tally.total.sent_bytes);
+            entry.on_second(sent);
+        }
+        self.review_fetches();
+        for key in self.roster.keys() {
+            self.engage(key);
+        }
+    }
+
+    fn snapshot(&self) -> Status {
+        Status {
+            address: self.address,
+            connections: self.roster.len(),
+            containers: self
+                .catalog
+                .iter()
+                .filter_map(|(id, _)| self.container_status(&id))
+                .collect(),
+            banned: self.swarm.bans().map(|(address, _)| address).collect(),
+        }
+    }
+
+    /// One container as a surface sees it.
+    pub(super) fn container_status(&self, id: &ManifestId) -> Option<ContainerStatus> {
+        let manifest = self.catalog.get(id)?.manifest();
+        let peers = self.swarm.peers(*id).filter_map(|view| {
+            let session = &self.roster.get(session_key(view.peer))?.session;
+            Some(PeerStatus {
+                address: view.address,
+                remote: session.remote(),
+                held: view.held,
+                rate: view.rate,
+                in_flight: view.in_flight,
+            })
+        });
+        Some(ContainerStatus {
+            manifest_id: *id,
+            program_id: manifest.program_id(),
+            name: manifest.name().to_owned(),
+            size: manifest.layout().size(),
+            chunks: manifest.layout().chunk_count(),
+            held: self.swarm.have(id)?.count(),
+            tally: self.swarm.tally(id)?.clone(),
+            peers: peers.collect(),
+        })
+    }
+
+    async fn stop(mut self, reply: Option<oneshot::Sender<()>>) {
+        for (_, quest) in std::mem::take(&mut self.quests) {
+            let part = self.part_of(&quest);
+            quest.finish(Err(FetchError::Cancelled { kept: kept(part) }));
+        }
+        self.asks.clear();
+        // Peers that do not answer learn of it by their own timeout.
+        let _ = timeout(GOODBYE, self.endpoint.close()).await;
+        drop(self);
+        if let Some(reply) = reply {
+            // Whoever asked may have gone.
+            let _ = reply.send(());
+        }
+    }
+
+    /// The file in which a fetch keeps what it has.
+    pub(super) fn part_of(&self, quest: &Quest) -> Option<PathBuf> {
+        let entry = quest
+            .manifest
+            .as_ref()
+            .and_then(|manifest| self.catalog.get(&manifest.id()))?;
+        Some(entry.content.path())
+    }
+}
+
+/// A connection by the core's name for it.
+pub(super) fn peer_key(session: SessionKey) -> PeerKey {
+    PeerKey(session.0)
+}
+
+/// A connection by the network's name for it.
+pub(super) fn session_key(peer: PeerKey) -> SessionKey {
+    SessionKey(peer.0)
+}

@@ -1,0 +1,228 @@
+//! A running node: the only place where decisions meet IO.
+//!
+//! ```text
+//! surfaces --Command--> driver <--Event-- net          the network thread
+//!    ^                  |    ^
+//!    |                  v    |
+//!  Status             swarm  Done <-- pool <-- store   the workers
+//! ```
+//!
+//! A [`Node`] is a handle: it tells the driver what to do and shows what the driver publishes. The
+//! network thread hashes, compresses and reads nothing; workers and short-lived background jobs do.
+
+mod apply;
+mod bans;
+mod catalog;
+mod clock;
+mod command;
+mod config;
+mod driver;
+mod error;
+mod fetches;
+mod pool;
+mod publish;
+mod quest;
+mod reach;
+mod roster;
+mod sessions;
+mod squeeze;
+mod start;
+mod status;
+mod work;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+pub use clock::unix_time;
+pub use config::{Config, DEFAULT_PORT, Discovery, Listen, PeerHint, PeerHintError};
+pub use error::{CreateError, FetchError, ShareError, StartError};
+pub use fetches::PATIENCE;
+pub use publish::create;
+pub use quest::Fetched;
+pub use status::{ContainerStatus, FetchStatus, PeerStatus, Status};
+
+use self::command::Command;
+use self::quest::{FetchId, Source};
+use crate::digest::Address;
+use crate::identity::Wallet;
+use crate::manifest::{Link, Manifest};
+use crate::store::Content;
+
+/// A running node. Dropped, it stops as soon as it can; [`Node::stop`] waits for that.
+#[derive(Debug)]
+pub struct Node {
+    commands: mpsc::Sender<Command>,
+    status: watch::Receiver<Arc<Status>>,
+    wallet: Arc<Wallet>,
+    listen: SocketAddr,
+    announced: Vec<SocketAddr>,
+    fetches: AtomicU64,
+}
+
+/// What to fetch.
+#[derive(Debug, Clone)]
+pub enum What {
+    /// A container whose manifest is at hand.
+    Manifest(Arc<Manifest>),
+    /// A container that a link names.
+    Link(Link),
+}
+
+/// How to fetch it.
+#[derive(Debug, Clone)]
+pub struct FetchOptions {
+    /// Where to put it: a path that is free. Without one it goes where the node keeps its own.
+    pub output: Option<PathBuf>,
+    /// More peers to ask.
+    pub peers: Vec<PeerHint>,
+    /// How long to go on while no peer is of any use. Default: [`PATIENCE`].
+    pub patience: Duration,
+}
+
+impl Default for FetchOptions {
+    fn default() -> Self {
+        Self {
+            output: None,
+            peers: Vec::new(),
+            patience: PATIENCE,
+        }
+    }
+}
+
+impl Node {
+    /// Starts a node: opens its folder and its socket, and begins to accept peers.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        start::start(config).await
+    }
+
+    /// Who the node is.
+    pub fn address(&self) -> Address {
+        self.wallet.address()
+    }
+
+    /// The node's identity.
+    pub fn wallet(&self) -> &Wallet {
+        &self.wallet
+    }
+
+    /// Where the socket listens.
+    pub fn listen_address(&self) -> SocketAddr {
+        self.listen
+    }
+
+    /// Where others can reach the socket, as far as this machine knows: for links.
+    pub fn reachable_at(&self) -> &[SocketAddr] {
+        &self.announced
+    }
+
+    /// The link that lets others fetch a container from this node.
+    pub fn link(&self, manifest: &Manifest) -> Link {
+        Link::of(manifest, self.announced.iter().copied())
+    }
+
+    /// Serves a complete file where it lies. Nothing is copied; each chunk is hashed before it is
+    /// sent, so a file that has changed is noticed and not served.
+    pub async fn share(&self, manifest: Arc<Manifest>, path: &Path) -> Result<(), ShareError> {
+        let path = path.to_owned();
+        let open = tokio::task::spawn_blocking(move || Content::seed(manifest, &path));
+        let content = Arc::new(open.await.map_err(|_| ShareError::Stopped)??);
+        let (reply, answer) = oneshot::channel();
+        let command = Command::Seed { content, reply };
+        self.commands
+            .send(command)
+            .await
+            .map_err(|_| ShareError::Stopped)?;
+        answer.await.map_err(|_| ShareError::Stopped)?
+    }
+
+    /// Begins to fetch a container from as many peers as have it. It is served to others from its
+    /// first chunk on, and goes on being served when it is complete.
+    pub async fn fetch(&self, what: What, options: FetchOptions) -> Fetch {
+        let id = FetchId(self.fetches.fetch_add(1, Ordering::Relaxed));
+        let source = match what {
+            What::Manifest(manifest) => Source::Manifest(manifest),
+            What::Link(link) => Source::Link(link),
+        };
+        let (status, seen) = watch::channel(FetchStatus::FindingManifest { peers: 0 });
+        let (done, outcome) = oneshot::channel();
+        let FetchOptions {
+            output,
+            peers,
+            patience,
+        } = options;
+        let command = Command::Fetch {
+            id,
+            source,
+            output,
+            peers,
+            patience,
+            status,
+            done,
+        };
+        // A node that has stopped drops the command, and with it `done`.
+        let _ = self.commands.send(command).await;
+        Fetch {
+            id,
+            commands: self.commands.clone(),
+            status: seen,
+            outcome,
+        }
+    }
+
+    /// What the node is doing, refreshed several times a second while anyone looks.
+    pub fn status(&self) -> watch::Receiver<Arc<Status>> {
+        self.status.clone()
+    }
+
+    /// Stops the node: fetches end and keep what they have, peers are told, files are closed.
+    pub async fn stop(self) {
+        let (reply, stopped) = oneshot::channel();
+        if self.commands.send(Command::Stop { reply }).await.is_ok() {
+            // An error means that it has stopped already.
+            let _ = stopped.await;
+        }
+    }
+}
+
+/// A fetch under way. Dropped, it is cancelled within a second; what it has is kept.
+#[derive(Debug)]
+pub struct Fetch {
+    id: FetchId,
+    commands: mpsc::Sender<Command>,
+    status: watch::Receiver<FetchStatus>,
+    outcome: oneshot::Receiver<Result<Fetched, FetchError>>,
+}
+
+impl Fetch {
+    /// How far it is, refreshed several times a second.
+    pub fn status(&self) -> watch::Receiver<FetchStatus> {
+        self.status.clone()
+    }
+
+    /// Tells it of more peers.
+    pub async fn add_peers(&self, peers: Vec<PeerHint>) {
+        // A node that has stopped needs no peers.
+        let _ = self
+            .commands
+            .send(Command::AddPeers { id: self.id, peers })
+            .await;
+    }
+
+    /// Ends it. What it has stays beside the destination, as a `.part`, for the next attempt.
+    pub async fn cancel(&self) {
+        // A node that has stopped has cancelled it.
+        let _ = self.commands.send(Command::Cancel { id: self.id }).await;
+    }
+
+    /// Waits until the container is there, checked as a whole and under its name.
+    pub async fn finished(&mut self) -> Result<Fetched, FetchError> {
+        (&mut self.outcome)
+            .await
+            .unwrap_or(Err(FetchError::Stopped))
+    }
+}

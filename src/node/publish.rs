@@ -1,0 +1,35 @@
+//! From a file to a signed manifest.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use super::clock::unix_time;
+use super::error::CreateError;
+use crate::identity::Wallet;
+use crate::manifest::{Draft, Manifest};
+use crate::store::ingest;
+
+/// Hashes a container and signs its manifest. Blocks while it reads the file, on this thread and
+/// a few of its own; memory does not grow with the file.
+///
+/// `name` is what people are shown, `reach` where the publisher can be reached, `progress` hears
+/// how many bytes have been read.
+pub fn create(
+    path: &Path,
+    wallet: &Wallet,
+    name: &str,
+    reach: Option<SocketAddr>,
+    progress: impl Fn(u64) + Sync,
+) -> Result<Manifest, CreateError> {
+    let ingested = ingest(path, progress)?;
+    let draft = Draft {
+        name: name.to_owned(),
+        layout: ingested.layout,
+        program_id: ingested.program_id,
+        chunk_hashes: ingested.chunk_hashes,
+        reach,
+        time: unix_time(),
+        peers: Vec::new(),
+    };
+    Ok(draft.sign(wallet.public_key(), |message| wallet.sign(message))?)
+}

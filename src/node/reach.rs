@@ -1,0 +1,213 @@
+//! Where the peers of our fetches may be reached, and when to dial them again.
+//!
+//! Every candidate is somebody's hint. A dial that fails is repeated after a pause that doubles; a
+//! candidate that turned out to be somebody we are connected to already is left alone meanwhile.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::config::PeerHint;
+use super::quest::FetchId;
+use crate::digest::Address;
+use crate::limits::{CANDIDATES_MAX, DIALS_MAX};
+use crate::moment::Moment;
+
+/// The pause after the first failure; it doubles up to [`PAUSE_MAX`].
+const PAUSE_MIN: Duration = Duration::from_secs(1);
+/// The longest pause between two dials of one candidate.
+const PAUSE_MAX: Duration = Duration::from_secs(60);
+
+/// The candidates.
+#[derive(Debug, Default)]
+pub(super) struct Reach {
+    candidates: BTreeMap<SocketAddr, Candidate>,
+}
+
+#[derive(Debug)]
+struct Candidate {
+    expected: Option<Address>,
+    wanted_by: BTreeSet<FetchId>,
+    state: State,
+    failures: u32,
+    /// Who answered there the last time.
+    known: Option<Address>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Waiting(Moment),
+    Dialing,
+    Connected,
+}
+
+impl Reach {
+    /// Adds a hint for a fetch. Hints past [`CANDIDATES_MAX`] are dropped.
+    pub(super) fn add(&mut self, now: Moment, fetch: FetchId, hint: PeerHint) {
+        let full = self.candidates.len() >= CANDIDATES_MAX;
+        if full && !self.candidates.contains_key(&hint.remote) {
+            tracing::debug!(remote = %hint.remote, "no room for another candidate");
+            return;
+        }
+        let candidate = self.candidates.entry(hint.remote).or_insert(Candidate {
+            expected: hint.expected,
+            wanted_by: BTreeSet::new(),
+            state: State::Waiting(now),
+            failures: 0,
+            known: None,
+        });
+        candidate.wanted_by.insert(fetch);
+        candidate.expected = candidate.expected.or(hint.expected);
+    }
+
+    /// Forgets what only this fetch wanted.
+    pub(super) fn forget(&mut self, fetch: FetchId) {
+        self.candidates.retain(|_, candidate| {
+            candidate.wanted_by.remove(&fetch);
+            !candidate.wanted_by.is_empty()
+        });
+    }
+
+    /// The fetches that a candidate was given for.
+    pub(super) fn wanted_by(&self, remote: SocketAddr) -> Vec<FetchId> {
+        let candidate = self.candidates.get(&remote);
+        candidate.map_or_else(Vec::new, |candidate| {
+            candidate.wanted_by.iter().copied().collect()
+        })
+    }
+
+    /// Takes the candidates whose time has come: they count as being dialed from here on.
+    pub(super) fn take_due(
+        &mut self,
+        now: Moment,
+        is_connected: impl Fn(Address) -> bool,
+        is_banned: impl Fn(Address) -> bool,
+    ) -> Vec<PeerHint> {
+        let dialing = self
+            .candidates
+            .values()
+            .filter(|c| c.state == State::Dialing)
+            .count();
+        let due = self.candidates.iter_mut().filter(|(_, candidate)| {
+            let waits = matches!(candidate.state, State::Waiting(at) if at <= now);
+            waits
+                && !candidate
+                    .known
+                    .is_some_and(|who| is_connected(who) || is_banned(who))
+        });
+        due.take(DIALS_MAX.saturating_sub(dialing))
+            .map(|(remote, candidate)| {
+                candidate.state = State::Dialing;
+                PeerHint {
+                    remote: *remote,
+                    expected: candidate.expected,
+                }
+            })
+            .collect()
+    }
+
+    /// A dial succeeded.
+    pub(super) fn on_connected(&mut self, remote: SocketAddr, who: Address) {
+        if let Some(candidate) = self.candidates.get_mut(&remote) {
+            candidate.state = State::Connected;
+            candidate.known = Some(who);
+        }
+    }
+
+    /// A connection that we dialed was worth something: the next pause starts short again.
+    pub(super) fn on_useful(&mut self, remote: SocketAddr) {
+        if let Some(candidate) = self.candidates.get_mut(&remote) {
+            candidate.failures = 0;
+        }
+    }
+
+    /// A dial failed, or a connection that we dialed ended: another attempt later.
+    pub(super) fn on_over(&mut self, now: Moment, remote: SocketAddr) {
+        if let Some(candidate) = self.candidates.get_mut(&remote) {
+            let pause = PAUSE_MIN * (1 << candidate.failures.min(6));
+            candidate.failures += 1;
+            candidate.state = State::Waiting(now + pause.min(PAUSE_MAX));
+        }
+    }
+
+    /// When the next candidate is due.
+    pub(super) fn deadline(&self) -> Option<Moment> {
+        let waiting = self
+            .candidates
+            .values()
+            .filter_map(|candidate| match candidate.state {
+                State::Waiting(at) => Some(at),
+                State::Dialing | State::Connected => None,
+            });
+        waiting.min()
+    }
+
+    /// Whether every candidate of a fetch has failed at least once and none is up or under way.
+    pub(super) fn has_failed(&self, fetch: FetchId) -> bool {
+        let mut theirs = self
+            .candidates
+            .values()
+            .filter(|c| c.wanted_by.contains(&fetch));
+        theirs.all(|c| c.failures > 0 && matches!(c.state, State::Waiting(_)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::Digest;
+
+    const FETCH: FetchId = FetchId(1);
+
+    fn at(seconds: u64) -> Moment {
+        Moment::ORIGIN + Duration::from_secs(seconds)
+    }
+
+    fn due(reach: &mut Reach, now: Moment) -> usize {
+        reach.take_due(now, |_| false, |_| false).len()
+    }
+
+    #[test]
+    fn a_failing_candidate_is_dialed_less_and_less() {
+        let mut reach = Reach::default();
+        let remote: SocketAddr = "198.51.100.7:7922".parse().unwrap();
+        reach.add(at(0), FETCH, remote.into());
+        assert_eq!((due(&mut reach, at(0)), due(&mut reach, at(0))), (1, 0));
+        reach.on_over(at(0), remote);
+        assert!(reach.has_failed(FETCH));
+        assert_eq!((due(&mut reach, at(0)), due(&mut reach, at(1))), (0, 1));
+        reach.on_over(at(1), remote);
+        assert_eq!(reach.deadline(), Some(at(3)));
+        reach.forget(FETCH);
+        assert_eq!(reach.deadline(), None);
+    }
+
+    #[test]
+    fn who_is_connected_or_banned_is_not_dialed() {
+        let mut reach = Reach::default();
+        let remote: SocketAddr = "198.51.100.7:7922".parse().unwrap();
+        let who = Address::new(Digest::of(b"peer"));
+        reach.add(at(0), FETCH, remote.into());
+        assert_eq!(due(&mut reach, at(0)), 1);
+        reach.on_connected(remote, who);
+        reach.on_over(at(0), remote);
+        assert_eq!(reach.take_due(at(9), |a| a == who, |_| false).len(), 0);
+        assert_eq!(reach.take_due(at(9), |_| false, |a| a == who).len(), 0);
+        assert_eq!(due(&mut reach, at(9)), 1);
+    }
+
+    #[test]
+    fn candidates_are_bounded() {
+        let mut reach = Reach::default();
+        for port in 1..=60_000 {
+            reach.add(
+                at(0),
+                FETCH,
+                SocketAddr::from(([198, 51, 100, 7], port)).into(),
+            );
+        }
+        assert_eq!(reach.candidates.len(), CANDIDATES_MAX);
+        assert_eq!(due(&mut reach, at(0)), DIALS_MAX);
+        assert_eq!(due(&mut reach, at(0)), 0);
+    }
+}

@@ -1,0 +1,134 @@
+//! The connections that are up, and what each is for.
+//!
+//! Invariants: a session is listed from its hello until it is closed by either side; its
+//! subscriptions end with it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+
+use tokio::task::AbortHandle;
+
+use crate::digest::{Address, ManifestId};
+use crate::net::{Origin, Session, SessionKey};
+
+/// One connection.
+#[derive(Debug)]
+pub(super) struct Peer {
+    pub(super) session: Session,
+    pub(super) origin: Origin,
+    /// Containers of which the peer tells us what it holds.
+    pub(super) subscriptions: BTreeMap<ManifestId, AbortHandle>,
+    /// Containers of which we tell the peer what we hold.
+    pub(super) follows: BTreeSet<ManifestId>,
+    /// Whether we have asked it for chunks, and it us.
+    pub(super) downloads: bool,
+    pub(super) uploads: bool,
+}
+
+/// All connections.
+#[derive(Debug, Default)]
+pub(super) struct Roster {
+    peers: BTreeMap<SessionKey, Peer>,
+}
+
+/// What to do about a new connection.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Admission {
+    /// Keep it.
+    Keep,
+    /// Keep it, and close this one: both sides dialed, and this is the one that both give up.
+    Replace(SessionKey),
+    /// Close it: another connection to the same address is kept.
+    Refuse,
+}
+
+impl Roster {
+    /// Decides which of several connections between the same two addresses are kept.
+    ///
+    /// The dialer of two closes the newer. Where each side dialed the other, both keep the
+    /// connection that the lower address dialed.
+    pub(super) fn admit(&self, own: Address, session: &Session, origin: Origin) -> Admission {
+        let theirs = session.address();
+        let ours_wins = own < theirs;
+        for (key, peer) in &self.peers {
+            if peer.session.address() != theirs {
+                continue;
+            }
+            match (is_ours(peer.origin), is_ours(origin)) {
+                (true, true) => return Admission::Refuse,
+                (false, false) => {}
+                (had_ours, _) if had_ours == ours_wins => return Admission::Refuse,
+                _ => return Admission::Replace(*key),
+            }
+        }
+        Admission::Keep
+    }
+
+    pub(super) fn insert(&mut self, session: Session, origin: Origin) {
+        let peer = Peer {
+            session: session.clone(),
+            origin,
+            subscriptions: BTreeMap::new(),
+            follows: BTreeSet::new(),
+            downloads: false,
+            uploads: false,
+        };
+        self.peers.insert(session.key(), peer);
+    }
+
+    /// Takes a connection off the list and ends its subscriptions.
+    pub(super) fn remove(&mut self, key: SessionKey) -> Option<Peer> {
+        let peer = self.peers.remove(&key)?;
+        peer.subscriptions.values().for_each(AbortHandle::abort);
+        Some(peer)
+    }
+
+    pub(super) fn get(&self, key: SessionKey) -> Option<&Peer> {
+        self.peers.get(&key)
+    }
+
+    pub(super) fn get_mut(&mut self, key: SessionKey) -> Option<&mut Peer> {
+        self.peers.get_mut(&key)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.peers.len()
+    }
+
+    pub(super) fn keys(&self) -> Vec<SessionKey> {
+        self.peers.keys().copied().collect()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (SessionKey, &Peer)> {
+        self.peers.iter().map(|(key, peer)| (*key, peer))
+    }
+
+    pub(super) fn has_address(&self, address: Address) -> bool {
+        self.peers
+            .values()
+            .any(|peer| peer.session.address() == address)
+    }
+
+    /// Ends our subscriptions to a container everywhere.
+    pub(super) fn unsubscribe(&mut self, id: &ManifestId) {
+        for peer in self.peers.values_mut() {
+            if let Some(handle) = peer.subscriptions.remove(id) {
+                handle.abort();
+            }
+        }
+    }
+}
+
+impl Peer {
+    /// Where we dialed it, if we did.
+    pub(super) fn dialed(&self) -> Option<SocketAddr> {
+        match self.origin {
+            Origin::Dialed(remote) => Some(remote),
+            Origin::Accepted => None,
+        }
+    }
+}
+
+fn is_ours(origin: Origin) -> bool {
+    matches!(origin, Origin::Dialed(_))
+}

@@ -1,0 +1,389 @@
+//! What the network says: peers come and go, answer and ask.
+
+use super::command::Note;
+use super::driver::{Driver, peer_key};
+use super::quest::{FetchId, Stage};
+use super::roster::Admission;
+use crate::chunk::Bitfield;
+use crate::digest::ManifestId;
+use crate::limits::CANDIDATE_MANIFESTS_MAX;
+use crate::manifest::Manifest;
+use crate::net::{
+    Answer, ChunkAnswer, DialError, Event, Fault, Origin, Responder, Session, SessionKey,
+};
+use crate::swarm::{AskKey, Input, Ticket};
+use crate::wire::{CloseCode, Deluge, Refusal, Reply, Request, Update};
+
+impl Driver {
+    /// Takes in one thing that happened on the network.
+    pub(super) fn on_event(&mut self, event: Event) {
+        match event {
+            Event::Connected { session, origin } => self.on_connected(session, origin),
+            Event::DialFailed { remote, error } => {
+                tracing::debug!(%remote, %error, "a dial failed");
+                self.reach.on_over(self.clock.now(), remote);
+                for fetch in self.reach.wanted_by(remote) {
+                    self.on_failed_dial(fetch, &error);
+                }
+            }
+            Event::Closed { session, reason } => self.on_closed(session, &reason),
+            Event::Chunk {
+                session,
+                ticket,
+                answer,
+                rtt,
+            } => {
+                self.on_chunk_answer(session, Ticket(ticket), answer, rtt);
+            }
+            Event::Progress { session, ticket } => {
+                self.tell(Input::Progress {
+                    peer: peer_key(session),
+                    ticket: Ticket(ticket),
+                });
+            }
+            Event::Wasted { session, id, bytes } => {
+                self.tell(Input::Wasted {
+                    peer: peer_key(session),
+                    id,
+                    bytes,
+                });
+            }
+            Event::Manifest {
+                session,
+                id,
+                answer,
+            } => self.on_manifest_answer(session, id, answer),
+            Event::Deluges { session, answer } => self.on_deluges_answer(session, answer),
+            Event::Update {
+                session,
+                id,
+                update,
+            } => self.on_update(session, id, update),
+            Event::Unsubscribed { session, id, fault } => self.on_unsubscribed(session, id, &fault),
+            Event::Asked {
+                session,
+                request,
+                responder,
+            } => self.on_asked(session, request, responder),
+            Event::Answered {
+                session,
+                ask,
+                bytes,
+            } => {
+                self.tell(Input::Served {
+                    peer: peer_key(session),
+                    ask: AskKey(ask),
+                    bytes,
+                });
+            }
+        }
+    }
+
+    fn on_connected(&mut self, session: Session, origin: Origin) {
+        let (address, key) = (session.address(), session.key());
+        if let Origin::Dialed(remote) = origin {
+            self.reach.on_connected(remote, address);
+        }
+        if self.swarm.is_banned(&address) {
+            session.close(CloseCode::Banned, "BANNED");
+            return self.on_unused(origin);
+        }
+        match self.roster.admit(self.address, &session, origin) {
+            Admission::Keep => {}
+            Admission::Refuse => {
+                session.close(CloseCode::Duplicate, "DUPLICATE");
+                return self.on_unused(origin);
+            }
+            Admission::Replace(other) => {
+                if let Some(other) = self.roster.get(other) {
+                    other.session.close(CloseCode::Duplicate, "DUPLICATE");
+                }
+                self.on_closed(other, "DUPLICATE");
+            }
+        }
+        tracing::debug!(%address, remote = %session.remote(), ?origin, "a peer is connected");
+        let rtt = session.rtt();
+        self.roster.insert(session, origin);
+        self.tell(Input::PeerConnected {
+            peer: peer_key(key),
+            address,
+            rtt,
+        });
+        self.engage(key);
+    }
+
+    /// A connection came about that is not kept.
+    fn on_unused(&mut self, origin: Origin) {
+        if let Origin::Dialed(remote) = origin {
+            self.reach.on_over(self.clock.now(), remote);
+        }
+    }
+
+    fn on_failed_dial(&mut self, fetch: FetchId, error: &DialError) {
+        let Some(quest) = self.quests.get_mut(&fetch) else {
+            return;
+        };
+        if matches!(error, DialError::Identity(_)) {
+            quest.on_refused_identity(error.to_string());
+        } else {
+            quest.on_failed_attempt(error.to_string());
+        }
+    }
+
+    /// A connection is over, by either side.
+    pub(super) fn on_closed(&mut self, key: SessionKey, reason: &str) {
+        let Some(peer) = self.roster.remove(key) else {
+            return;
+        };
+        tracing::debug!(address = %peer.session.address(), reason, "a peer is gone");
+        self.tell(Input::PeerGone {
+            peer: peer_key(key),
+        });
+        self.quests.values_mut().for_each(|quest| {
+            quest.asked.remove(&key);
+        });
+        if let Some(remote) = peer.dialed() {
+            for fetch in self.reach.wanted_by(remote) {
+                if let Some(quest) = self.quests.get_mut(&fetch) {
+                    quest.on_failed_attempt(format!("{remote}: {reason}"));
+                }
+            }
+            self.reach.on_over(self.clock.now(), remote);
+        }
+    }
+
+    /// Asks a peer for whatever our fetches need to know from it and have not asked yet.
+    pub(super) fn engage(&mut self, key: SessionKey) {
+        let Some(peer) = self.roster.get(key) else {
+            return;
+        };
+        let dialed_for = peer
+            .dialed()
+            .map_or_else(Vec::new, |remote| self.reach.wanted_by(remote));
+        let relevant: Vec<FetchId> = self
+            .quests
+            .iter()
+            .filter(|(fetch, quest)| {
+                let follows = quest
+                    .manifest_id()
+                    .is_some_and(|id| peer.follows.contains(&id));
+                dialed_for.contains(fetch) || follows
+            })
+            .map(|(fetch, _)| *fetch)
+            .collect();
+        for fetch in relevant {
+            self.engage_for(fetch, key);
+        }
+    }
+
+    fn engage_for(&mut self, fetch: FetchId, key: SessionKey) {
+        let (Some(quest), Some(peer)) = (self.quests.get_mut(&fetch), self.roster.get_mut(key))
+        else {
+            return;
+        };
+        match (quest.stage, &quest.manifest, quest.want.manifest_id) {
+            (Stage::Finding, _, Some(id)) => {
+                if quest.asked.insert(key) {
+                    peer.session.ask_manifest(id);
+                }
+            }
+            (Stage::Finding, _, None) => {
+                if quest.asked.insert(key) {
+                    peer.session.ask_deluges(Some(quest.want.program_id));
+                }
+            }
+            (Stage::Downloading, Some(manifest), _) => {
+                let (id, chunks) = (manifest.id(), manifest.layout().chunk_count());
+                let session = &peer.session;
+                peer.subscriptions
+                    .entry(id)
+                    .or_insert_with(|| session.subscribe(id, chunks));
+            }
+            (Stage::Downloading | Stage::Opening | Stage::Finishing, _, _) => {}
+        }
+    }
+
+    fn on_chunk_answer(
+        &mut self,
+        key: SessionKey,
+        ticket: Ticket,
+        answer: ChunkAnswer,
+        rtt: std::time::Duration,
+    ) {
+        // A request that was taken back has no entry any more; the core has forgotten it too.
+        if self.requests.remove(&ticket).is_none() {
+            return;
+        }
+        let peer = peer_key(key);
+        let input = match answer {
+            ChunkAnswer::Payload(payload) => Input::Arrived {
+                peer,
+                ticket,
+                payload,
+                rtt,
+            },
+            ChunkAnswer::NotHeld(held) => match self.bitfield_for(peer, ticket, &held) {
+                Some(held) => Input::NotHeld { peer, ticket, held },
+                None => Input::Misbehaved { peer, ticket },
+            },
+            ChunkAnswer::Busy(retry_after) => Input::Busy {
+                peer,
+                ticket,
+                retry_after,
+            },
+            ChunkAnswer::Denied => Input::Failed { peer, ticket },
+            ChunkAnswer::Failed(fault) => {
+                tracing::debug!(%fault, "a chunk request failed");
+                if fault.is_misbehaviour() {
+                    Input::Misbehaved { peer, ticket }
+                } else {
+                    Input::Failed { peer, ticket }
+                }
+            }
+        };
+        self.tell(input);
+    }
+
+    /// A bitfield in answer to a chunk request, if it fits that chunk's container.
+    fn bitfield_for(
+        &self,
+        peer: crate::swarm::PeerKey,
+        ticket: Ticket,
+        bytes: &[u8],
+    ) -> Option<Bitfield> {
+        let id = self.swarm.container_of(peer, ticket)?;
+        let chunks = self.catalog.get(&id)?.manifest().layout().chunk_count();
+        Bitfield::from_bytes(bytes, chunks).ok()
+    }
+
+    /// Parses a manifest away from the network thread.
+    fn on_manifest_answer(
+        &mut self,
+        session: SessionKey,
+        id: ManifestId,
+        answer: Result<bytes::Bytes, Fault>,
+    ) {
+        match answer {
+            Ok(bytes) => {
+                let notes = self.notes.clone();
+                tokio::task::spawn_blocking(move || {
+                    let outcome = Manifest::parse(&bytes);
+                    // The driver is gone only when the node is.
+                    let _ = notes.send(Note::Parsed {
+                        session,
+                        id,
+                        outcome,
+                    });
+                });
+            }
+            Err(fault) => self.on_fault(session, &fault),
+        }
+    }
+
+    /// Asks for the manifests that a peer has for a container whose manifest we do not know.
+    fn on_deluges_answer(&mut self, key: SessionKey, answer: Result<Vec<Deluge>, Fault>) {
+        let deluges = match answer {
+            Ok(deluges) => deluges,
+            Err(fault) => return self.on_fault(key, &fault),
+        };
+        let Some(peer) = self.roster.get(key) else {
+            return;
+        };
+        for quest in self
+            .quests
+            .values()
+            .filter(|quest| quest.stage == Stage::Finding)
+        {
+            let fits = |deluge: &&Deluge| {
+                deluge.program_id == quest.want.program_id
+                    && !quest.rejected.contains(&deluge.manifest_id)
+            };
+            for deluge in deluges.iter().filter(fits).take(CANDIDATE_MANIFESTS_MAX) {
+                peer.session.ask_manifest(deluge.manifest_id);
+            }
+        }
+    }
+
+    fn on_update(&mut self, key: SessionKey, id: ManifestId, update: Update) {
+        let Some(entry) = self.catalog.get(&id) else {
+            return;
+        };
+        let peer = peer_key(key);
+        let input = match update {
+            Update::Bitfield(bytes) => {
+                let chunks = entry.manifest().layout().chunk_count();
+                let held =
+                    Bitfield::from_bytes(&bytes, chunks).expect("the subscription checked it");
+                Input::PeerHolds { peer, id, held }
+            }
+            Update::Have(chunks) => Input::PeerHas { peer, id, chunks },
+        };
+        self.tell(input);
+        self.note_useful(key, &id);
+    }
+
+    fn on_unsubscribed(&mut self, key: SessionKey, id: ManifestId, fault: &Fault) {
+        if let Some(peer) = self.roster.get_mut(key) {
+            peer.subscriptions.remove(&id);
+        }
+        self.on_fault(key, fault);
+    }
+
+    fn on_fault(&mut self, key: SessionKey, fault: &Fault) {
+        tracing::debug!(session = key.0, %fault, "a request failed");
+        let Some(peer) = self.roster.get(key) else {
+            return;
+        };
+        if let Some(remote) = peer.dialed() {
+            for fetch in self.reach.wanted_by(remote) {
+                if let Some(quest) = self.quests.get_mut(&fetch) {
+                    quest.on_failed_attempt(format!("{remote}: {fault}"));
+                }
+            }
+        }
+        if fault.is_misbehaviour() {
+            peer.session.close(CloseCode::Protocol, &fault.to_string());
+            self.on_closed(key, &fault.to_string());
+        }
+    }
+
+    fn on_asked(&mut self, key: SessionKey, request: Request, responder: Responder) {
+        match request {
+            Request::Hello(_) => responder.answer(Answer::Refuse(Refusal::Malformed)),
+            Request::Manifest { id } => responder.answer(match self.catalog.get(&id) {
+                Some(entry) => Answer::Manifest(entry.file.clone()),
+                None => Answer::Refuse(Refusal::NotFound),
+            }),
+            Request::Deluges { program_id } => {
+                let deluges = self.catalog.deluges(program_id);
+                responder.answer(Answer::Header(Reply::Deluges(deluges)));
+            }
+            Request::Subscribe { id } => self.on_subscribe(key, id, responder),
+            Request::Chunk(request) => match self.catalog.find(&request) {
+                Ok((id, chunk)) => {
+                    let (peer, ask) = (peer_key(key), AskKey(responder.ask()));
+                    self.asks.insert(ask, (responder, request.accept));
+                    self.tell(Input::Asked {
+                        peer,
+                        ask,
+                        id,
+                        chunk,
+                    });
+                }
+                Err(refusal) => responder.answer(Answer::Refuse(refusal)),
+            },
+        }
+    }
+
+    /// A peer wants to know what we hold; if we lack chunks, we want to know what it holds.
+    fn on_subscribe(&mut self, key: SessionKey, id: ManifestId, responder: Responder) {
+        let Some(entry) = self.catalog.get(&id) else {
+            return responder.answer(Answer::Refuse(Refusal::NotFound));
+        };
+        responder.answer(Answer::Feed(entry.log.clone()));
+        if let Some(peer) = self.roster.get_mut(key) {
+            peer.follows.insert(id);
+        }
+        self.engage(key);
+    }
+}

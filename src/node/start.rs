@@ -1,0 +1,199 @@
+//! Starting a node: folder, socket, workers, and the network thread that everything hangs on.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::Node;
+use super::bans::Bans;
+use super::catalog::Catalog;
+use super::clock::Clock;
+use super::command::Command;
+use super::config::{Config, Listen};
+use super::driver::{Driver, Ears};
+use super::error::StartError;
+use super::pool::Pool;
+use super::reach::Reach;
+use super::roster::Roster;
+use super::status::Status;
+use crate::limits::LISTEN_ADDRESSES_MAX;
+use crate::net::{BindError, EVENTS_MAX, Endpoint, Event, Throttle};
+use crate::store::Folders;
+use crate::swarm::{Setup, Swarm};
+
+/// Commands that may wait for the driver.
+const COMMANDS_MAX: usize = 64;
+
+/// What the network thread hands back once it is up.
+struct Up {
+    listen: SocketAddr,
+    announced: Vec<SocketAddr>,
+    status: watch::Receiver<Arc<Status>>,
+}
+
+pub(super) async fn start(config: Config) -> Result<Node, StartError> {
+    let folders = Arc::new(Folders::open(&config.home)?);
+    let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
+    let (up, ready) = oneshot::channel();
+    let wallet = Arc::clone(&config.wallet);
+    std::thread::Builder::new()
+        .name("swarmhold-net".to_owned())
+        .spawn(move || network_thread(config, folders, inbox, up))?;
+    let stopped = || StartError::System(io::Error::other("the network thread stopped"));
+    let Up {
+        listen,
+        announced,
+        status,
+    } = ready.await.map_err(|_| stopped())??;
+    Ok(Node {
+        commands,
+        status,
+        wallet,
+        listen,
+        announced,
+        fetches: AtomicU64::new(1),
+    })
+}
+
+fn network_thread(
+    config: Config,
+    folders: Arc<Folders>,
+    inbox: mpsc::Receiver<Command>,
+    up: oneshot::Sender<Result<Up, StartError>>,
+) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            // Whoever started the node may have gone; then nobody minds.
+            let _ = up.send(Err(error.into()));
+            return;
+        }
+    };
+    runtime.block_on(async {
+        match build(config, folders, inbox) {
+            Ok((driver, ears, ready)) => {
+                if up.send(Ok(ready)).is_ok() {
+                    driver.run(ears).await;
+                }
+            }
+            Err(error) => {
+                let _ = up.send(Err(error));
+            }
+        }
+    });
+}
+
+fn build(
+    config: Config,
+    folders: Arc<Folders>,
+    commands: mpsc::Receiver<Command>,
+) -> Result<(Driver, Ears, Up), StartError> {
+    let clock = Clock::start();
+    let address = config.wallet.address();
+    let (events_in, events) = mpsc::channel(EVENTS_MAX);
+    let (done_in, done) = mpsc::unbounded_channel();
+    let (notes_in, notes) = mpsc::unbounded_channel();
+    let endpoint = bind(&config, &events_in)?;
+    let listen = endpoint.local_address()?;
+    let bans = Bans::load(&config.home);
+    let setup = Setup {
+        seed: random_seed()?,
+        upload_rate_max: config.upload_rate_max,
+        bans: bans.current(&clock),
+    };
+    let empty = Status {
+        address,
+        connections: 0,
+        containers: Vec::new(),
+        banned: Vec::new(),
+    };
+    let (status, seen) = watch::channel(Arc::new(empty));
+    let announced = endpoint.announced().to_vec();
+    let driver = Driver {
+        clock,
+        address,
+        discovery: config.discovery,
+        endpoint,
+        throttle: Arc::new(Throttle::new(config.upload_rate_max)),
+        folders,
+        swarm: Swarm::new(setup),
+        pool: Pool::start(&done_in)?,
+        bans,
+        catalog: Catalog::default(),
+        roster: Roster::default(),
+        reach: Reach::default(),
+        quests: Default::default(),
+        requests: Default::default(),
+        asks: Default::default(),
+        notes: notes_in,
+        status,
+        ticks: 0,
+    };
+    let ears = Ears {
+        commands,
+        events,
+        done,
+        notes,
+    };
+    Ok((
+        driver,
+        ears,
+        Up {
+            listen,
+            announced,
+            status: seen,
+        },
+    ))
+}
+
+fn bind(config: &Config, events: &mpsc::Sender<Event>) -> Result<Endpoint, BindError> {
+    let at = |address| {
+        Endpoint::bind(
+            address,
+            Arc::clone(&config.wallet),
+            events.clone(),
+            reachable,
+        )
+    };
+    match config.listen {
+        Listen::At(address) => at(address),
+        Listen::Prefer(address) => at(address).or_else(|error| {
+            tracing::info!(%address, %error, "listening on another port");
+            at(SocketAddr::new(address.ip(), 0))
+        }),
+    }
+}
+
+/// Where others can reach a socket, as far as this machine knows: at its own address, or at those
+/// of all interfaces where it listens on all. Loopback is named only where there is nothing else.
+fn reachable(listen: SocketAddr) -> Vec<SocketAddr> {
+    if !listen.ip().is_unspecified() {
+        return vec![listen];
+    }
+    let takes = |ip: &IpAddr| listen.is_ipv6() || ip.is_ipv4();
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+    let ips = interfaces.iter().map(if_addrs::Interface::ip).filter(takes);
+    let (loopback, others): (Vec<_>, Vec<_>) = ips
+        .filter(|ip| !is_link_local(ip))
+        .partition(IpAddr::is_loopback);
+    let best = if others.is_empty() { loopback } else { others };
+    best.into_iter()
+        .take(LISTEN_ADDRESSES_MAX)
+        .map(|ip| SocketAddr::new(ip, listen.port()))
+        .collect()
+}
+
+/// IPv6 addresses that mean nothing without naming an interface (RFC 4291 section 2.5.6).
+fn is_link_local(ip: &IpAddr) -> bool {
+    matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local())
+}
+
+fn random_seed() -> io::Result<u64> {
+    getrandom::u64().map_err(|error| io::Error::other(error.to_string()))
+}

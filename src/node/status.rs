@@ -1,0 +1,76 @@
+//! What a surface can see of a node: snapshots, never the thing itself.
+
+use std::net::SocketAddr;
+
+use crate::digest::{Address, ManifestId, ProgramId};
+use crate::swarm::Tally;
+
+/// A node at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// Who the node is.
+    pub address: Address,
+    /// Connections that are up.
+    pub connections: usize,
+    /// The containers that take part.
+    pub containers: Vec<ContainerStatus>,
+    /// Addresses that are refused.
+    pub banned: Vec<Address>,
+}
+
+/// One container at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContainerStatus {
+    /// Its manifest.
+    pub manifest_id: ManifestId,
+    /// The SHA-256 of its bytes.
+    pub program_id: ProgramId,
+    /// What its publisher calls it. For showing only.
+    pub name: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// How many chunks it has.
+    pub chunks: u32,
+    /// How many of them are here and proven.
+    pub held: u32,
+    /// Who gave and took how much.
+    pub tally: Tally,
+    /// The peers of its swarm that are connected.
+    pub peers: Vec<PeerStatus>,
+}
+
+/// One peer of one container's swarm at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerStatus {
+    /// Whose it is.
+    pub address: Address,
+    /// Where it speaks from.
+    pub remote: SocketAddr,
+    /// Chunks that it holds.
+    pub held: u32,
+    /// Its measured delivery rate in bytes per second.
+    pub rate: u64,
+    /// Chunks that it has been asked for.
+    pub in_flight: usize,
+}
+
+/// How far a fetch has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FetchStatus {
+    /// No peer has given the manifest yet.
+    FindingManifest {
+        /// Peers that are connected for this fetch.
+        peers: usize,
+    },
+    /// What an earlier fetch left is being hashed.
+    Checking {
+        /// Bytes hashed.
+        done: u64,
+        /// Bytes of the container.
+        size: u64,
+    },
+    /// Chunks are coming in.
+    Downloading(ContainerStatus),
+    /// The whole is being checked and named.
+    Finishing(ContainerStatus),
+}

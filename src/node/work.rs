@@ -1,0 +1,174 @@
+//! What a worker does with a chunk: prove and store one that came, or read and pack one to send.
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::squeeze::Squeeze;
+use crate::chunk::ChunkIndex;
+use crate::digest::ManifestId;
+use crate::manifest::{BadChunk, VerifiedChunk};
+use crate::net::Responder;
+use crate::store::{Content, ReadError, WriteError};
+use crate::swarm::Ticket;
+use crate::wire::compress::{Compressor, DecompressError, Decompressor, Verdict};
+use crate::wire::payload::Payload;
+use crate::wire::{Accept, Encoding};
+
+/// One job for a worker.
+#[derive(Debug)]
+pub(super) enum Job {
+    /// Prove an answer to be the chunk it claims to be, and store it.
+    Verify {
+        ticket: Ticket,
+        id: ManifestId,
+        content: Arc<Content>,
+        chunk: ChunkIndex,
+        payload: Payload,
+    },
+    /// Read a chunk, prove it, and pack it for its asker.
+    Read {
+        responder: Responder,
+        content: Arc<Content>,
+        squeeze: Arc<Squeeze>,
+        id: ManifestId,
+        chunk: ChunkIndex,
+        accept: Accept,
+    },
+}
+
+/// What came of a job.
+#[derive(Debug)]
+pub(super) enum Done {
+    /// Of a `Verify`.
+    Verified {
+        ticket: Ticket,
+        id: ManifestId,
+        outcome: Result<(), VerifyError>,
+    },
+    /// Of a `Read`.
+    Read {
+        responder: Responder,
+        id: ManifestId,
+        chunk: ChunkIndex,
+        outcome: Result<(Encoding, Bytes), ReadFailure>,
+    },
+}
+
+/// Why an answer did not become a stored chunk.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum VerifyError {
+    #[error(transparent)]
+    Compressed(#[from] DecompressError),
+    #[error(transparent)]
+    Chunk(#[from] BadChunk),
+    #[error(transparent)]
+    Store(#[from] WriteError),
+}
+
+/// Why a chunk could not be read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ReadFailure {
+    #[error("the chunk is not here any more")]
+    Gone,
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+/// What one worker keeps between jobs.
+pub(super) struct Tools {
+    compressor: Compressor,
+    decompressor: Decompressor,
+}
+
+impl Tools {
+    pub(super) fn new() -> io::Result<Self> {
+        Ok(Self {
+            compressor: Compressor::new()?,
+            decompressor: Decompressor::new()?,
+        })
+    }
+}
+
+impl Job {
+    /// Does the job. Blocks on the disk.
+    pub(super) fn run(self, tools: &mut Tools) -> Done {
+        match self {
+            Self::Verify {
+                ticket,
+                id,
+                content,
+                chunk,
+                payload,
+            } => {
+                let outcome = verify(&content, chunk, payload, &mut tools.decompressor);
+                Done::Verified {
+                    ticket,
+                    id,
+                    outcome,
+                }
+            }
+            Self::Read {
+                responder,
+                content,
+                squeeze,
+                id,
+                chunk,
+                accept,
+            } => {
+                let outcome = read(&content, &squeeze, chunk, accept, &mut tools.compressor);
+                Done::Read {
+                    responder,
+                    id,
+                    chunk,
+                    outcome,
+                }
+            }
+        }
+    }
+}
+
+fn verify(
+    content: &Content,
+    chunk: ChunkIndex,
+    payload: Payload,
+    decompressor: &mut Decompressor,
+) -> Result<(), VerifyError> {
+    let manifest = content.manifest();
+    let len = manifest
+        .layout()
+        .chunk_len(chunk)
+        .expect("the core asks for chunks that exist");
+    let bytes = match payload.encoding() {
+        Encoding::Raw => payload.into_contiguous(),
+        Encoding::Zstd => decompressor
+            .decompress(&payload.into_contiguous(), len as usize)?
+            .into(),
+    };
+    let proven = VerifiedChunk::verify(manifest, chunk, bytes)?;
+    Ok(content.put(&proven)?)
+}
+
+fn read(
+    content: &Content,
+    squeeze: &Squeeze,
+    chunk: ChunkIndex,
+    accept: Accept,
+    compressor: &mut Compressor,
+) -> Result<(Encoding, Bytes), ReadFailure> {
+    let may_compress = accept == Accept::Zstd;
+    if let Some(packed) = may_compress.then(|| squeeze.cached(chunk)).flatten() {
+        return Ok((Encoding::Zstd, packed));
+    }
+    let bytes = content.read(chunk)?.ok_or(ReadFailure::Gone)?.into_bytes();
+    if !may_compress || !squeeze.is_worth_a_look(chunk) {
+        return Ok((Encoding::Raw, bytes));
+    }
+    let packed = match compressor.probe(&bytes) {
+        Verdict::Shrinks => compressor.compress(&bytes).map(Bytes::from),
+        Verdict::Incompressible => None,
+    };
+    squeeze.on_tried(chunk, packed.as_ref());
+    Ok(packed.map_or((Encoding::Raw, bytes), |packed| (Encoding::Zstd, packed)))
+}
