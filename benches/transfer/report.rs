@@ -1,0 +1,103 @@
+//! Figures of processes, and what they say together.
+
+use std::fmt::Write;
+
+/// What one process took.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Side {
+    pub(crate) seconds: f64,
+    pub(crate) cpu_s: f64,
+    pub(crate) peak_mib: f64,
+}
+
+/// Both sides of one transfer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pair {
+    pub(crate) serve: Side,
+    pub(crate) fetch: Side,
+}
+
+/// One transfer of each program.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Round {
+    pub(crate) raw: Pair,
+    pub(crate) ours: Pair,
+}
+
+impl Side {
+    pub(crate) fn line(self) -> String {
+        format!("{} {} {}", self.seconds, self.cpu_s, self.peak_mib)
+    }
+
+    pub(crate) fn parse(line: &str) -> Self {
+        let numbers: Vec<f64> = line
+            .split(' ')
+            .map(|n| n.parse().expect("a figure"))
+            .collect();
+        Self {
+            seconds: numbers[0],
+            cpu_s: numbers[1],
+            peak_mib: numbers[2],
+        }
+    }
+}
+
+impl Pair {
+    fn mb_per_s(self, size: u64) -> f64 {
+        size as f64 / 1e6 / self.fetch.seconds
+    }
+
+    fn cpu_s_per_gib(self, size: u64) -> f64 {
+        (self.serve.cpu_s + self.fetch.cpu_s) * (1u64 << 30) as f64 / size as f64
+    }
+}
+
+impl Round {
+    fn ratio(self) -> f64 {
+        self.raw.fetch.seconds / self.ours.fetch.seconds
+    }
+
+    pub(crate) fn line(self, size: u64) -> String {
+        let (raw, ours) = (self.raw.mb_per_s(size), self.ours.mb_per_s(size));
+        format!(
+            "quinn {raw:.0} MB/s, swarmhold {ours:.0} MB/s, ratio {:.2}",
+            self.ratio()
+        )
+    }
+}
+
+/// Medians over the rounds.
+pub(crate) fn table(rounds: &[Round], size: u64) -> String {
+    let mut text =
+        String::from("\n                    MB/s   CPU s/GiB   peak MiB serving / fetching\n");
+    let programs: [(&str, fn(&Round) -> Pair); 2] =
+        [("raw quinn", |r| r.raw), ("swarmhold", |r| r.ours)];
+    for (name, pick) in programs {
+        let of = |figure: &dyn Fn(Pair) -> f64| median(rounds.iter().map(|r| figure(pick(r))));
+        let _ = writeln!(
+            text,
+            "{name:<16}{:>8.0}{:>12.2}{:>10.0} / {:.0}",
+            of(&|p| p.mb_per_s(size)),
+            of(&|p| p.cpu_s_per_gib(size)),
+            of(&|p| p.serve.peak_mib),
+            of(&|p| p.fetch.peak_mib),
+        );
+    }
+    let ratio = median(rounds.iter().map(|r| r.ratio()));
+    let cpu = median(
+        rounds
+            .iter()
+            .map(|r| r.ours.cpu_s_per_gib(size) / r.raw.cpu_s_per_gib(size)),
+    );
+    let _ = write!(
+        text,
+        "swarmhold / raw quinn: {ratio:.2} of the speed, {cpu:.2} of the CPU time"
+    );
+    text
+}
+
+fn median(figures: impl Iterator<Item = f64>) -> f64 {
+    let mut figures: Vec<f64> = figures.collect();
+    figures.sort_by(f64::total_cmp);
+    figures[figures.len() / 2]
+}
