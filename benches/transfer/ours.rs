@@ -18,12 +18,13 @@ pub(crate) fn serve(content: &Path, home: &Path) {
         node.share(Arc::clone(&manifest), content)
             .await
             .expect("a container to share");
+        let before = usage::cpu_s();
         println!("{}", node.link(&manifest));
         let mut rest = Vec::new();
         std::io::stdin()
             .read_to_end(&mut rest)
             .expect("the parent closes it");
-        println!("{}", usage::side(0.0).line());
+        println!("{}", usage::side(0.0, before).line());
         node.stop().await;
     });
 }
@@ -31,17 +32,26 @@ pub(crate) fn serve(content: &Path, home: &Path) {
 /// Fetches a container, from the dial to the finished file.
 #[expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 pub(crate) fn fetch(link: &str, home: &Path, copy: &Path) {
+    if std::env::var("TRACE").is_ok() {
+        tracing_subscriber::fmt()
+            .with_writer(std::io::stderr)
+            .with_env_filter("trace")
+            .init();
+    }
     runtime().block_on(async {
         let node = start(home).await;
         let link = link.parse().expect("a link from the server");
-        let began = Instant::now();
+        let (began, before) = (Instant::now(), usage::cpu_s());
         let options = FetchOptions {
             output: Some(copy.to_owned()),
             ..FetchOptions::default()
         };
         let mut fetch = node.fetch(What::Link(link), options).await;
         fetch.finished().await.expect("a finished container");
-        println!("{}", usage::side(began.elapsed().as_secs_f64()).line());
+        println!(
+            "{}",
+            usage::side(began.elapsed().as_secs_f64(), before).line()
+        );
         node.stop().await;
     });
 }

@@ -45,7 +45,7 @@ pub(crate) fn serve(content: &Path) {
             .await
             .expect("no panic")
             .expect("the parent closes it");
-        println!("{}", usage::side(0.0).line());
+        println!("{}", usage::side(0.0, 0.0).line());
     });
 }
 
@@ -120,7 +120,7 @@ pub(crate) fn fetch(server: &str, copy: &Path) {
     });
     drop(chunks);
     writer.join().expect("no panic");
-    println!("{}", usage::side(began.elapsed().as_secs_f64()).line());
+    println!("{}", usage::side(began.elapsed().as_secs_f64(), 0.0).line());
 }
 
 async fn ask_size(connection: &quinn::Connection) -> u64 {

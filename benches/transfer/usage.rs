@@ -5,17 +5,18 @@ use crate::report::Side;
 /// Clock ticks in a second, as `/proc` counts them on every Linux that runs this.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// This process's figures, with the time that its transfer took.
-pub(crate) fn side(seconds: f64) -> Side {
+/// This process's figures: the time that its transfer took, and the CPU time since `cpu_s_before`.
+pub(crate) fn side(seconds: f64, cpu_s_before: f64) -> Side {
+    let cpu_s = cpu_s() - cpu_s_before;
     Side {
         seconds,
-        cpu_s: cpu_s(),
+        cpu_s,
         peak_mib: peak_mib(),
     }
 }
 
 /// User and system time of all threads, in seconds (proc(5), fields 14 and 15 of `stat`).
-fn cpu_s() -> f64 {
+pub(crate) fn cpu_s() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").expect("this bench runs on Linux");
     let after_name = stat.rsplit(')').next().expect("the name is in parentheses");
     let fields: Vec<&str> = after_name.split_whitespace().collect();

@@ -10,6 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use aws_lc_rs::rand::SecureRandom;
 use quinn::crypto::rustls::QuicServerConfig;
 use quinn::{EndpointConfig, Incoming, ServerConfig, TokioRuntime, ValidationTokenConfig, VarInt};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -86,9 +87,23 @@ impl Endpoint {
         };
         let socket = open_socket(listen).map_err(failed)?;
         let server = server_config(&wallet)?;
+        warm_up();
         let runtime = Arc::new(TokioRuntime);
-        let quic = quinn::Endpoint::new(EndpointConfig::default(), Some(server), socket, runtime)
-            .map_err(failed)?;
+        let quic = quinn::Endpoint::new(
+            {
+                let mut e = EndpointConfig::default();
+                let up: u16 = std::env::var("MTU")
+                    .ok()
+                    .and_then(|v| v.parse().ok())
+                    .unwrap_or(1452);
+                e.max_udp_payload_size(up.max(1472)).unwrap();
+                e
+            },
+            Some(server),
+            socket,
+            runtime,
+        )
+        .map_err(failed)?;
         let shared = Shared {
             wallet,
             events,
@@ -256,6 +271,14 @@ fn server_config(wallet: &Wallet) -> Result<ServerConfig, BindError> {
         .incoming_buffer_size(INCOMING_BUFFER_BYTES)
         .incoming_buffer_size_total(INCOMING_BUFFER_BYTES_TOTAL);
     Ok(config)
+}
+
+/// Draws the thread's first random number. Seeding takes the crypto library some 40 ms, which the
+/// first peer would otherwise wait for.
+fn warm_up() {
+    let mut byte = [0];
+    // A system without randomness fails at the first handshake, with a message of its own.
+    let _ = aws_lc_rs::rand::SystemRandom::new().fill(&mut byte);
 }
 
 fn open_socket(listen: SocketAddr) -> io::Result<std::net::UdpSocket> {
