@@ -148,7 +148,7 @@ pub const BAN: Duration = Duration::from_secs(24 * 60 * 60);
 pub const BLAMED_MAX: usize = 4096;
 
 const _: () = assert!(
-    CHUNKS_MAX as usize % 8 == 0,
+    CHUNKS_MAX.is_multiple_of(8),
     "a full bitfield has no spare bits"
 );
 const _: () = assert!(CHUNK_BYTES_MIN.is_power_of_two() && CHUNK_BYTES_MAX.is_power_of_two());
@@ -164,8 +164,10 @@ const _: () = assert!(
     DELUGES_MAX * 110 <= HEADER_BYTES_MAX,
     "a full list of deluges fits"
 );
-const _: () =
-    assert!(REQUEST_BYTES_MAX <= u16::MAX as usize && HEADER_BYTES_MAX <= u16::MAX as usize);
+const _: () = assert!(
+    REQUEST_BYTES_MAX <= HEADER_BYTES_MAX && HEADER_BYTES_MAX <= u16::MAX as usize,
+    "a length prefix of two bytes can say it"
+);
 const _: () = assert!(CHUNKS_MAX as usize * 70 + 64 * KIB <= MANIFEST_BYTES_MAX);
 const _: () = assert!(
     IN_FLIGHT_BYTES_MAX >= CHUNK_BYTES_MAX as u64,

@@ -17,6 +17,10 @@ use crate::store::{Content, FinishError, OpenError, ReadError};
 
 /// What a surface tells a node.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "few are made, and each is moved once"
+)]
 pub(super) enum Command {
     /// Serve a complete container.
     Seed {

@@ -95,11 +95,11 @@ impl Driver {
             }
             Err(error) => return self.on_false_manifest(key, &error.to_string()),
         };
-        let finding = |quest: &&mut Quest| {
+        let finding = |quest: &Quest| {
             quest.stage == Stage::Finding && quest.want.program_id == manifest.program_id()
         };
         let mut found = Vec::new();
-        for (fetch, quest) in self.quests.iter_mut().filter(|(_, quest)| finding(&quest)) {
+        for (fetch, quest) in self.quests.iter_mut().filter(|(_, quest)| finding(quest)) {
             match quest.want.check(&manifest) {
                 Ok(()) if quest.rejected.contains(&id) => {}
                 Ok(()) => found.push(*fetch),
