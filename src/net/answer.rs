@@ -129,7 +129,12 @@ pub(super) async fn request(session: Arc<Inner>, mut send: SendStream, recv: Rec
             // The driver is gone only when the node is; the responder then refuses.
             let _ = session.events.send(event).await;
         }
-        Err(refusal) => refuse(&mut send, refusal),
+        Err(refusal) => {
+            refuse(&mut send, refusal);
+            if refusal == Refusal::Cancelled {
+                session.on_reset();
+            }
+        }
     }
 }
 

@@ -9,6 +9,7 @@
 //! session    one peer: opens streams for our requests, takes in the peer's
 //! ask        our request and its answer, one stream
 //! answer     the peer's request and our answer, one stream
+//! meter      how much a peer may ask, and take back
 //! feed       the long answer to a subscription
 //! throttle   an upload limit, shared by all answers
 //! ```
@@ -18,6 +19,7 @@ mod ask;
 mod endpoint;
 mod feed;
 mod handshake;
+mod meter;
 mod session;
 mod throttle;
 mod transport;

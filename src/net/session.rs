@@ -1,21 +1,19 @@
 //! One peer: a proven connection, the requests we make on it, and those that come in.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use quinn::{Connection, VarInt};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
-use tokio::time::Instant;
 
 use super::endpoint::{Place, Shared};
 use super::handshake::canonical;
+use super::meter::{Meter, Resets};
 use super::{Event, Origin, answer, ask};
 use crate::digest::{Address, ManifestId, ProgramId};
-use crate::limits::{
-    RECEIVE_WINDOW_DOWNLOAD, REQUEST_BURST, REQUESTS_PER_SECOND, STREAMS_INBOUND_MAX,
-};
+use crate::limits::{RECEIVE_WINDOW_DOWNLOAD, STREAMS_INBOUND_MAX};
 use crate::wire::{ChunkRequest, CloseCode, Hello};
 
 /// The number of a connection, unique for the life of the endpoint.
@@ -36,6 +34,7 @@ pub(super) struct Inner {
     shared: Arc<Shared>,
     address: Address,
     hello: Hello,
+    resets: Mutex<Resets>,
     _place: Place,
 }
 
@@ -54,6 +53,7 @@ impl Session {
             shared: Arc::clone(shared),
             address,
             hello,
+            resets: Mutex::new(Resets::new()),
             _place: place,
         };
         Self {
@@ -186,49 +186,13 @@ impl Inner {
     pub(super) fn next_ask(&self) -> u64 {
         self.shared.next_ask()
     }
-}
 
-/// Counts opened streams, also those that are reset at once (CVE-2023-44487's pattern).
-struct Meter {
-    tokens: u32,
-    since: Instant,
-}
-
-impl Meter {
-    fn new() -> Self {
-        Self {
-            tokens: REQUEST_BURST,
-            since: Instant::now(),
+    /// The peer has reset a request before it was whole.
+    pub(super) fn on_reset(&self) {
+        let mut resets = self.resets.lock().expect("nothing panics while holding it");
+        if resets.is_over() {
+            let code = VarInt::from_u32(CloseCode::Rate.code());
+            self.connection.close(code, b"RATE: too many resets");
         }
-    }
-
-    fn admits(&mut self) -> bool {
-        if self.tokens == 0 {
-            let elapsed = self.since.elapsed();
-            let earned = elapsed.as_millis() * u128::from(REQUESTS_PER_SECOND) / 1000;
-            self.tokens = u32::try_from(earned)
-                .unwrap_or(REQUEST_BURST)
-                .min(REQUEST_BURST);
-            if self.tokens > 0 {
-                self.since += elapsed;
-            }
-        }
-        let admitted = self.tokens > 0;
-        self.tokens = self.tokens.saturating_sub(1);
-        admitted
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn a_burst_passes_and_a_flood_does_not() {
-        let mut meter = Meter::new();
-        let passed = (0..10_000).take_while(|_| meter.admits()).count();
-        assert_eq!(passed, REQUEST_BURST as usize);
-        tokio::time::advance(Duration::from_millis(10)).await;
-        assert!((0..REQUESTS_PER_SECOND / 200).all(|_| meter.admits()));
     }
 }
