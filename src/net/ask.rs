@@ -14,7 +14,7 @@ use crate::digest::{ManifestId, ProgramId};
 use crate::limits::{HEADER_BYTES_MAX, MANIFEST_BYTES_MAX, PROGRESS_TIMEOUT};
 use crate::wire::body::body_len_allowed;
 use crate::wire::payload::Payload;
-use crate::wire::{ChunkRequest, Deluge, Hello, Refusal, Reply, Request, Update, frame};
+use crate::wire::{ChunkRequest, CloseCode, Deluge, Hello, Refusal, Reply, Request, Update, frame};
 
 /// Pieces of a body taken off a stream at once.
 const PIECES: usize = 64;
@@ -51,22 +51,30 @@ pub enum Fault {
     /// The peer's answer broke the protocol.
     #[error("{0}")]
     Protocol(String),
+    /// The peer's answer does not have the chunk's length.
+    #[error("{0}")]
+    BadChunk(String),
 }
 
 impl Fault {
-    /// Whether the peer is provably at fault.
-    pub fn is_misbehaviour(&self) -> bool {
-        matches!(self, Self::Protocol(_))
+    /// The code to close the connection with, where the peer is provably at fault.
+    pub fn close_code(&self) -> Option<CloseCode> {
+        match self {
+            Self::Protocol(_) => Some(CloseCode::Protocol),
+            Self::BadChunk(_) => Some(CloseCode::BadChunk),
+            Self::Lost(_) | Self::Refused(_) | Self::TooSlow(_) => None,
+        }
     }
 }
 
 /// Says hello and hears the answer.
 pub(super) async fn hello(connection: &Connection, said: &Hello) -> Result<Hello, Fault> {
     let mut recv = send_request(connection, &Request::Hello(said.clone())).await?;
-    match read_reply(&mut recv).await? {
-        Reply::Hello(hello) => Ok(hello),
-        other => Err(unexpected(&other)),
-    }
+    let reply = read_reply(&mut recv).await?;
+    let Reply::Hello(hello) = reply else {
+        return Err(unexpected(&reply));
+    };
+    Ok(hello)
 }
 
 /// Asks for a chunk and reports the answer.
@@ -111,7 +119,7 @@ async fn try_chunk(
     };
     match read_reply(&mut body.recv).await? {
         Reply::Data { encoding, len } => {
-            body_len_allowed(encoding, len, chunk_len).map_err(protocol)?;
+            body_len_allowed(encoding, len, chunk_len).map_err(bad_chunk)?;
             let parts = body.read(ticket, len as usize).await?;
             Ok(ChunkAnswer::Payload(Payload::new(encoding, parts)))
         }
@@ -148,14 +156,14 @@ impl Body<'_> {
                 .map_err(|_| Fault::TooSlow(PROGRESS_TIMEOUT))?
                 .map_err(lost)?;
             let count = count.ok_or_else(|| {
-                protocol(format!(
+                bad_chunk(format!(
                     "BAD_CHUNK length {}, expected {len}",
                     len - missing
                 ))
             })?;
             for piece in pieces[..count].iter_mut().map(std::mem::take) {
                 missing = missing.checked_sub(piece.len()).ok_or_else(|| {
-                    protocol(format!("BAD_CHUNK length over {len}, expected {len}"))
+                    bad_chunk(format!("BAD_CHUNK length over {len}, expected {len}"))
                 })?;
                 self.received += piece.len() as u64;
                 parts.push(piece);
@@ -177,7 +185,7 @@ impl Body<'_> {
     async fn expect_end(&mut self, len: usize) -> Result<(), Fault> {
         match timeout(PROGRESS_TIMEOUT, self.recv.read_chunk(1, true)).await {
             Ok(Ok(None)) => Ok(()),
-            Ok(Ok(Some(_))) => Err(protocol(format!(
+            Ok(Ok(Some(_))) => Err(bad_chunk(format!(
                 "BAD_CHUNK length over {len}, expected {len}"
             ))),
             Ok(Err(error)) => Err(lost(error)),
@@ -221,20 +229,17 @@ pub(super) async fn manifest(session: Arc<Inner>, id: ManifestId) {
 
 async fn try_manifest(connection: &Connection, id: ManifestId) -> Result<Bytes, Fault> {
     let mut recv = send_request(connection, &Request::Manifest { id }).await?;
-    match read_reply(&mut recv).await? {
-        Reply::Manifest { len } => {
-            let body = recv.read_to_end(MANIFEST_BYTES_MAX).await;
-            let body = body.map_err(|error| Fault::Lost(error.to_string()))?;
-            if body.len() != len as usize {
-                return Err(protocol(format!(
-                    "manifest of {} B, expected {len}",
-                    body.len()
-                )));
-            }
-            Ok(body.into())
-        }
-        other => Err(unexpected(&other)),
+    let reply = read_reply(&mut recv).await?;
+    let Reply::Manifest { len } = reply else {
+        return Err(unexpected(&reply));
+    };
+    let body = recv.read_to_end(MANIFEST_BYTES_MAX).await;
+    let body = body.map_err(|error| Fault::Lost(error.to_string()))?;
+    if body.len() != len as usize {
+        let found = body.len();
+        return Err(protocol(format!("manifest of {found} B, expected {len}")));
     }
+    Ok(body.into())
 }
 
 /// Asks which manifests the peer has, and reports the list.
@@ -259,10 +264,11 @@ async fn try_deluges(
     program_id: Option<ProgramId>,
 ) -> Result<Vec<Deluge>, Fault> {
     let mut recv = send_request(connection, &Request::Deluges { program_id }).await?;
-    match read_reply(&mut recv).await? {
-        Reply::Deluges(deluges) => Ok(deluges),
-        other => Err(unexpected(&other)),
-    }
+    let reply = read_reply(&mut recv).await?;
+    let Reply::Deluges(deluges) = reply else {
+        return Err(unexpected(&reply));
+    };
+    Ok(deluges)
 }
 
 /// Follows what a peer holds until one side ends it.
@@ -284,10 +290,10 @@ async fn follow(
     chunk_count: u32,
 ) -> Result<std::convert::Infallible, Fault> {
     let mut recv = send_request(&session.connection, &Request::Subscribe { id }).await?;
-    match read_reply(&mut recv).await? {
-        Reply::Subscribed => {}
-        other => return Err(unexpected(&other)),
-    }
+    let reply = read_reply(&mut recv).await?;
+    let Reply::Subscribed = reply else {
+        return Err(unexpected(&reply));
+    };
     loop {
         let payload = read_frame(&mut recv).await?;
         let update = frame::decode_update(&payload).map_err(protocol)?;
@@ -359,7 +365,10 @@ fn lost(error: ReadError) -> Fault {
             Some(refusal) => Fault::Refused(refusal),
             None => Fault::Lost(format!("reset with unknown code {code}")),
         },
-        other => Fault::Lost(other.to_string()),
+        other @ (ReadError::ConnectionLost(_)
+        | ReadError::ClosedStream
+        | ReadError::IllegalOrderedRead
+        | ReadError::ZeroRttRejected) => Fault::Lost(other.to_string()),
     }
 }
 
@@ -379,4 +388,8 @@ fn unexpected(reply: &Reply) -> Fault {
 
 fn protocol(what: impl ToString) -> Fault {
     Fault::Protocol(what.to_string())
+}
+
+fn bad_chunk(what: impl ToString) -> Fault {
+    Fault::BadChunk(what.to_string())
 }

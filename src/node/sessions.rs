@@ -4,7 +4,7 @@ use super::command::Note;
 use super::driver::{Driver, peer_key};
 use super::quest::{FetchId, Stage};
 use super::roster::Admission;
-use crate::chunk::Bitfield;
+use crate::chunk::{Bitfield, BitfieldError};
 use crate::digest::ManifestId;
 use crate::limits::CANDIDATE_MANIFESTS_MAX;
 use crate::manifest::Manifest;
@@ -223,8 +223,9 @@ impl Driver {
                 rtt,
             },
             ChunkAnswer::NotHeld(held) => match self.bitfield_for(peer, ticket, &held) {
-                Some(held) => Input::NotHeld { peer, ticket, held },
-                None => Input::Misbehaved { peer, ticket },
+                Some(Ok(held)) => Input::NotHeld { peer, ticket, held },
+                Some(Err(fault)) => return self.on_bad_answer(key, ticket, &fault),
+                None => return,
             },
             ChunkAnswer::Busy(retry_after) => Input::Busy {
                 peer,
@@ -232,28 +233,35 @@ impl Driver {
                 retry_after,
             },
             ChunkAnswer::Denied => Input::Failed { peer, ticket },
+            ChunkAnswer::Failed(fault) if fault.close_code().is_some() => {
+                return self.on_bad_answer(key, ticket, &fault);
+            }
             ChunkAnswer::Failed(fault) => {
                 tracing::debug!(%fault, "a chunk request failed");
-                if fault.is_misbehaviour() {
-                    Input::Misbehaved { peer, ticket }
-                } else {
-                    Input::Failed { peer, ticket }
-                }
+                Input::Failed { peer, ticket }
             }
         };
         self.tell(input);
     }
 
-    /// A bitfield in answer to a chunk request, if it fits that chunk's container.
+    /// The core blames the peer, and the peer learns what for.
+    fn on_bad_answer(&mut self, key: SessionKey, ticket: Ticket, fault: &Fault) {
+        let peer = peer_key(key);
+        self.tell(Input::Misbehaved { peer, ticket });
+        self.on_fault(key, fault);
+    }
+
+    /// A bitfield in answer to a chunk request; none where the request was taken back meanwhile.
     fn bitfield_for(
         &self,
         peer: crate::swarm::PeerKey,
         ticket: Ticket,
         bytes: &[u8],
-    ) -> Option<Bitfield> {
+    ) -> Option<Result<Bitfield, Fault>> {
         let id = self.swarm.container_of(peer, ticket)?;
         let chunks = self.catalog.get(&id)?.manifest().layout().chunk_count();
-        Bitfield::from_bytes(bytes, chunks).ok()
+        let misfit = |error: BitfieldError| Fault::Protocol(format!("PROTOCOL {error}"));
+        Some(Bitfield::from_bytes(bytes, chunks).map_err(misfit))
     }
 
     /// Parses a manifest away from the network thread.
@@ -341,8 +349,8 @@ impl Driver {
                 }
             }
         }
-        if fault.is_misbehaviour() {
-            peer.session.close(CloseCode::Protocol, &fault.to_string());
+        if let Some(code) = fault.close_code() {
+            peer.session.close(code, &fault.to_string());
             self.on_closed(key, &fault.to_string());
         }
     }
