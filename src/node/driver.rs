@@ -73,8 +73,8 @@ pub(super) struct Ears {
 }
 
 impl Driver {
-    /// Runs until a surface says stop, or all surfaces are gone.
-    pub(super) async fn run(mut self, mut ears: Ears) {
+    /// Runs until a surface says stop, or all surfaces are gone. Returns whom to tell that it is done.
+    pub(super) async fn run(mut self, mut ears: Ears) -> Option<oneshot::Sender<()>> {
         let mut tick = interval(STATUS_EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let reply = loop {
@@ -101,7 +101,8 @@ impl Driver {
             self.apply();
             self.dial_due();
         };
-        self.stop(reply).await;
+        self.stop().await;
+        reply
     }
 
     /// Takes in what else is waiting already, so that one wake-up serves many.
@@ -169,7 +170,7 @@ impl Driver {
     fn deadline(&self) -> tokio::time::Instant {
         let core = self.swarm.deadline().map(|(at, _)| at);
         let next = core.into_iter().chain(self.reach.deadline()).min();
-        // A candidate that is due but connected elsewhere stays due: look again soon, not at once.
+        // What is due now was seen to already: look again soon, not at once.
         let soon = self.clock.now() + Duration::from_millis(1);
         let at = next.map_or(soon + Duration::from_secs(1), |at| at.max(soon));
         self.clock.instant(at)
@@ -256,7 +257,7 @@ impl Driver {
         })
     }
 
-    async fn stop(mut self, reply: Option<oneshot::Sender<()>>) {
+    async fn stop(mut self) {
         for (_, quest) in std::mem::take(&mut self.quests) {
             let part = self.part_of(&quest);
             quest.finish(Err(FetchError::Cancelled { kept: kept(part) }));
@@ -264,11 +265,6 @@ impl Driver {
         self.asks.clear();
         // Peers that do not answer learn of it by their own timeout.
         let _ = timeout(GOODBYE, self.endpoint.close()).await;
-        drop(self);
-        if let Some(reply) = reply {
-            // Whoever asked may have gone.
-            let _ = reply.send(());
-        }
     }
 
     /// The file in which a fetch keeps what it has.

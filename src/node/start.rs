@@ -4,6 +4,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -26,6 +27,9 @@ use crate::swarm::{Setup, Swarm};
 
 /// Commands that may wait for the driver.
 const COMMANDS_MAX: usize = 64;
+
+/// How long a node that stops waits for its background jobs; a large file takes longer to hash.
+const JOBS_END: Duration = Duration::from_secs(2);
 
 /// What the network thread hands back once it is up.
 struct Up {
@@ -75,18 +79,24 @@ fn network_thread(
             return;
         }
     };
-    runtime.block_on(async {
+    let stopped = runtime.block_on(async {
         match build(config, folders, inbox) {
-            Ok((driver, ears, ready)) => {
-                if up.send(Ok(ready)).is_ok() {
-                    driver.run(ears).await;
-                }
-            }
+            Ok((driver, ears, ready)) => match up.send(Ok(ready)) {
+                Ok(()) => driver.run(ears).await,
+                Err(_) => None,
+            },
             Err(error) => {
                 let _ = up.send(Err(error));
+                None
             }
         }
     });
+    // The socket closes with the runtime, and files with the jobs that still read them.
+    runtime.shutdown_timeout(JOBS_END);
+    if let Some(stopped) = stopped {
+        // Whoever asked may have gone.
+        let _ = stopped.send(());
+    }
 }
 
 fn build(
