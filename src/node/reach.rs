@@ -83,27 +83,30 @@ impl Reach {
         is_connected: impl Fn(Address) -> bool,
         is_banned: impl Fn(Address) -> bool,
     ) -> Vec<PeerHint> {
-        let dialing = self
-            .candidates
-            .values()
-            .filter(|c| c.state == State::Dialing)
-            .count();
-        let due = self.candidates.iter_mut().filter(|(_, candidate)| {
-            let waits = matches!(candidate.state, State::Waiting(at) if at <= now);
-            waits
-                && !candidate
-                    .known
-                    .is_some_and(|who| is_connected(who) || is_banned(who))
-        });
-        due.take(DIALS_MAX.saturating_sub(dialing))
-            .map(|(remote, candidate)| {
+        let mut room = DIALS_MAX.saturating_sub(self.dialing());
+        let mut hints = Vec::new();
+        for (remote, candidate) in &mut self.candidates {
+            if !matches!(candidate.state, State::Waiting(at) if at <= now) {
+                continue;
+            }
+            let known = candidate.known;
+            if known.is_some_and(|who| is_connected(who) || is_banned(who)) {
+                candidate.state = State::Waiting(now + PAUSE_MIN);
+            } else if room > 0 {
+                room -= 1;
                 candidate.state = State::Dialing;
-                PeerHint {
+                hints.push(PeerHint {
                     remote: *remote,
                     expected: candidate.expected,
-                }
-            })
-            .collect()
+                });
+            }
+        }
+        hints
+    }
+
+    fn dialing(&self) -> usize {
+        let dialing = |candidate: &&Candidate| candidate.state == State::Dialing;
+        self.candidates.values().filter(dialing).count()
     }
 
     /// A dial succeeded.
@@ -130,8 +133,11 @@ impl Reach {
         }
     }
 
-    /// When the next candidate is due.
+    /// When the next candidate is due; none while no further dial may begin.
     pub(super) fn deadline(&self) -> Option<Moment> {
+        if self.dialing() >= DIALS_MAX {
+            return None;
+        }
         let waiting = self
             .candidates
             .values()
@@ -192,8 +198,13 @@ mod tests {
         reach.on_connected(remote, who);
         reach.on_over(at(0), remote);
         assert_eq!(reach.take_due(at(9), |a| a == who, |_| false).len(), 0);
-        assert_eq!(reach.take_due(at(9), |_| false, |a| a == who).len(), 0);
-        assert_eq!(due(&mut reach, at(9)), 1);
+        assert_eq!(
+            reach.deadline(),
+            Some(at(10)),
+            "it is not looked at all the time"
+        );
+        assert_eq!(reach.take_due(at(10), |_| false, |a| a == who).len(), 0);
+        assert_eq!(due(&mut reach, at(11)), 1);
     }
 
     #[test]
@@ -208,6 +219,6 @@ mod tests {
         }
         assert_eq!(reach.candidates.len(), CANDIDATES_MAX);
         assert_eq!(due(&mut reach, at(0)), DIALS_MAX);
-        assert_eq!(due(&mut reach, at(0)), 0);
+        assert_eq!((due(&mut reach, at(0)), reach.deadline()), (0, None));
     }
 }
