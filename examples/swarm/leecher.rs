@@ -1,0 +1,142 @@
+//! One leecher: a node of its own that fetches the container and serves what it has.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use swarmhold::node::{ContainerStatus, FetchError};
+use swarmhold::swarm::Tally;
+use swarmhold::{
+    Config, Discovery, Fetch, FetchOptions, FetchStatus, Fetched, Link, Listen, ManifestId, Node,
+    PeerHint, Wallet, What,
+};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use crate::cast::{Entrance, Part};
+use crate::index::{Follower, Index};
+
+/// A leecher that has entered.
+pub(crate) struct Leecher {
+    /// What the tables call it.
+    pub(crate) name: String,
+    /// When it was to enter.
+    pub(crate) entrance: Entrance,
+    /// Its node; it goes on serving when the fetch is over.
+    pub(crate) node: Node,
+    /// When it began to fetch.
+    pub(crate) began: Instant,
+    /// How the fetch ended, and when.
+    pub(crate) outcome: Option<(Result<Fetched, String>, Instant)>,
+    id: ManifestId,
+    status: watch::Receiver<FetchStatus>,
+    task: JoinHandle<(Result<Fetched, FetchError>, Instant)>,
+}
+
+impl Leecher {
+    /// Starts a node in a folder of its own below `stage`, registers it, and begins to fetch.
+    pub(crate) async fn enter(
+        part: &Part,
+        stage: &Path,
+        link: &Link,
+        id: ManifestId,
+        index: &Index,
+    ) -> Result<Self> {
+        let node = start_node(&part.name, stage, part.rate).await?;
+        let own = PeerHint {
+            remote: node.listen_address(),
+            expected: Some(node.address()),
+        };
+        let began = Instant::now();
+        let fetch = node
+            .fetch(What::Link(link.clone()), FetchOptions::default())
+            .await;
+        let status = fetch.status();
+        let task = tokio::spawn(follow(fetch, index.register(id, own)));
+        Ok(Self {
+            name: part.name.clone(),
+            entrance: part.entrance,
+            node,
+            began,
+            outcome: None,
+            id,
+            status,
+            task,
+        })
+    }
+
+    /// Takes in the fetch's end, if it has come. True if it has come just now.
+    pub(crate) async fn settle(&mut self) -> bool {
+        if self.outcome.is_some() || !self.task.is_finished() {
+            return false;
+        }
+        let ended = (&mut self.task).await;
+        self.outcome = Some(match ended {
+            Ok((outcome, at)) => (outcome.map_err(|error| error.to_string()), at),
+            Err(error) => (Err(error.to_string()), Instant::now()),
+        });
+        true
+    }
+
+    /// The container, if its fetch got that far.
+    pub(crate) fn fetched(&self) -> Option<&Fetched> {
+        self.outcome.as_ref()?.0.as_ref().ok()
+    }
+
+    /// How long the fetch took, if it is over.
+    pub(crate) fn took(&self) -> Option<Duration> {
+        self.outcome
+            .as_ref()
+            .map(|(_, at)| at.duration_since(self.began))
+    }
+
+    /// Who gave how much so far.
+    pub(crate) fn tally(&self) -> Tally {
+        match self.fetched() {
+            Some(fetched) => fetched.tally.clone(),
+            None => self
+                .container()
+                .map_or_else(Tally::default, |container| container.tally),
+        }
+    }
+
+    /// The container as the node sees it now; none before there is a manifest.
+    pub(crate) fn container(&self) -> Option<ContainerStatus> {
+        let fetching = match &*self.status.borrow() {
+            FetchStatus::Downloading(container) | FetchStatus::Finishing(container) => {
+                Some(container.clone())
+            }
+            FetchStatus::FindingManifest { .. } | FetchStatus::Checking { .. } => None,
+        };
+        let status = self.node.status();
+        let all = Arc::clone(&status.borrow());
+        let shown = all
+            .containers
+            .iter()
+            .find(|container| container.manifest_id == self.id);
+        shown.cloned().or(fetching)
+    }
+}
+
+/// A node on a free port of loopback that knows only whom it was told of.
+pub(crate) async fn start_node(name: &str, stage: &Path, rate: u64) -> Result<Node> {
+    let mut config = Config::new(stage.join(name), Wallet::generate()?);
+    config.listen = Listen::At(([127, 0, 0, 1], 0).into());
+    config.upload_rate_max = Some(rate);
+    config.discovery = Discovery::Off;
+    Node::start(config)
+        .await
+        .with_context(|| format!("{name} does not start"))
+}
+
+/// Waits for a fetch's end, and tells it meanwhile of everyone who joins.
+async fn follow(mut fetch: Fetch, mut index: Follower) -> (Result<Fetched, FetchError>, Instant) {
+    loop {
+        tokio::select! {
+            outcome = fetch.finished() => return (outcome, Instant::now()),
+            newcomers = index.newcomers() => fetch.add_peers(newcomers).await,
+        }
+    }
+}

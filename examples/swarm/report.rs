@@ -1,0 +1,142 @@
+//! The tables at the end: who gave whom how much, and how it went for each leecher.
+
+use comfy_table::{Cell, CellAlignment, Table, presets};
+use swarmhold::Address;
+use swarmhold::swarm::Tally;
+
+use crate::cast::LIAR;
+use crate::leecher::Leecher;
+use crate::stage::Stage;
+use crate::units::{self, Scale};
+
+/// Where there is nothing to say.
+const NONE: &str = "–";
+
+/// The unit of [`sources`].
+pub(crate) fn unit(stage: &Stage) -> &'static str {
+    scale(stage).name
+}
+
+/// A row for each node that could have been a source, a column for each leecher.
+pub(crate) fn sources(stage: &Stage) -> String {
+    let scale = scale(stage);
+    let mut header = vec!["from".to_owned()];
+    header.extend(
+        stage
+            .leechers
+            .iter()
+            .map(|leecher| format!("to {}", leecher.name)),
+    );
+    header.push("in all".to_owned());
+    let mut table = table(header);
+    let tallies: Vec<Tally> = stage.leechers.iter().map(Leecher::tally).collect();
+    for (address, name) in everyone(stage) {
+        let mut row = vec![name];
+        let mut sent = 0;
+        for (leecher, tally) in stage.leechers.iter().zip(&tallies) {
+            let given = tally
+                .accounts
+                .get(&address)
+                .map_or(0, |account| account.bytes);
+            let is_itself = leecher.node.address() == address;
+            row.push(if is_itself {
+                NONE.to_owned()
+            } else {
+                scale.number(given)
+            });
+            sent += given;
+        }
+        row.push(scale.number(sent));
+        add(&mut table, row);
+    }
+    table.trim_fmt()
+}
+
+/// How it went for each leecher.
+pub(crate) fn leechers(stage: &Stage) -> String {
+    let header = [
+        "leecher",
+        "took",
+        "throughput",
+        "sources",
+        "saved by zstd",
+        "duplicates",
+        "bad chunks",
+        "banned",
+    ];
+    let mut table = table(header.map(str::to_owned).to_vec());
+    for leecher in &stage.leechers {
+        let (tally, took) = (leecher.tally(), leecher.took());
+        let total = tally.total;
+        let speed = took.map(|took| units::rate(total.bytes as f64 / took.as_secs_f64().max(1e-3)));
+        let saved = total.bytes.saturating_sub(total.wire_bytes);
+        let banned = leecher.node.status().borrow().banned.clone();
+        let banned: Vec<String> = banned
+            .into_iter()
+            .map(|address| stage.names.of(address))
+            .collect();
+        add(
+            &mut table,
+            vec![
+                leecher.name.clone(),
+                took.map_or_else(|| "unfinished".to_owned(), units::seconds),
+                speed.unwrap_or_default(),
+                tally.sources().to_string(),
+                format!(
+                    "{} ({})",
+                    units::bytes(saved),
+                    units::percent(saved, total.bytes)
+                ),
+                units::percent(total.duplicate_bytes, total.bytes),
+                total.bad_chunks.to_string(),
+                if banned.is_empty() {
+                    NONE.to_owned()
+                } else {
+                    units::list(&banned)
+                },
+            ],
+        );
+    }
+    table.trim_fmt()
+}
+
+fn scale(stage: &Stage) -> Scale {
+    Scale::for_size(stage.manifest.layout().size())
+}
+
+/// Every node that could give something, the publisher first and the liar last.
+fn everyone(stage: &Stage) -> Vec<(Address, String)> {
+    let publisher = stage.publisher.address();
+    let leechers = stage
+        .leechers
+        .iter()
+        .map(|leecher| (leecher.node.address(), leecher.name.clone()));
+    let liar = stage
+        .liar
+        .iter()
+        .map(|liar| (liar.address(), LIAR.to_owned()));
+    [(publisher, stage.names.of(publisher))]
+        .into_iter()
+        .chain(leechers)
+        .chain(liar)
+        .collect()
+}
+
+fn table(header: Vec<String>) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.set_header(header);
+    table
+}
+
+fn add(table: &mut Table, row: Vec<String>) {
+    let cells = row.into_iter().enumerate().map(|(column, text)| {
+        let side = if column == 0 {
+            CellAlignment::Left
+        } else {
+            CellAlignment::Right
+        };
+        Cell::new(text).set_alignment(side)
+    });
+    table.add_row(cells.collect::<Vec<_>>());
+}

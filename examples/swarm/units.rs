@@ -1,0 +1,89 @@
+//! Bytes, rates and times as people write and read them.
+
+use std::time::Duration;
+
+const UNITS: [(&str, u64); 8] = [
+    ("GiB", 1 << 30),
+    ("MiB", 1 << 20),
+    ("KiB", 1 << 10),
+    ("GB", 1_000_000_000),
+    ("MB", 1_000_000),
+    ("kB", 1_000),
+    ("B", 1),
+    ("", 1),
+];
+
+/// Reads `48MiB`, `1.5 MiB`, `300kB` or a plain number of bytes.
+pub(crate) fn parse(text: &str) -> Result<u64, String> {
+    let text = text.trim().trim_end_matches("/s");
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = &text[digits.len()..];
+    let known = UNITS
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case(unit));
+    let (_, factor) = known.ok_or_else(|| format!("{unit:?} is no unit, as in 48MiB or 300kB"))?;
+    let number: f64 = digits
+        .trim()
+        .parse()
+        .map_err(|_| format!("{digits:?} is no number, as in 48MiB or 300kB"))?;
+    let bytes = (number * *factor as f64).round();
+    if !(1.0..=1e15).contains(&bytes) {
+        return Err("it has to be at least 1 byte".to_owned());
+    }
+    Ok(bytes as u64)
+}
+
+/// One unit for many numbers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scale {
+    /// The unit, as it is written.
+    pub(crate) name: &'static str,
+    factor: u64,
+}
+
+impl Scale {
+    /// The unit in which this many bytes are a handy number.
+    pub(crate) fn for_size(bytes: u64) -> Self {
+        let binary = UNITS[..3].iter().find(|(_, factor)| bytes >= *factor);
+        let (name, factor) = *binary.unwrap_or(&("B", 1));
+        Self { name, factor }
+    }
+
+    /// A number of bytes in this unit, without its name.
+    pub(crate) fn number(self, bytes: u64) -> String {
+        if self.factor == 1 || bytes == 0 {
+            return bytes.to_string();
+        }
+        format!("{:.1}", bytes as f64 / self.factor as f64)
+    }
+}
+
+/// `48.0 MiB`, `512 B`.
+pub(crate) fn bytes(bytes: u64) -> String {
+    let scale = Scale::for_size(bytes);
+    format!("{} {}", scale.number(bytes), scale.name)
+}
+
+/// `3.9 MiB/s`.
+pub(crate) fn rate(bytes_per_second: f64) -> String {
+    format!("{}/s", bytes(bytes_per_second.max(0.0).round() as u64))
+}
+
+/// `12.4 s`.
+pub(crate) fn seconds(time: Duration) -> String {
+    format!("{:.1} s", time.as_secs_f64())
+}
+
+/// `12.4 %`.
+pub(crate) fn percent(part: u64, whole: u64) -> String {
+    format!("{:.1} %", 100.0 * part as f64 / whole.max(1) as f64)
+}
+
+/// `peer-1, peer-2 and late-1`.
+pub(crate) fn list(names: &[String]) -> String {
+    match names {
+        [] => "nobody".to_owned(),
+        [only] => only.clone(),
+        [front @ .., last] => format!("{} and {last}", front.join(", ")),
+    }
+}
