@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 /// Text and noise take turns in sections of this many bytes.
-const SECTION: u64 = 1024 * 1024;
+const SECTION: usize = 1024 * 1024;
 const WORDS: [&str; 16] = [
     "layer",
     "started",
@@ -30,9 +30,9 @@ pub(crate) fn generate(path: &Path, size: u64, seed: u64) -> io::Result<()> {
     let mut random = Random(seed);
     let mut file = BufWriter::with_capacity(1 << 20, File::create_new(path)?);
     let mut left = size;
-    let mut section = Vec::with_capacity(SECTION as usize + 256);
+    let mut section = Vec::with_capacity(SECTION + 256);
     for turn in 0_u64.. {
-        let wanted = usize::try_from(left.min(SECTION)).expect("a section is small");
+        let wanted = usize::try_from(left).map_or(SECTION, |left| left.min(SECTION));
         if wanted == 0 {
             break;
         }
@@ -53,7 +53,7 @@ fn write_text(section: &mut Vec<u8>, wanted: usize, random: &mut Random) {
         let bits = random.next();
         section.extend_from_slice(format!("{:08x} ", bits >> 32).as_bytes());
         for word in 0..8 {
-            let at = (bits >> (word * 4)) as usize % WORDS.len();
+            let at = usize::try_from((bits >> (4 * word)) & 0xF).expect("four bits");
             section.extend_from_slice(WORDS[at].as_bytes());
             section.push(b' ');
         }

@@ -84,7 +84,7 @@ impl Progress {
             speed.note(now, view.done);
         }
         let speeds = &self.speeds;
-        let speed_of = |view: &View| speeds.get(&view.name).map_or(0.0, Speed::per_second);
+        let speed_of = |view: &View| speeds.get(&view.name).map_or(0, Speed::per_second);
         match &mut self.display {
             Display::Bars { all, bars } => {
                 for view in views {
@@ -96,7 +96,7 @@ impl Progress {
             }
             Display::Lines { due } if now >= *due => {
                 *due = now + LINE_EVERY;
-                let all: f64 = views.iter().map(speed_of).sum();
+                let all: u64 = views.iter().map(speed_of).sum();
                 say(&line(self.began.elapsed(), views, all));
             }
             Display::Lines { .. } => {}
@@ -125,7 +125,7 @@ fn new_bar(all: &MultiProgress, view: &View) -> ProgressBar {
     bar
 }
 
-fn draw(bar: &ProgressBar, view: &View, speed: f64) {
+fn draw(bar: &ProgressBar, view: &View, speed: u64) {
     if bar.is_finished() {
         return;
     }
@@ -135,14 +135,14 @@ fn draw(bar: &ProgressBar, view: &View, speed: f64) {
         let (speed, peers) = (units::rate(speed), view.peers);
         return bar.set_message(format!("{share:>7}  {speed:>11}  {peers} peers"));
     };
-    let speed = units::rate(view.size as f64 / took.as_secs_f64().max(1e-3));
+    let speed = units::rate(units::per_second(view.size, took));
     bar.abandon_with_message(format!(
         "{share:>7}  {speed:>11}  done in {}",
         units::seconds(took)
     ));
 }
 
-fn line(elapsed: Duration, views: &[View], speed: f64) -> String {
+fn line(elapsed: Duration, views: &[View], speed: u64) -> String {
     let one = |view: &View| format!("{} {:>3} %", view.name, 100 * view.done / view.size.max(1));
     let each: Vec<_> = views.iter().map(one).collect();
     let (elapsed, speed) = (units::seconds(elapsed), units::rate(speed));
@@ -163,11 +163,11 @@ impl Speed {
         }
     }
 
-    fn per_second(&self) -> f64 {
+    fn per_second(&self) -> u64 {
         let (Some(first), Some(last)) = (self.samples.front(), self.samples.back()) else {
-            return 0.0;
+            return 0;
         };
-        let span = last.0.duration_since(first.0).as_secs_f64();
-        (last.1 - first.1) as f64 / span.max(0.1)
+        let span = last.0.duration_since(first.0);
+        units::per_second(last.1 - first.1, span.max(LINE_EVERY))
     }
 }

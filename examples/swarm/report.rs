@@ -1,6 +1,6 @@
 //! The tables at the end: who gave whom how much, and how it went for each leecher.
 
-use comfy_table::{Cell, CellAlignment, Table, presets};
+use comfy_table::{Cell, CellAlignment, ContentLineStyle, LineStyle, Table, TableStyle};
 use swarmhold::Address;
 use swarmhold::swarm::Tally;
 
@@ -9,6 +9,11 @@ use crate::leecher::Leecher;
 use crate::stage::Stage;
 use crate::units::{self, Scale};
 
+/// One line under the header, and nothing else.
+const STYLE: TableStyle = TableStyle::new()
+    .header_lines(ContentLineStyle::none())
+    .header_separator(LineStyle::none().fill('─').junction('─'))
+    .content_lines(ContentLineStyle::none());
 /// Where there is nothing to say.
 const NONE: &str = "–";
 
@@ -20,14 +25,9 @@ pub(crate) fn unit(stage: &Stage) -> &'static str {
 /// A row for each node that could have been a source, a column for each leecher.
 pub(crate) fn sources(stage: &Stage) -> String {
     let scale = scale(stage);
-    let mut header = vec!["from".to_owned()];
-    header.extend(
-        stage
-            .leechers
-            .iter()
-            .map(|leecher| format!("to {}", leecher.name)),
-    );
-    header.push("in all".to_owned());
+    let mut header = vec!["from \\ to".to_owned()];
+    header.extend(stage.leechers.iter().map(|leecher| leecher.name.clone()));
+    header.push("given".to_owned());
     let mut table = table(header);
     let tallies: Vec<Tally> = stage.leechers.iter().map(Leecher::tally).collect();
     for (address, name) in everyone(stage) {
@@ -68,7 +68,7 @@ pub(crate) fn leechers(stage: &Stage) -> String {
     for leecher in &stage.leechers {
         let (tally, took) = (leecher.tally(), leecher.took());
         let total = tally.total;
-        let speed = took.map(|took| units::rate(total.bytes as f64 / took.as_secs_f64().max(1e-3)));
+        let speed = took.map(|took| units::rate(units::per_second(total.bytes, took)));
         let saved = total.bytes.saturating_sub(total.wire_bytes);
         let banned = leecher.node.status().borrow().banned.clone();
         let banned: Vec<String> = banned
@@ -124,19 +124,22 @@ fn everyone(stage: &Stage) -> Vec<(Address, String)> {
 
 fn table(header: Vec<String>) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
-    table.set_header(header);
+    table.load_style(STYLE);
+    let titles = header.into_iter().enumerate();
+    table.set_header(titles.map(aligned).collect::<Vec<_>>());
     table
 }
 
 fn add(table: &mut Table, row: Vec<String>) {
-    let cells = row.into_iter().enumerate().map(|(column, text)| {
-        let side = if column == 0 {
-            CellAlignment::Left
-        } else {
-            CellAlignment::Right
-        };
-        Cell::new(text).set_alignment(side)
-    });
-    table.add_row(cells.collect::<Vec<_>>());
+    table.add_row(row.into_iter().enumerate().map(aligned).collect::<Vec<_>>());
+}
+
+/// Names to the left, numbers to the right.
+fn aligned((column, text): (usize, String)) -> Cell {
+    let side = if column == 0 {
+        CellAlignment::Left
+    } else {
+        CellAlignment::Right
+    };
+    Cell::new(text).set_alignment(side)
 }

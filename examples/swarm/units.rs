@@ -13,7 +13,7 @@ const UNITS: [(&str, u64); 8] = [
     ("", 1),
 ];
 
-/// Reads `48MiB`, `1.5 MiB`, `300kB` or a plain number of bytes.
+/// Reads `48MiB`, `300 kB` or a plain number of bytes.
 pub(crate) fn parse(text: &str) -> Result<u64, String> {
     let text = text.trim().trim_end_matches("/s");
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
@@ -22,15 +22,12 @@ pub(crate) fn parse(text: &str) -> Result<u64, String> {
         .iter()
         .find(|(name, _)| name.eq_ignore_ascii_case(unit));
     let (_, factor) = known.ok_or_else(|| format!("{unit:?} is no unit, as in 48MiB or 300kB"))?;
-    let number: f64 = digits
+    let number: u64 = digits
         .trim()
         .parse()
-        .map_err(|_| format!("{digits:?} is no number, as in 48MiB or 300kB"))?;
-    let bytes = (number * *factor as f64).round();
-    if !(1.0..=1e15).contains(&bytes) {
-        return Err("it has to be at least 1 byte".to_owned());
-    }
-    Ok(bytes as u64)
+        .map_err(|_| format!("{digits:?} is no whole number, as in 48MiB or 300kB"))?;
+    let bytes = number.checked_mul(*factor).filter(|bytes| *bytes > 0);
+    bytes.ok_or_else(|| "it has to be at least 1 byte and less than 16 EiB".to_owned())
 }
 
 /// One unit for many numbers.
@@ -65,8 +62,14 @@ pub(crate) fn bytes(bytes: u64) -> String {
 }
 
 /// `3.9 MiB/s`.
-pub(crate) fn rate(bytes_per_second: f64) -> String {
-    format!("{}/s", bytes(bytes_per_second.max(0.0).round() as u64))
+pub(crate) fn rate(per_second: u64) -> String {
+    format!("{}/s", bytes(per_second))
+}
+
+/// Bytes per second, of so many bytes in so much time.
+pub(crate) fn per_second(bytes: u64, time: Duration) -> u64 {
+    let rate = u128::from(bytes) * 1_000_000 / time.as_micros().max(1);
+    u64::try_from(rate).unwrap_or(u64::MAX)
 }
 
 /// `12.4 s`.

@@ -22,7 +22,7 @@ use self::act::Act;
 
 /// What a rogue does wrong. In everything else it behaves.
 #[derive(Debug, Clone)]
-pub enum Behaviour {
+pub(crate) enum Behaviour {
     /// Answers every chunk request with wrong bytes of the right length.
     Liar,
     /// Answers honestly, but the first request for this chunk with wrong bytes.
@@ -49,18 +49,18 @@ pub enum Behaviour {
 
 /// What has happened to a rogue.
 #[derive(Debug, Clone, Default)]
-pub struct Record {
+pub(crate) struct Record {
     /// Connections that came up.
-    pub connections: u64,
+    pub(crate) connections: u64,
     /// Chunk requests that came in.
-    pub asked: u64,
+    pub(crate) asked: u64,
     /// How each connection that is over ended, in the transport's words, oldest first.
-    pub endings: Vec<String>,
+    pub(crate) endings: Vec<String>,
 }
 
 /// A hostile peer. Dropped, it closes its connections and its thread ends.
 #[derive(Debug)]
-pub struct Rogue {
+pub(crate) struct Rogue {
     address: Address,
     listen: SocketAddr,
     record: Arc<Mutex<Record>>,
@@ -70,7 +70,7 @@ pub struct Rogue {
 
 /// Why a rogue could not start.
 #[derive(Debug, thiserror::Error)]
-pub enum RogueError {
+pub(crate) enum RogueError {
     /// The system gave no randomness for an identity.
     #[error("no identity: {0}")]
     Identity(String),
@@ -85,7 +85,7 @@ pub enum RogueError {
 impl Rogue {
     /// Starts a rogue on a free port of loopback that claims to hold all of this container.
     /// Waits until it listens.
-    pub fn start(behaviour: Behaviour, manifest: Arc<Manifest>) -> Result<Self, RogueError> {
+    pub(crate) fn start(behaviour: Behaviour, manifest: Arc<Manifest>) -> Result<Self, RogueError> {
         let wallet = Wallet::generate().map_err(|error| RogueError::Identity(error.to_string()))?;
         let wallet = Arc::new(wallet);
         let record = Arc::<Mutex<Record>>::default();
@@ -108,17 +108,17 @@ impl Rogue {
     }
 
     /// Who it is.
-    pub fn address(&self) -> Address {
+    pub(crate) fn address(&self) -> Address {
         self.address
     }
 
     /// Where it listens.
-    pub fn listen_address(&self) -> SocketAddr {
+    pub(crate) fn listen_address(&self) -> SocketAddr {
         self.listen
     }
 
     /// What has happened to it so far.
-    pub fn record(&self) -> Record {
+    pub(crate) fn record(&self) -> Record {
         let record = self.record.lock();
         record.unwrap_or_else(PoisonError::into_inner).clone()
     }
