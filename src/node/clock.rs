@@ -31,6 +31,22 @@ impl Clock {
     }
 }
 
+/// Measures how long something takes, for surfaces that show it.
+#[derive(Debug, Clone, Copy)]
+pub struct Stopwatch(Clock);
+
+impl Stopwatch {
+    /// Starts counting.
+    pub fn start() -> Self {
+        Self(Clock::start())
+    }
+
+    /// Time since the start.
+    pub fn elapsed(&self) -> Duration {
+        self.0.now().since(Moment::ORIGIN)
+    }
+}
+
 /// Seconds since 1970 by the system's clock, which may be wrong and may go back.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
 pub fn unix_time() -> u64 {

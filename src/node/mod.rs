@@ -19,6 +19,7 @@ mod config;
 mod driver;
 mod error;
 mod fetches;
+mod inspect;
 mod pool;
 mod publish;
 mod quest;
@@ -38,19 +39,29 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-pub use clock::unix_time;
+pub use clock::{Stopwatch, unix_time};
 pub use config::{Config, DEFAULT_PORT, Discovery, Listen, PeerHint, PeerHintError};
 pub use error::{CreateError, FetchError, ShareError, StartError};
 pub use fetches::PATIENCE;
+pub use inspect::{Comparison, DamagedChunk, compare};
 pub use publish::create;
 pub use quest::Fetched;
 pub use status::{ContainerStatus, FetchStatus, PeerStatus, Status};
 
+// What surfaces need of the layers below, so that they name nothing but the node.
+pub use crate::digest::{Address, Digest, ManifestId, ProgramId};
+pub use crate::identity::{KeyTextError, SealError, Wallet, WordsError, keyfile};
+pub use crate::limits::{BACKUP_BYTES_MAX, PASSPHRASE_BYTES_MAX};
+pub use crate::manifest::{Link, LinkError, Manifest, ManifestError, SignatureState};
+pub use crate::net::BindError;
+pub use crate::store::{
+    FinishError, IngestError, ManifestFileError, OpenError, ReadError, read_manifest_file,
+    replace_file, write_new_file,
+};
+pub use crate::swarm::{Account, Tally};
+
 use self::command::Command;
 use self::quest::{FetchId, Source};
-use crate::digest::Address;
-use crate::identity::Wallet;
-use crate::manifest::{Link, Manifest};
 use crate::store::Content;
 
 /// A running node. Dropped, it stops as soon as it can; [`Node::stop`] waits for that.

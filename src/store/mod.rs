@@ -35,6 +35,6 @@ mod whole;
 pub use content::Content;
 pub use error::{FinishError, OpenError, ReadError, WriteError};
 pub use folders::{Folders, FoldersError};
-pub use ingest::{IngestError, Ingested, ingest};
+pub use ingest::{IngestError, Ingested, ingest, ingest_as};
 pub use manifest_file::{ManifestFileError, read_manifest_file};
 pub use new_file::{replace_file, write_new_file};

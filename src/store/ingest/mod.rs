@@ -54,6 +54,16 @@ pub enum IngestError {
         /// What is wrong with its size.
         why: LayoutError,
     },
+    /// It does not have the size of the container that it should be.
+    #[error("E-SIZE: {path} has {found} B, its manifest says {expected}")]
+    WrongSize {
+        /// The file.
+        path: PathBuf,
+        /// Bytes that the manifest says.
+        expected: u64,
+        /// Bytes that it has.
+        found: u64,
+    },
     /// It was changed while it was read, so the hashes belong to nothing that ever was.
     #[error("E-CHANGED: {path} changed while it was read, after {read} of {size} B")]
     Changed {
@@ -80,6 +90,7 @@ impl IngestError {
         match self {
             Self::NotRegular { .. } => "E-FILE",
             Self::Size { why, .. } => why.code(),
+            Self::WrongSize { .. } => "E-SIZE",
             Self::Changed { .. } => "E-CHANGED",
             Self::Io { .. } => "E-IO",
         }
@@ -94,6 +105,32 @@ pub fn ingest(path: &Path, progress: impl Fn(u64) + Sync) -> Result<Ingested, In
         path: path.to_owned(),
         why,
     })?;
+    hash(&source, layout, progress)
+}
+
+/// Hashes a file cut in this way, whatever a writer would choose; its size must be the layout's. For
+/// holding a container against its manifest. `progress` as in [`ingest`].
+pub fn ingest_as(
+    path: &Path,
+    layout: Layout,
+    progress: impl Fn(u64) + Sync,
+) -> Result<Ingested, IngestError> {
+    let source = Source::open(path)?;
+    if source.size() != layout.size() {
+        return Err(IngestError::WrongSize {
+            path: path.to_owned(),
+            expected: layout.size(),
+            found: source.size(),
+        });
+    }
+    hash(&source, layout, progress)
+}
+
+fn hash(
+    source: &Source<'_>,
+    layout: Layout,
+    progress: impl Fn(u64) + Sync,
+) -> Result<Ingested, IngestError> {
     let progress = &progress;
     let (program_id, chunk_hashes) = thread::scope(|scope| {
         let (free, blocks) = channel();
@@ -260,6 +297,26 @@ mod tests {
             error,
             IngestError::Size { why: LayoutError::TooLarge { size, .. }, .. } if size == too_large
         ));
+    }
+
+    #[test]
+    fn a_container_is_hashed_as_its_manifest_cuts_it() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let bytes = content(3 * MIB + 1);
+        std::fs::write(file.path(), &bytes).unwrap();
+        let layout = Layout::new(bytes.len() as u64, 1 << 20).unwrap();
+        let ingested = ingest_as(file.path(), layout, |_| {}).unwrap();
+        let expected: Vec<_> = bytes.chunks(1 << 20).map(Digest::of).collect();
+        assert_eq!((ingested.layout, ingested.chunk_hashes), (layout, expected));
+
+        let longer = Layout::new(bytes.len() as u64 + 1, 1 << 20).unwrap();
+        let error = ingest_as(file.path(), longer, |_| {}).unwrap_err();
+        let (path, size) = (file.path().display(), bytes.len());
+        let text = format!(
+            "E-SIZE: {path} has {size} B, its manifest says {}",
+            size + 1
+        );
+        assert_eq!((error.code(), error.to_string()), ("E-SIZE", text));
     }
 
     #[test]

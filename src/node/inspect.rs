@@ -1,0 +1,100 @@
+//! Holding a container against its manifest: no node, no network.
+
+use std::path::Path;
+
+use crate::chunk::ChunkIndex;
+use crate::digest::ProgramId;
+use crate::manifest::{Layout, Manifest};
+use crate::store::{IngestError, ingest_as};
+
+/// What a file is, held against a manifest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Comparison {
+    /// SHA-256 of the whole file.
+    pub found: ProgramId,
+    /// SHA-256 that the manifest says.
+    pub expected: ProgramId,
+    /// Chunks whose bytes are others than the manifest lists, in order.
+    pub damaged: Vec<DamagedChunk>,
+}
+
+/// A chunk that is not what its manifest lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DamagedChunk {
+    /// Its position, from 0.
+    pub index: u32,
+    /// Where it starts in the file, in bytes.
+    pub offset: u64,
+    /// Its length in bytes.
+    pub len: u32,
+}
+
+impl Comparison {
+    /// Whether the file is the container, chunk by chunk and as a whole.
+    pub fn is_match(&self) -> bool {
+        self.damaged.is_empty() && self.found == self.expected
+    }
+}
+
+/// Hashes a file, its chunks and the whole at once, and compares. Blocks while it reads; `progress`
+/// hears how many bytes have been read. A file of another size is an error, and is not read.
+pub fn compare(
+    manifest: &Manifest,
+    path: &Path,
+    progress: impl Fn(u64) + Sync,
+) -> Result<Comparison, IngestError> {
+    let layout = manifest.layout();
+    let ingested = ingest_as(path, layout, progress)?;
+    let pairs = ingested.chunk_hashes.iter().zip(manifest.chunk_hashes());
+    let differs = pairs.map(|(found, expected)| found != expected);
+    Ok(Comparison {
+        found: ingested.program_id,
+        expected: manifest.program_id(),
+        damaged: damaged(layout, differs),
+    })
+}
+
+fn damaged(layout: Layout, differs: impl Iterator<Item = bool>) -> Vec<DamagedChunk> {
+    let chunks = layout.chunks().zip(differs);
+    let describe = |(chunk, differs): (ChunkIndex, bool)| {
+        let (offset, len) = (layout.offset(chunk)?, layout.chunk_len(chunk)?);
+        let index = chunk.get();
+        differs.then_some(DamagedChunk { index, offset, len })
+    };
+    chunks.filter_map(describe).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::Wallet;
+    use crate::node::create;
+
+    #[test]
+    fn a_flipped_byte_is_found_where_it_is() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut bytes: Vec<u8> = (0..100_000u32).flat_map(u32::to_le_bytes).collect();
+        std::fs::write(file.path(), &bytes).unwrap();
+        let wallet = Wallet::from_seed([1; 32]);
+        let manifest = create(file.path(), &wallet, "x", None, |_| {}).unwrap();
+        let same = compare(&manifest, file.path(), |_| {}).unwrap();
+        assert!(same.is_match());
+
+        for at in [40_000, 399_999] {
+            bytes[at] ^= 1;
+        }
+        std::fs::write(file.path(), &bytes).unwrap();
+        let other = compare(&manifest, file.path(), |_| {}).unwrap();
+        let chunk = |index, offset, len| DamagedChunk { index, offset, len };
+        assert_eq!(
+            other.damaged,
+            [chunk(1, 32_768, 32_768), chunk(12, 393_216, 6_784)]
+        );
+        assert_eq!(other.expected, manifest.program_id());
+        assert!(!other.is_match() && other.found != other.expected);
+
+        std::fs::write(file.path(), &bytes[..5]).unwrap();
+        let error = compare(&manifest, file.path(), |_| {}).unwrap_err();
+        assert!(matches!(error, IngestError::WrongSize { found: 5, .. }));
+    }
+}
