@@ -56,6 +56,7 @@
 //! documentation and formats can be read, and may change.
 
 pub mod chunk;
+pub mod cli;
 pub mod digest;
 pub mod identity;
 pub mod limits;

@@ -1,0 +1,308 @@
+//! The command line's grammar, and the texts of `--help`.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::FalseyValueParser;
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+use crate::node::PeerHint;
+
+use super::exit;
+use super::units::{self, Rate};
+
+const ABOUT: &str = "Distribute containers between machines, encrypted, every byte verified";
+
+const LONG_ABOUT: &str = "\
+Distribute containers between machines, encrypted, every byte verified.
+
+A container is any file: an image archive, an OCI blob, a disk. `share` offers one under a link; \
+whoever has the link gets it with `get`, from everybody who has parts of it, and passes on what has \
+arrived. Results go to stdout, everything else to stderr.";
+
+const EXAMPLES: &str = "\
+Examples:
+  swarmhold share app.tar               offer app.tar; prints the link for others
+  swarmhold get 'swarmhold:...' -o .    get what the link names, into this folder
+  swarmhold get app.tar.deluge --peer 198.51.100.7:7922
+  swarmhold verify app.tar.deluge app.tar
+
+Every option can be set by an environment variable, SWARMHOLD_ and its name; a passphrase for the
+identity comes from SWARMHOLD_PASSPHRASE or --passphrase-file.";
+
+/// Examples and exit codes, under the options.
+fn after_help() -> String {
+    format!("{EXAMPLES}\n\n{}", exit::help())
+}
+
+/// A whole command line.
+#[derive(Debug, Parser)]
+#[command(name = "swarmhold", version, about = ABOUT, long_about = LONG_ABOUT)]
+#[command(after_help = after_help(), max_term_width = 100, disable_help_subcommand = true)]
+pub(super) struct Cli {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(super) struct Global {
+    /// One folder for everything that this node keeps [default: swarmhold in the XDG data folder]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FOLDER",
+        env = "SWARMHOLD_HOME",
+        hide_env_values = true
+    )]
+    pub(super) home: Option<PathBuf>,
+    /// Read the identity's passphrase from the first line of this file
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "SWARMHOLD_PASSPHRASE_FILE"
+    )]
+    #[arg(hide_env_values = true)]
+    pub(super) passphrase_file: Option<PathBuf>,
+    /// Print JSON: one object, or one a line from share and get; errors too, on stderr
+    #[arg(long, global = true, env = "SWARMHOLD_JSON", hide_env_values = true)]
+    #[arg(value_parser = FalseyValueParser::new())]
+    pub(super) json: bool,
+    /// Print results and errors only
+    #[arg(
+        short,
+        long,
+        global = true,
+        env = "SWARMHOLD_QUIET",
+        hide_env_values = true
+    )]
+    #[arg(value_parser = FalseyValueParser::new())]
+    pub(super) quiet: bool,
+    /// Tell more: -v what the node does, -vv every connection, -vvv everything
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    #[arg(env = "SWARMHOLD_VERBOSE", hide_env_values = true)]
+    pub(super) verbose: u8,
+    /// What to log on stderr: error, warn, info, debug, trace, or a filter as in swarmhold=debug
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILTER",
+        env = "SWARMHOLD_LOG",
+        hide_env_values = true
+    )]
+    pub(super) log_level: Option<String>,
+    /// Colour on stderr
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        env = "SWARMHOLD_COLOR",
+        hide_env_values = true
+    )]
+    #[arg(value_enum, default_value_t = Color::Auto)]
+    pub(super) color: Color,
+}
+
+/// When to use colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Color {
+    /// On a terminal, unless `NO_COLOR` is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Show this node's identity; it is made on first use
+    #[command(long_about = "\
+Show this node's identity: the address by which others know it, and its public key. The identity is \
+made on first use and kept in identity.key, for its owner's eyes only. With a passphrase, in \
+SWARMHOLD_PASSPHRASE or --passphrase-file, it is sealed when it is made.")]
+    #[command(after_help = "\
+Examples:
+  swarmhold id                          address and public key
+  swarmhold -q id                       the address alone
+  swarmhold id backup > words.txt       24 words from which the identity can be restored
+  swarmhold id restore < words.txt")]
+    Id(Id),
+    /// Write the manifest of a container, and print its link
+    #[command(long_about = "\
+Hash a container, sign its manifest, and write it to PATH.deluge. Prints the link alone on stdout. \
+The link of `create` names no address yet; `share` prints one that others can use.")]
+    #[command(after_help = "\
+Examples:
+  swarmhold create app.tar
+  swarmhold create app.tar --name 'app 1.4, arm64' -o /srv/deluges/app.deluge")]
+    Create(Create),
+    /// Offer a container until Ctrl-C; prints the link for others
+    #[command(long_about = "\
+Offer a container where it lies, with no copy, until Ctrl-C. Prints the link alone on a line of \
+stdout. PATH.deluge is used if it is this node's own and not older than the container, and made \
+otherwise. PATH may also be a manifest, somebody else's too: then the container beside it is offered.")]
+    #[command(after_help = "\
+Examples:
+  swarmhold share app.tar
+  swarmhold share app.tar --up 2M --listen 192.0.2.10:7922
+  swarmhold share app.tar.deluge        help somebody else to distribute app.tar")]
+    Share(Share),
+    /// Get a container from everybody who has parts of it
+    #[command(long_about = "\
+Get a container from everybody who has parts of it, several at once. Every chunk is verified before \
+it is stored, and the whole before it gets its name. Prints the path alone on stdout. Interrupted, \
+the same command resumes.")]
+    #[command(after_help = "\
+Examples:
+  swarmhold get 'swarmhold:...'                into this node's own folder
+  swarmhold get 'swarmhold:...' -o app.tar
+  swarmhold get app.tar.deluge -o . --peer '[2001:db8::7]:7922' --timeout 2m")]
+    Get(Get),
+    /// Tell what a manifest or a link says, and how much of it is proven
+    #[command(long_about = "\
+Tell what a manifest or a link says, who signed it, and what it lets you prove before the first byte \
+arrives. Asks nobody.")]
+    Info(Info),
+    /// Hold a container against its manifest, chunk by chunk
+    #[command(long_about = "\
+Hash a container, each chunk and the whole, and compare with its manifest. Names the first chunks \
+that differ. Exit code 0 if it is the container, 10 if not.")]
+    Verify(Verify),
+}
+
+/// `swarmhold id`.
+#[derive(Debug, Args)]
+pub(super) struct Id {
+    #[command(subcommand)]
+    pub(super) action: Option<IdAction>,
+}
+
+/// What to do with the identity.
+#[derive(Debug, Subcommand)]
+pub(super) enum IdAction {
+    /// Print the 24 words from which the identity can be restored
+    #[command(long_about = "\
+Print the 24 words (BIP-39) from which the identity can be restored, on stdout. Whoever reads them \
+has the identity.")]
+    Backup,
+    /// Restore the identity from its 24 words, read from stdin
+    #[command(long_about = "\
+Restore the identity from its 24 words (BIP-39). They are read from stdin, never from the command \
+line, where other users could see them. An identity that exists is not replaced.")]
+    Restore,
+}
+
+/// `swarmhold create`.
+#[derive(Debug, Args)]
+pub(super) struct Create {
+    /// The container: any file that is not empty, up to 64 GiB
+    #[arg(value_name = "PATH")]
+    pub(super) path: PathBuf,
+    /// Where to write the manifest [default: PATH.deluge]
+    #[arg(
+        short,
+        long,
+        value_name = "FILE.deluge",
+        env = "SWARMHOLD_OUTPUT",
+        hide_env_values = true
+    )]
+    pub(super) output: Option<PathBuf>,
+    /// What people are shown, up to 64 characters [default: the file's name]
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "SWARMHOLD_NAME",
+        hide_env_values = true
+    )]
+    pub(super) name: Option<String>,
+}
+
+/// `swarmhold share`.
+#[derive(Debug, Args)]
+pub(super) struct Share {
+    /// The container, or its manifest beside it
+    #[arg(value_name = "PATH")]
+    pub(super) path: PathBuf,
+    #[command(flatten)]
+    pub(super) network: Network,
+    /// Upload limit for all peers together, in bytes per second, as in 500K or 2M [default: none]
+    #[arg(long, value_name = "RATE", value_parser = units::rate, env = "SWARMHOLD_UP")]
+    #[arg(hide_env_values = true)]
+    pub(super) up: Option<Rate>,
+}
+
+/// `swarmhold get`.
+#[derive(Debug, Args)]
+pub(super) struct Get {
+    /// A link (quote it: it contains &), or a manifest
+    #[arg(value_name = "LINK|FILE.deluge")]
+    pub(super) what: OsString,
+    /// Where to put it; in a folder it is named by its program id [default: the node's own folder]
+    #[arg(
+        short,
+        long,
+        value_name = "PATH",
+        env = "SWARMHOLD_OUTPUT",
+        hide_env_values = true
+    )]
+    pub(super) output: Option<PathBuf>,
+    /// Another peer to ask; ADDRESS is the wallet address that it must prove. May be repeated
+    #[arg(
+        long,
+        value_name = "[ADDRESS@]IP:PORT",
+        value_delimiter = ',',
+        env = "SWARMHOLD_PEER"
+    )]
+    #[arg(hide_env_values = true)]
+    pub(super) peer: Vec<PeerHint>,
+    #[command(flatten)]
+    pub(super) network: Network,
+    /// How long to go on while no peer is of any use
+    #[arg(long, value_name = "TIME", value_parser = units::duration, default_value = "30s")]
+    #[arg(env = "SWARMHOLD_TIMEOUT", hide_env_values = true)]
+    pub(super) timeout: Duration,
+}
+
+/// What the commands that run a node take.
+#[derive(Debug, Args)]
+pub(super) struct Network {
+    /// The UDP address to listen on, exactly [default: share [::]:7922 if it is free, get any port]
+    #[arg(
+        long,
+        value_name = "IP:PORT",
+        env = "SWARMHOLD_LISTEN",
+        hide_env_values = true
+    )]
+    pub(super) listen: Option<SocketAddr>,
+    /// Use only peers that were given by name: the link's addresses and --peer
+    #[arg(long, env = "SWARMHOLD_NO_DISCOVERY", hide_env_values = true)]
+    #[arg(value_parser = FalseyValueParser::new())]
+    pub(super) no_discovery: bool,
+}
+
+/// `swarmhold info`.
+#[derive(Debug, Args)]
+pub(super) struct Info {
+    /// A manifest, or a link (quote it: it contains &)
+    #[arg(value_name = "FILE.deluge|LINK")]
+    pub(super) what: OsString,
+}
+
+/// `swarmhold verify`.
+#[derive(Debug, Args)]
+pub(super) struct Verify {
+    /// The manifest
+    #[arg(value_name = "FILE.deluge")]
+    pub(super) manifest: PathBuf,
+    /// The file that should be its container
+    #[arg(value_name = "CONTAINER")]
+    pub(super) container: PathBuf,
+}

@@ -1,0 +1,66 @@
+//! `swarmhold create`: from a container to its manifest and its link.
+
+use serde_json::json;
+
+use super::own_manifest::{self, There};
+use crate::cli::args::{Create, Global};
+use crate::cli::error::CliError;
+use crate::cli::home::Home;
+use crate::cli::output::Output;
+use crate::cli::text::count;
+use crate::cli::units;
+use crate::node::{Link, Manifest};
+
+pub(in crate::cli) fn run(global: &Global, create: &Create, out: &Output) -> anyhow::Result<()> {
+    let wallet = Home::find(global)?.identity(out)?.wallet;
+    let container = &create.path;
+    let path = match &create.output {
+        Some(path) => path.clone(),
+        None => own_manifest::beside(container)?,
+    };
+    // before hours of hashing, not after
+    let there = own_manifest::look(&path, container, wallet.address())?;
+    if create.output.is_some() && matches!(there, There::Damaged(_)) {
+        return Err(CliError::Exists(path).into());
+    }
+    let manifest = own_manifest::hash(container, &wallet, create.name.as_deref(), None, out)?;
+    own_manifest::write(&path, &there, &manifest)?;
+    out.note(&format!(
+        "wrote {}: {}",
+        path.display(),
+        described(&manifest)
+    ));
+    let link = Link::of(&manifest, []).to_string();
+    let layout = manifest.layout();
+    out.result(&link, || {
+        json!({
+            "link": link,
+            "manifest": path.display().to_string(),
+            "name": manifest.name(),
+            "program_id": manifest.program_id().to_string(),
+            "manifest_id": manifest.id().to_string(),
+            "address": manifest.address().to_string(),
+            "size": layout.size(),
+            "chunks": layout.chunk_count(),
+            "chunk_size": layout.chunk_size(),
+        })
+    })?;
+    if create.output.is_none() {
+        let container = container.display();
+        out.note(&format!(
+            "the link says what, not where; to offer it: swarmhold share {container}"
+        ));
+    }
+    Ok(())
+}
+
+/// A container's size in words.
+pub(in crate::cli) fn described(manifest: &Manifest) -> String {
+    let layout = manifest.layout();
+    format!(
+        "{} in {} of {}",
+        units::bytes(layout.size()),
+        count(u64::from(layout.chunk_count()), "chunk"),
+        units::bytes(u64::from(layout.chunk_size())),
+    )
+}

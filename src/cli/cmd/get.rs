@@ -1,0 +1,160 @@
+//! `swarmhold get`: fetches a container and ends.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::landing::Landing;
+use super::reference::Reference;
+use crate::cli::args::{Get, Global};
+use crate::cli::error::CliError;
+use crate::cli::home::{Home, is_taken};
+use crate::cli::output::Output;
+use crate::cli::signals::Signals;
+use crate::cli::start::{self, Port};
+use crate::node::{
+    Config, Fetch, FetchError, FetchOptions, Fetched, Node, ProgramId, What, read_manifest_file,
+};
+
+/// How long peers that are being served are given to finish, at most.
+const GRACE_MAX: Duration = Duration::from_secs(2);
+/// Where nothing was sent for this long, nobody is being served.
+const GRACE_QUIET: Duration = Duration::from_millis(300);
+
+pub(in crate::cli) fn run(global: &Global, get: Get, out: &Output) -> anyhow::Result<()> {
+    let what = match Reference::read(&get.what)? {
+        Reference::Link(link) => What::Link(link),
+        Reference::File(path) => What::Manifest(Arc::new(read_manifest_file(&path)?)),
+    };
+    let program_id = match &what {
+        What::Link(link) => link.program_id,
+        What::Manifest(manifest) => manifest.program_id(),
+    };
+    let hinted = matches!(what, What::Link(_)) || !get.network.no_discovery;
+    if get.peer.is_empty() && !hinted {
+        return Err(CliError::NobodyToAsk.into());
+    }
+    let output = get
+        .output
+        .map(|output| destination(output, program_id))
+        .transpose()?;
+    let options = FetchOptions {
+        output,
+        peers: get.peer,
+        patience: get.timeout,
+    };
+    let home = Home::find(global)?;
+    let config = Config::new(home.folder(), home.identity(out)?.wallet);
+    start::wait(async |mut signals| {
+        let node = start::start(config, &get.network, Port::Any).await?;
+        let outcome = fetch(&node, what, options, out, &mut signals).await;
+        out.hide_bar();
+        if outcome.is_ok() {
+            grace(&node).await;
+        }
+        node.stop().await;
+        report(&outcome?, out)
+    })
+}
+
+/// The file that an output means; it must be free, and its folder there. Told before anyone is asked,
+/// though what happens meanwhile is noticed too.
+fn destination(output: PathBuf, program_id: ProgramId) -> Result<PathBuf, CliError> {
+    let means_folder = output.as_os_str().as_encoded_bytes().ends_with(b"/");
+    if !output.is_dir() && means_folder {
+        return Err(CliError::NoFolder(output));
+    }
+    let path = match output.is_dir() {
+        true => output.join(program_id.to_string()),
+        false => output,
+    };
+    if is_taken(&path) {
+        return Err(CliError::Exists(path));
+    }
+    match path.parent() {
+        Some(folder) if folder != Path::new("") && !folder.is_dir() => {
+            Err(CliError::NoFolder(folder.to_owned()))
+        }
+        Some(_) => Ok(path),
+        None => Err(CliError::NoName(path)),
+    }
+}
+
+/// Fetches and shows how far it is. A signal cancels; what has come is kept.
+async fn fetch(
+    node: &Node,
+    what: What,
+    options: FetchOptions,
+    out: &Output,
+    signals: &mut Signals,
+) -> anyhow::Result<(Fetched, Landing)> {
+    let mut landing = Landing::new(out);
+    let mut fetch: Fetch = node.fetch(what, options).await;
+    let mut status = fetch.status();
+    let (mut news, mut cancelled) = (true, false);
+    let outcome: Result<Fetched, FetchError> = loop {
+        tokio::select! {
+            outcome = fetch.finished() => break outcome,
+            () = signals.stopped(), if !cancelled => {
+                cancelled = true;
+                fetch.cancel().await;
+            }
+            changed = status.changed(), if news => {
+                news = changed.is_ok();
+                let now = status.borrow_and_update().clone();
+                landing.show(&now, out)?;
+            }
+        }
+    };
+    Ok((outcome?, landing))
+}
+
+/// Lets requests end that other peers have under way here.
+async fn grace(node: &Node) {
+    let mut status = node.status();
+    let sent = |status: &crate::node::Status| {
+        let tallies = status.containers.iter().map(|container| &container.tally);
+        tallies.map(|tally| tally.total.sent_bytes).sum::<u64>()
+    };
+    let mut before = sent(&status.borrow_and_update());
+    if before == 0 {
+        return;
+    }
+    let serving = async {
+        loop {
+            tokio::time::sleep(GRACE_QUIET).await;
+            let now = sent(&status.borrow_and_update());
+            if now == before {
+                break;
+            }
+            before = now;
+        }
+    };
+    // Whoever is not done by then asks somebody else.
+    let _ = tokio::time::timeout(GRACE_MAX, serving).await;
+}
+
+/// Prints where the container is, and what it took.
+fn report((fetched, landing): &(Fetched, Landing), out: &Output) -> anyhow::Result<()> {
+    let (manifest, sum) = (&fetched.manifest, landing.sum(fetched));
+    out.note(&sum.to_string());
+    out.result(&fetched.path, || {
+        json!({
+            "event": "done",
+            "path": fetched.path.display().to_string(),
+            "name": manifest.name(),
+            "program_id": manifest.program_id().to_string(),
+            "manifest_id": manifest.id().to_string(),
+            "size": manifest.layout().size(),
+            "seconds": sum.time.as_secs_f64(),
+            "bytes_per_second": sum.speed,
+            "peers": sum.peers,
+            "resumed_bytes": sum.resumed,
+            "saved_bytes": sum.saved,
+            "duplicate_bytes": sum.duplicates,
+        })
+    })?;
+    Ok(())
+}

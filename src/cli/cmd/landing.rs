@@ -1,0 +1,334 @@
+//! What a get shows while it runs, and its sum at the end.
+
+use std::fmt;
+use std::time::Duration;
+
+use indicatif::ProgressBar;
+use serde_json::{Value, json};
+
+use crate::cli::output::{Format, Output};
+use crate::cli::progress::{self, Cadence, Meter, eta, percent};
+use crate::cli::text::count;
+use crate::cli::units;
+use crate::node::{ContainerStatus, FetchStatus, Fetched, Stopwatch};
+
+/// How often news is printed as JSON.
+const EVENT_EVERY: Duration = Duration::from_secs(1);
+
+/// Shows one fetch.
+pub(super) struct Landing {
+    clock: Stopwatch,
+    meter: Meter,
+    cadence: Cadence,
+    bar: Option<ProgressBar>,
+    stage: Option<Stage>,
+    /// When news was last printed as JSON.
+    told: Duration,
+}
+
+/// What is being done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Finding,
+    Checking,
+    Downloading,
+    Finishing,
+}
+
+/// A fetch at one moment, in numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct View {
+    stage: Stage,
+    /// Bytes that are here; of [`Stage::Checking`], bytes looked at.
+    done: u64,
+    size: u64,
+    /// Bytes that came by this fetch.
+    received: u64,
+    held: u32,
+    chunks: u32,
+    /// Chunks that an earlier fetch had left.
+    left: u64,
+    peers: u64,
+}
+
+impl Stage {
+    /// What is shown before a bar, and stands in JSON.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Finding => "finding",
+            Self::Checking => "checking",
+            Self::Downloading => "downloading",
+            Self::Finishing => "finishing",
+        }
+    }
+}
+
+impl View {
+    fn of(status: &FetchStatus) -> Self {
+        let nothing = Self {
+            stage: Stage::Finding,
+            done: 0,
+            size: 0,
+            received: 0,
+            held: 0,
+            chunks: 0,
+            left: 0,
+            peers: 0,
+        };
+        match status {
+            FetchStatus::FindingManifest { peers } => Self {
+                peers: *peers as u64,
+                ..nothing
+            },
+            FetchStatus::Checking { done, size } => Self {
+                stage: Stage::Checking,
+                done: *done,
+                size: *size,
+                ..nothing
+            },
+            FetchStatus::Downloading(container) => {
+                Self::of_container(Stage::Downloading, container)
+            }
+            FetchStatus::Finishing(container) => Self::of_container(Stage::Finishing, container),
+        }
+    }
+
+    fn of_container(stage: Stage, container: &ContainerStatus) -> Self {
+        let (held, chunks) = (u128::from(container.held), u128::from(container.chunks));
+        let done = u128::from(container.size) * held / chunks.max(1);
+        Self {
+            stage,
+            done: u64::try_from(done).unwrap_or(container.size),
+            size: container.size,
+            received: container.tally.total.bytes,
+            held: container.held,
+            chunks: container.chunks,
+            left: u64::from(container.held).saturating_sub(container.tally.total.chunks),
+            peers: container.peers.len() as u64,
+        }
+    }
+
+    /// As a line of its own.
+    fn line(self, speed: u64) -> String {
+        let peers = count(self.peers, "peer");
+        if self.stage == Stage::Finding {
+            return format!("looking for the manifest; {peers} connected");
+        }
+        let done = format!(
+            "{:>3} %  {} of {}",
+            percent(self.done, self.size),
+            units::bytes(self.done),
+            units::bytes(self.size)
+        );
+        match self.stage {
+            Stage::Downloading => format!("{done}  {}  {peers}", units::speed(speed)),
+            Stage::Finding | Stage::Checking | Stage::Finishing => {
+                format!("{done}  {}", self.stage.name())
+            }
+        }
+    }
+
+    /// What stands beside a bar, which shows the percents itself.
+    fn beside_bar(self, speed: u64) -> String {
+        match self.stage {
+            Stage::Finding => count(self.peers, "peer"),
+            Stage::Checking | Stage::Finishing => units::bytes(self.size),
+            Stage::Downloading => format!(
+                "{}  ETA {}  {}  {}/{} chunks",
+                units::speed(speed),
+                eta(self.size.saturating_sub(self.done), speed),
+                count(self.peers, "peer"),
+                self.held,
+                self.chunks
+            ),
+        }
+    }
+
+    fn object(self, speed: u64) -> Value {
+        json!({
+            "event": "progress",
+            "stage": self.stage.name(),
+            "bytes": self.done,
+            "size": self.size,
+            "bytes_per_second": speed,
+            "held": self.held,
+            "chunks": self.chunks,
+            "peers": self.peers,
+        })
+    }
+}
+
+impl Landing {
+    pub(super) fn new(out: &Output) -> Self {
+        Self {
+            clock: Stopwatch::start(),
+            meter: Meter::default(),
+            cadence: Cadence::default(),
+            bar: progress::bar(out, Stage::Finding.name(), 0),
+            stage: None,
+            told: Duration::ZERO,
+        }
+    }
+
+    /// Shows how far the fetch is, where and when there is somebody to see it.
+    pub(super) fn show(&mut self, status: &FetchStatus, out: &Output) -> anyhow::Result<()> {
+        let (now, view) = (self.clock.elapsed(), View::of(status));
+        let speed = self.meter.on_bytes(now, view.received);
+        if self.stage != Some(view.stage) {
+            self.on_stage(view, out);
+        }
+        if let Some(bar) = &self.bar {
+            bar.set_length(view.size);
+            bar.set_position(view.done);
+            bar.set_message(view.beside_bar(speed));
+        } else if out.format() == Format::Text && self.cadence.is_due(now, view.done, view.size) {
+            out.note(&view.line(speed));
+        }
+        if now >= self.told + EVENT_EVERY {
+            self.told = now;
+            out.event(|| view.object(speed))?;
+        }
+        Ok(())
+    }
+
+    fn on_stage(&mut self, view: View, out: &Output) {
+        self.stage = Some(view.stage);
+        self.cadence = Cadence::default();
+        if let Some(bar) = &self.bar {
+            bar.set_prefix(view.stage.name());
+        }
+        if view.stage == Stage::Downloading && view.left > 0 {
+            let chunks = count(u64::from(view.chunks), "chunk");
+            out.note(&format!(
+                "resuming: {} of {chunks} were here already",
+                view.left
+            ));
+        }
+    }
+
+    /// What a fetch took.
+    pub(super) fn sum(&self, fetched: &Fetched) -> Sum {
+        let (tally, time) = (&fetched.tally, self.clock.elapsed());
+        let (size, received) = (fetched.manifest.layout().size(), tally.total.bytes);
+        Sum {
+            name: fetched.manifest.name().to_owned(),
+            size,
+            time,
+            speed: units::rate_over(received, time),
+            peers: tally.sources() as u64,
+            resumed: size.saturating_sub(received),
+            saved: received.saturating_sub(tally.total.wire_bytes),
+            duplicates: tally.total.duplicate_bytes,
+        }
+    }
+}
+
+/// What a fetch took, in bytes where nothing else is said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Sum {
+    pub(super) name: String,
+    pub(super) size: u64,
+    pub(super) time: Duration,
+    /// Bytes per second that came in.
+    pub(super) speed: u64,
+    /// Peers that gave at least one chunk.
+    pub(super) peers: u64,
+    /// Were here before.
+    pub(super) resumed: u64,
+    /// Did not have to travel, because of zstd.
+    pub(super) saved: u64,
+    /// Came for nothing.
+    pub(super) duplicates: u64,
+}
+
+impl fmt::Display for Sum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, size) = (&self.name, units::bytes(self.size));
+        if self.resumed == self.size {
+            return write!(f, "{name}: all {size} were here already, and are verified");
+        }
+        write!(
+            f,
+            "{name}: {size} in {}, {} from {}",
+            units::time(self.time),
+            units::speed(self.speed),
+            count(self.peers, "peer")
+        )?;
+        if self.resumed > 0 {
+            write!(f, "; {} were here already", units::bytes(self.resumed))?;
+        }
+        let (saved, twice) = (units::bytes(self.saved), units::bytes(self.duplicates));
+        write!(f, "; saved by zstd: {saved}; duplicates: {twice}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view(stage: Stage) -> View {
+        View {
+            stage,
+            done: 3 << 20,
+            size: 4 << 20,
+            received: 1 << 20,
+            held: 96,
+            chunks: 128,
+            left: 64,
+            peers: 2,
+        }
+    }
+
+    #[test]
+    fn every_stage_has_its_line() {
+        let lines = [
+            Stage::Finding,
+            Stage::Checking,
+            Stage::Downloading,
+            Stage::Finishing,
+        ]
+        .map(|stage| view(stage).line(1 << 20));
+        assert_eq!(
+            lines,
+            [
+                "looking for the manifest; 2 peers connected",
+                " 75 %  3.0 MiB of 4.0 MiB  checking",
+                " 75 %  3.0 MiB of 4.0 MiB  1.0 MiB/s  2 peers",
+                " 75 %  3.0 MiB of 4.0 MiB  finishing",
+            ]
+        );
+        assert_eq!(
+            view(Stage::Downloading).beside_bar(1 << 20),
+            "1.0 MiB/s  ETA 1.0 s  2 peers  96/128 chunks"
+        );
+    }
+
+    #[test]
+    fn the_sum_tells_what_was_there_and_what_was_saved() {
+        let mut sum = Sum {
+            name: "app.tar".to_owned(),
+            size: 4 << 20,
+            time: Duration::from_secs(2),
+            speed: 2 << 20,
+            peers: 1,
+            resumed: 0,
+            saved: 1 << 10,
+            duplicates: 0,
+        };
+        assert_eq!(
+            sum.to_string(),
+            "app.tar: 4.0 MiB in 2.0 s, 2.0 MiB/s from 1 peer; saved by zstd: 1.0 KiB; \
+             duplicates: 0 B"
+        );
+        sum.resumed = 1 << 20;
+        assert!(
+            sum.to_string()
+                .contains("1 peer; 1.0 MiB were here already; saved")
+        );
+        sum.resumed = sum.size;
+        assert_eq!(
+            sum.to_string(),
+            "app.tar: all 4.0 MiB were here already, and are verified"
+        );
+    }
+}

@@ -1,0 +1,13 @@
+//! The commands, one a file. Each takes its arguments and an [`Output`](super::output::Output).
+
+pub(super) mod create;
+pub(super) mod get;
+pub(super) mod id;
+pub(super) mod info;
+pub(super) mod share;
+pub(super) mod verify;
+
+mod landing;
+mod own_manifest;
+mod reference;
+mod watch;

@@ -1,0 +1,178 @@
+//! `swarmhold share`: offers a container where it lies, until a signal.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::create::described;
+use super::own_manifest::{self, EXTENSION, There};
+use super::watch::Watch;
+use crate::cli::args::{Global, Share};
+use crate::cli::error::CliError;
+use crate::cli::home::Home;
+use crate::cli::output::Output;
+use crate::cli::signals::Signals;
+use crate::cli::start::{self, Port};
+use crate::node::{Config, DEFAULT_PORT, Manifest, Node, Wallet, read_manifest_file};
+
+pub(in crate::cli) fn run(global: &Global, share: &Share, out: &Output) -> anyhow::Result<()> {
+    let home = Home::find(global)?;
+    let wallet = home.identity(out)?.wallet;
+    let mut config = Config::new(home.folder(), wallet);
+    let plan = Plan::of(share, &config.wallet)?;
+    config.upload_rate_max = share.up.and_then(|rate| rate.0);
+    start::wait(async |mut signals| {
+        let node = start::start(config, &share.network, Port::Usual(DEFAULT_PORT)).await?;
+        let outcome = offer(&node, plan, share, out, &mut signals).await;
+        node.stop().await;
+        outcome
+    })
+}
+
+/// What is shared, and by which manifest.
+struct Plan {
+    container: PathBuf,
+    manifest: Source,
+}
+
+/// Where the manifest comes from.
+enum Source {
+    /// It was named, or it is our own and fresh.
+    Ready(Box<Manifest>),
+    /// It is to be made and written here.
+    Make(Making),
+}
+
+/// What it takes to make one.
+struct Making {
+    container: PathBuf,
+    path: PathBuf,
+    there: There,
+    wallet: Arc<Wallet>,
+}
+
+impl Plan {
+    fn of(share: &Share, wallet: &Arc<Wallet>) -> anyhow::Result<Self> {
+        if share.path.extension().is_some_and(|end| end == EXTENSION) {
+            let manifest = Box::new(read_manifest_file(&share.path)?);
+            let container = share.path.with_extension("");
+            if !fs::exists(&container).unwrap_or(true) {
+                return Err(CliError::NoContainer(container).into());
+            }
+            let manifest = Source::Ready(manifest);
+            return Ok(Self {
+                container,
+                manifest,
+            });
+        }
+        let container = share.path.clone();
+        let path = own_manifest::beside(&container)?;
+        let manifest = match own_manifest::look(&path, &container, wallet.address())? {
+            There::Fresh(manifest) => Source::Ready(manifest),
+            there @ (There::Nothing | There::Stale | There::Damaged(_)) => Source::Make(Making {
+                container: container.clone(),
+                path,
+                there,
+                wallet: Arc::clone(wallet),
+            }),
+        };
+        Ok(Self {
+            container,
+            manifest,
+        })
+    }
+}
+
+/// Offers the container and serves it until a signal.
+async fn offer(
+    node: &Node,
+    plan: Plan,
+    share: &Share,
+    out: &Output,
+    signals: &mut Signals,
+) -> anyhow::Result<()> {
+    let Plan {
+        container,
+        manifest,
+    } = plan;
+    let manifest = match manifest {
+        Source::Ready(manifest) => *manifest,
+        Source::Make(making) => tokio::select! {
+            made = make(node, making, out) => made?,
+            () = signals.stopped() => return Err(CliError::Interrupted(container).into()),
+        },
+    };
+    let manifest = Arc::new(manifest);
+    node.share(Arc::clone(&manifest), &container).await?;
+    let listen = node.listen_address();
+    if share.network.listen.is_none() && listen.port() != DEFAULT_PORT {
+        out.note(&format!(
+            "UDP port {DEFAULT_PORT} is taken; listening on another"
+        ));
+    }
+    let what = described(&manifest);
+    out.note(&format!("sharing {}: {what}", container.display()));
+    out.note(&format!("listening on {listen} as {}", node.address()));
+    out.note("others get it with: swarmhold get 'LINK'; Ctrl-C stops");
+    let link = node.link(&manifest).to_string();
+    out.result(&link, || {
+        json!({
+            "event": "sharing",
+            "link": link,
+            "path": container.display().to_string(),
+            "name": manifest.name(),
+            "program_id": manifest.program_id().to_string(),
+            "manifest_id": manifest.id().to_string(),
+            "address": node.address().to_string(),
+            "listen": listen.to_string(),
+            "reachable_at": texts(node.reachable_at()),
+            "size": manifest.layout().size(),
+            "chunks": manifest.layout().chunk_count(),
+        })
+    })?;
+    Watch::new(manifest.id(), out).until(node, signals).await
+}
+
+/// Hashes the container off this thread, signs, and writes the manifest. It names an address of this
+/// node that others can reach, if there is one.
+async fn make(node: &Node, making: Making, out: &Output) -> anyhow::Result<Manifest> {
+    let Making {
+        container,
+        path,
+        there,
+        wallet,
+    } = making;
+    if let There::Damaged(error) = &there {
+        out.note(&format!("made again: {error}"));
+    }
+    let mut reachable = node.reachable_at().iter();
+    let reach = reachable.find(|at| !at.ip().is_loopback()).copied();
+    let shown = out.clone();
+    let hash = move || own_manifest::hash(&container, &wallet, None, reach, &shown);
+    let manifest = tokio::task::spawn_blocking(hash).await??;
+    match own_manifest::write(&path, &there, &manifest) {
+        Ok(()) => out.note(&format!("wrote {}", path.display())),
+        // the container can be shared all the same, and is hashed again the next time
+        Err(error) if is_refused(&error) => out.note(&format!("not kept: {error:#}")),
+        Err(error) => return Err(error),
+    }
+    Ok(manifest)
+}
+
+/// Whether a folder cannot be written to by this user.
+fn is_refused(error: &anyhow::Error) -> bool {
+    let Some(CliError::Io { source, .. }) = error.downcast_ref() else {
+        return false;
+    };
+    matches!(
+        source.kind(),
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
+    )
+}
+
+fn texts<T: ToString>(items: &[T]) -> Vec<String> {
+    items.iter().map(ToString::to_string).collect()
+}

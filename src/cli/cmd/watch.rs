@@ -1,0 +1,155 @@
+//! What a share shows while it serves, and its sum at the end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::json;
+
+use crate::cli::output::{Format, Notes, Output};
+use crate::cli::progress::Meter;
+use crate::cli::signals::Signals;
+use crate::cli::text::count;
+use crate::cli::units;
+use crate::node::{ContainerStatus, ManifestId, Node, Status, Stopwatch};
+
+/// How often news is printed where it cannot be drawn in place.
+const LINE_EVERY: Duration = Duration::from_secs(10);
+/// How often news is printed as JSON.
+const EVENT_EVERY: Duration = Duration::from_secs(1);
+
+/// Watches one container being served.
+pub(super) struct Watch<'a> {
+    id: ManifestId,
+    out: &'a Output,
+    clock: Stopwatch,
+    meter: Meter,
+    bar: Option<ProgressBar>,
+    /// When news was last printed, and what it was.
+    printed: (Duration, Counts),
+}
+
+/// What is told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Counts {
+    /// Peers of the swarm that are connected.
+    peers: u64,
+    /// Bytes sent, as they travelled.
+    sent: u64,
+    /// Peers that were sent anything.
+    takers: u64,
+}
+
+impl Counts {
+    fn of(status: &Status, id: ManifestId) -> Self {
+        let mut all = status.containers.iter();
+        let container = all.find(|container| container.manifest_id == id);
+        container.map_or_else(Self::default, |container: &ContainerStatus| Self {
+            peers: container.peers.len() as u64,
+            sent: container.tally.total.sent_bytes,
+            takers: container
+                .tally
+                .accounts
+                .values()
+                .filter(|account| account.sent_bytes > 0)
+                .count() as u64,
+        })
+    }
+}
+
+impl<'a> Watch<'a> {
+    pub(super) fn new(id: ManifestId, out: &'a Output) -> Self {
+        let bar = (out.notes() == Notes::Bars).then(|| {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(5));
+            let style = ProgressStyle::with_template("{msg}");
+            bar.set_style(style.expect("the template is well-formed"));
+            out.show_bar(bar.clone());
+            bar
+        });
+        Self {
+            id,
+            out,
+            clock: Stopwatch::start(),
+            meter: Meter::default(),
+            bar,
+            printed: Default::default(),
+        }
+    }
+
+    /// Shows what the node sends until a signal comes, then the sum.
+    pub(super) async fn until(mut self, node: &Node, signals: &mut Signals) -> anyhow::Result<()> {
+        let mut status = node.status();
+        let mut counts = Counts::default();
+        loop {
+            tokio::select! {
+                () = signals.stopped() => break,
+                changed = status.changed() => {
+                    if changed.is_err() {
+                        break;
+                    }
+                    let now: Arc<Status> = Arc::clone(&status.borrow_and_update());
+                    counts = Counts::of(&now, self.id);
+                    self.show(counts)?;
+                }
+            }
+        }
+        self.sum(counts)
+    }
+
+    fn show(&mut self, counts: Counts) -> anyhow::Result<()> {
+        let now = self.clock.elapsed();
+        let speed = self.meter.on_bytes(now, counts.sent);
+        let text = || {
+            format!(
+                "{}, sending {}, {} sent",
+                count(counts.peers, "peer"),
+                units::speed(speed),
+                units::bytes(counts.sent)
+            )
+        };
+        if let Some(bar) = &self.bar {
+            bar.set_message(text());
+            bar.tick();
+            return Ok(());
+        }
+        let every = match self.out.format() {
+            Format::Json => EVENT_EVERY,
+            Format::Text => LINE_EVERY,
+        };
+        let (at, before) = self.printed;
+        if now < at + every || counts == before {
+            return Ok(());
+        }
+        self.printed = (now, counts);
+        self.out.note(&text());
+        self.out.event(|| {
+            json!({
+                "event": "progress",
+                "peers": counts.peers,
+                "sent_bytes": counts.sent,
+                "bytes_per_second": speed,
+            })
+        })?;
+        Ok(())
+    }
+
+    fn sum(self, counts: Counts) -> anyhow::Result<()> {
+        self.out.hide_bar();
+        let time = self.clock.elapsed();
+        self.out.note(&format!(
+            "stopped after {}; sent {} to {}",
+            units::time(time),
+            units::bytes(counts.sent),
+            count(counts.takers, "peer")
+        ));
+        self.out.event(|| {
+            json!({
+                "event": "stopped",
+                "seconds": time.as_secs_f64(),
+                "sent_bytes": counts.sent,
+                "peers": counts.takers,
+            })
+        })?;
+        Ok(())
+    }
+}

@@ -1,0 +1,110 @@
+//! What can go wrong in the command line itself, beside what the node reports.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::node::{BACKUP_BYTES_MAX, DamagedChunk, PASSPHRASE_BYTES_MAX, ProgramId};
+
+use super::text::count;
+
+/// How many damaged chunks an error names.
+const NAMED_MAX: usize = 5;
+
+/// An error of the command line.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CliError {
+    /// There is no folder to keep things in.
+    #[error("E-HOME: neither SWARMHOLD_HOME nor a home folder is set")]
+    NoHome,
+    /// The system refused.
+    #[error("E-IO: cannot {doing} {}", path.display())]
+    Io {
+        doing: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
+    /// Stdout does not take the result.
+    #[error("E-IO: cannot write to stdout")]
+    Stdout(#[source] io::Error),
+    /// Stdin gives nothing.
+    #[error("E-IO: cannot read from stdin")]
+    Stdin(#[source] io::Error),
+    /// The output is there and is not ours to replace.
+    #[error("E-EXISTS: {} is already there and is not replaced", .0.display())]
+    Exists(PathBuf),
+    /// The manifest beside the container is another publisher's.
+    #[error("E-EXISTS: {} is another publisher's manifest and is not replaced", .0.display())]
+    Foreign(PathBuf),
+    /// The output's folder does not exist.
+    #[error("E-FILE: there is no folder {}", .0.display())]
+    NoFolder(PathBuf),
+    /// A path has no last component to name a file by.
+    #[error("E-FILE: {:?} does not name a file", .0)]
+    NoName(PathBuf),
+    /// Neither the manifest's hints may be used nor are there others.
+    #[error(
+        "E-NO-PEERS: --no-discovery rules out the manifest's own peers, and no --peer was given"
+    )]
+    NobodyToAsk,
+    /// A signal came before there was anything to keep.
+    #[error("E-CANCELLED: stopped before {} was hashed", .0.display())]
+    Interrupted(PathBuf),
+    /// A manifest has no container to share beside it.
+    #[error("E-FILE: there is no container {} beside its manifest", .0.display())]
+    NoContainer(PathBuf),
+    /// The log filter is not one.
+    #[error("E-USAGE: --log-level {filter:?}: {why}")]
+    LogFilter { filter: String, why: String },
+    /// The passphrase is not usable text.
+    #[error("E-PASSPHRASE: {origin} must be UTF-8 text of at most {PASSPHRASE_BYTES_MAX} B")]
+    Passphrase { origin: String },
+    /// The words on stdin are no text, or too long.
+    #[error("E-WORDS: stdin must be UTF-8 text of at most {BACKUP_BYTES_MAX} B")]
+    Words,
+    /// Chunks of a container are not what the manifest lists.
+    #[error("E-CHUNK-HASH: {} of {total} chunks differ from the manifest{}", damaged.len(), named(damaged))]
+    Damaged {
+        damaged: Vec<DamagedChunk>,
+        total: u32,
+    },
+    /// Every chunk is as the manifest lists it and the whole is not: the manifest is wrong.
+    #[error(
+        "E-MANIFEST-POISONED: every chunk is as listed, yet the whole is {found}, not {expected}"
+    )]
+    WrongWhole {
+        expected: ProgramId,
+        found: ProgramId,
+    },
+}
+
+/// The first damaged chunks, one a line.
+fn named(damaged: &[DamagedChunk]) -> String {
+    let line = |chunk: &DamagedChunk| {
+        let DamagedChunk { index, offset, len } = chunk;
+        format!("\n  chunk {index}: {len} B at offset {offset}")
+    };
+    let mut lines: String = damaged.iter().take(NAMED_MAX).map(line).collect();
+    if let Some(more @ 1..) = damaged.len().checked_sub(NAMED_MAX) {
+        lines.push_str(&format!("\n  and {} more", count(more as u64, "chunk")));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn damaged_chunks_are_named_up_to_a_number() {
+        let chunk = |index| DamagedChunk {
+            index,
+            offset: 32_768 * u64::from(index),
+            len: 32_768,
+        };
+        let text = |indices: std::ops::Range<u32>| named(&indices.map(chunk).collect::<Vec<_>>());
+        assert_eq!(text(3..4), "\n  chunk 3: 32768 B at offset 98304");
+        assert!(!text(0..5).contains("more"));
+        assert!(text(0..6).ends_with("at offset 131072\n  and 1 chunk more"));
+        assert!(text(0..9).ends_with("\n  and 4 chunks more"));
+    }
+}

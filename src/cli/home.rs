@@ -1,0 +1,208 @@
+//! Where a node keeps its things, and its identity there.
+//!
+//! ```text
+//! SWARMHOLD_HOME, or $XDG_DATA_HOME/swarmhold       0700
+//!   identity.key                                    0600
+//!   wwwdata/...                                     the node's own containers and manifests
+//! ```
+
+use std::env;
+use std::fs::{self, DirBuilder, File};
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::str;
+
+use etcetera::BaseStrategy as _;
+use zeroize::Zeroizing;
+
+use super::args::Global;
+use super::error::CliError;
+use super::output::Output;
+use crate::node::keyfile::{self, KeyFileError};
+use crate::node::{PASSPHRASE_BYTES_MAX, Wallet};
+
+/// The identity's file in the home folder.
+const KEY_FILE: &str = "identity.key";
+/// The variable that a passphrase may stand in.
+const PASSPHRASE: &str = "SWARMHOLD_PASSPHRASE";
+
+/// A node's folder, and the passphrase for the identity in it.
+pub(super) struct Home {
+    folder: PathBuf,
+    passphrase: Option<Zeroizing<String>>,
+}
+
+/// A wallet, and whether it was there before.
+pub(super) struct Identity {
+    pub(super) wallet: Wallet,
+    pub(super) origin: Origin,
+}
+
+/// Where an identity came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// It was there.
+    Loaded,
+    /// It was made just now.
+    Created,
+}
+
+impl Home {
+    /// The home that the options and the environment say. Nothing is created yet.
+    pub(super) fn find(global: &Global) -> Result<Self, CliError> {
+        let folder = match &global.home {
+            Some(folder) => folder.clone(),
+            None => etcetera::choose_base_strategy()
+                .map_err(|_| CliError::NoHome)?
+                .data_dir()
+                .join("swarmhold"),
+        };
+        let passphrase = passphrase(global.passphrase_file.as_deref())?;
+        Ok(Self { folder, passphrase })
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub(super) fn key_file(&self) -> PathBuf {
+        self.folder.join(KEY_FILE)
+    }
+
+    /// The identity, made if there is none; says so then.
+    pub(super) fn identity(&self, out: &Output) -> anyhow::Result<Identity> {
+        let (path, passphrase) = (self.key_file(), self.passphrase());
+        match keyfile::load(&path, passphrase) {
+            Err(KeyFileError::NotFound { .. }) => {}
+            loaded => {
+                return Ok(Identity {
+                    wallet: loaded?,
+                    origin: Origin::Loaded,
+                });
+            }
+        }
+        self.make_folder()?;
+        let wallet = keyfile::load_or_create(&path, passphrase)?;
+        out.note(&format!("made a new identity: {}", path.display()));
+        out.note("keep its 24 words somewhere safe: swarmhold id backup");
+        Ok(Identity {
+            wallet,
+            origin: Origin::Created,
+        })
+    }
+
+    /// The identity, which must exist.
+    pub(super) fn existing_identity(&self) -> Result<Wallet, KeyFileError> {
+        keyfile::load(&self.key_file(), self.passphrase())
+    }
+
+    /// Keeps this wallet as the identity, if there is none.
+    pub(super) fn keep(&self, wallet: &Wallet) -> anyhow::Result<()> {
+        self.make_folder()?;
+        keyfile::create(&self.key_file(), wallet, self.passphrase())?;
+        Ok(())
+    }
+
+    fn passphrase(&self) -> Option<&str> {
+        self.passphrase.as_ref().map(|text| text.as_str())
+    }
+
+    fn make_folder(&self) -> Result<(), CliError> {
+        let mut builder = DirBuilder::new();
+        builder.recursive(true);
+        owner_only(&mut builder);
+        builder.create(&self.folder).map_err(|source| CliError::Io {
+            doing: "create the folder",
+            path: self.folder.clone(),
+            source,
+        })
+    }
+}
+
+/// The first line of the file, or what the environment says.
+fn passphrase(file: Option<&Path>) -> Result<Option<Zeroizing<String>>, CliError> {
+    let unfit = |origin: String| CliError::Passphrase { origin };
+    if let Some(path) = file {
+        let text = read_text(path)?.ok_or_else(|| unfit(path.display().to_string()))?;
+        let line = text.split(['\r', '\n']).next().unwrap_or_default();
+        return Ok(Some(Zeroizing::new(line.to_owned())));
+    }
+    match env::var_os(PASSPHRASE).filter(|value| !value.is_empty()) {
+        None => Ok(None),
+        Some(value) => {
+            let text = value
+                .into_string()
+                .map_err(|_| unfit(PASSPHRASE.to_owned()))?;
+            Ok(Some(Zeroizing::new(text)))
+        }
+    }
+}
+
+/// A short text file, which may be a pipe; none if it is longer or no text.
+fn read_text(path: &Path) -> Result<Option<Zeroizing<String>>, CliError> {
+    let io = |source| CliError::Io {
+        doing: "read the passphrase from",
+        path: path.to_owned(),
+        source,
+    };
+    // room for all of it from the start: growing would leave copies behind
+    let limit = PASSPHRASE_BYTES_MAX + 2;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(limit + 2));
+    let file = File::open(path).map_err(io)?;
+    let read = file.take(limit as u64 + 1).read_to_end(&mut bytes);
+    if read.map_err(io)? > limit {
+        return Ok(None);
+    }
+    Ok(str::from_utf8(&bytes)
+        .ok()
+        .map(|text| Zeroizing::new(text.to_owned())))
+}
+
+/// Whether there is anything at a path, were it a broken link.
+pub(super) fn is_taken(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
+}
+
+#[cfg(unix)]
+fn owner_only(builder: &mut DirBuilder) {
+    use std::os::unix::fs::DirBuilderExt as _;
+    builder.mode(0o700);
+}
+
+/// The user's own folders are protected by their parents.
+#[cfg(not(unix))]
+fn owner_only(_: &mut DirBuilder) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(contents: &[u8]) -> Result<Option<Zeroizing<String>>, CliError> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), contents).unwrap();
+        passphrase(Some(file.path()))
+    }
+
+    #[test]
+    fn a_passphrase_is_the_first_line_as_it_stands() {
+        for (contents, passphrase) in [
+            ("open sesame", "open sesame"),
+            (" spaces \n", " spaces "),
+            ("dos\r\n", "dos"),
+            ("one\ntwo\n", "one"),
+            ("\n", ""),
+        ] {
+            let text = read(contents.as_bytes()).unwrap().unwrap();
+            assert_eq!(*text, passphrase);
+        }
+    }
+
+    #[test]
+    fn a_passphrase_is_short_text() {
+        let longest = [b"x".repeat(PASSPHRASE_BYTES_MAX), b"\r\n".to_vec()].concat();
+        assert_eq!(read(&longest).unwrap().unwrap().len(), PASSPHRASE_BYTES_MAX);
+        for unfit in [b"x".repeat(PASSPHRASE_BYTES_MAX + 3), vec![0xff]] {
+            assert!(matches!(read(&unfit), Err(CliError::Passphrase { .. })));
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Starting a node for a command, and the runtime that the command waits in.
+
+use std::future::Future;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use super::args::Network;
+use super::signals::Signals;
+use crate::node::{Config, Discovery, Listen, Node, StartError};
+
+/// Runs a command that waits. When it is done, nothing that still blocks in the background is waited
+/// for: all of it may be cut short, and a signal may have asked for that.
+pub(super) fn wait<F, T>(command: impl FnOnce(Signals) -> F) -> anyhow::Result<T>
+where
+    F: Future<Output = anyhow::Result<T>>,
+{
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let outcome = runtime.block_on(async { command(Signals::listen()?).await });
+    runtime.shutdown_background();
+    outcome
+}
+
+/// Where a node listens if it is not told.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Port {
+    /// Here if it is free.
+    Usual(u16),
+    /// Anywhere.
+    Any,
+}
+
+impl Port {
+    fn on(self, ip: std::net::IpAddr) -> Listen {
+        match self {
+            Self::Usual(port) => Listen::Prefer(SocketAddr::new(ip, port)),
+            Self::Any => Listen::At(SocketAddr::new(ip, 0)),
+        }
+    }
+}
+
+/// Starts a node that listens where it is told, or on all of the machine's addresses: IPv6 and IPv4,
+/// or IPv4 alone where the machine has no IPv6.
+pub(super) async fn start(
+    mut config: Config,
+    network: &Network,
+    port: Port,
+) -> Result<Node, StartError> {
+    if network.no_discovery {
+        config.discovery = Discovery::Off;
+    }
+    if let Some(address) = network.listen {
+        config.listen = Listen::At(address);
+        return Node::start(config).await;
+    }
+    config.listen = port.on(Ipv6Addr::UNSPECIFIED.into());
+    let mut with_ipv4 = config.clone();
+    with_ipv4.listen = port.on(Ipv4Addr::UNSPECIFIED.into());
+    match Node::start(config).await {
+        Err(StartError::Bind(_)) => Node::start(with_ipv4).await,
+        started => started,
+    }
+}
