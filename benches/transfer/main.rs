@@ -20,7 +20,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use report::{Round, Side};
+use report::{Round, Side, say};
 
 /// Which process this is; unset in the one that the user starts.
 const ROLE: &str = "SWARMHOLD_BENCH_ROLE";
@@ -48,11 +48,11 @@ fn run(options: &Options) {
         .join(format!("swarmhold-bench-{}", std::process::id()));
     std::fs::create_dir_all(&dir).expect("a folder for the bench");
     let content = dir.join("content");
-    println!(
+    say(format!(
         "transfer: {} MiB of noise over loopback, in {}",
         options.size >> 20,
         options.dir.display()
-    );
+    ));
     write_noise(&content, options.size);
     let mut rounds = Vec::new();
     for number in 1..=options.rounds {
@@ -60,20 +60,20 @@ fn run(options: &Options) {
             raw: raw_round(&dir, &content),
             ours: ours_round(&dir, &content, number),
         };
-        println!("round {number}: {}", round.line(options.size));
+        say(format!("round {number}: {}", round.line(options.size)));
         rounds.push(round);
     }
-    println!("{}", report::table(&rounds, options.size));
+    say(report::table(&rounds, options.size));
     let small = dir.join("small");
     write_noise(&small, 32 * 1024);
     let mut first: Vec<f64> = (0..5)
         .map(|n| ours_round(&dir, &small, 100 + n).fetch.seconds * 1e3)
         .collect();
     first.sort_by(f64::total_cmp);
-    println!(
+    say(format!(
         "handshake, manifest and first chunk, to a finished 32 KiB file: {:.1} ms (median of 5)",
         first[2]
-    );
+    ));
     std::fs::remove_dir_all(&dir).expect("the bench's own folder");
 }
 

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use swarmhold::{Config, Discovery, FetchOptions, Listen, Node, Wallet, What, create};
 
+use crate::report::say;
 use crate::usage;
 
 /// Shares a file until the input ends.
@@ -19,12 +20,12 @@ pub(crate) fn serve(content: &Path, home: &Path) {
             .await
             .expect("a container to share");
         let before = usage::cpu_s();
-        println!("{}", node.link(&manifest));
+        say(node.link(&manifest));
         let mut rest = Vec::new();
         std::io::stdin()
             .read_to_end(&mut rest)
             .expect("the parent closes it");
-        println!("{}", usage::side(0.0, before).line());
+        say(usage::side(0.0, before).line());
         node.stop().await;
     });
 }
@@ -32,12 +33,6 @@ pub(crate) fn serve(content: &Path, home: &Path) {
 /// Fetches a container, from the dial to the finished file.
 #[expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 pub(crate) fn fetch(link: &str, home: &Path, copy: &Path) {
-    if std::env::var("TRACE").is_ok() {
-        tracing_subscriber::fmt()
-            .with_writer(std::io::stderr)
-            .with_env_filter("trace")
-            .init();
-    }
     runtime().block_on(async {
         let node = start(home).await;
         let link = link.parse().expect("a link from the server");
@@ -48,10 +43,7 @@ pub(crate) fn fetch(link: &str, home: &Path, copy: &Path) {
         };
         let mut fetch = node.fetch(What::Link(link), options).await;
         fetch.finished().await.expect("a finished container");
-        println!(
-            "{}",
-            usage::side(began.elapsed().as_secs_f64(), before).line()
-        );
+        say(usage::side(began.elapsed().as_secs_f64(), before).line());
         node.stop().await;
     });
 }

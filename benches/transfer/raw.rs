@@ -16,6 +16,7 @@ use swarmhold::Wallet;
 use swarmhold::identity::tls;
 use tokio::sync::Semaphore;
 
+use crate::report::say;
 use crate::usage;
 
 const ALPN: &[u8] = b"raw";
@@ -33,7 +34,7 @@ pub(crate) fn serve(content: &Path) {
         let mut config = ServerConfig::with_crypto(Arc::new(crypto));
         config.transport_config(transport());
         let endpoint = Endpoint::server(config, ([127, 0, 0, 1], 0).into()).expect("a socket");
-        println!("{}", endpoint.local_addr().expect("its address"));
+        say(endpoint.local_addr().expect("its address"));
         tokio::spawn(async move {
             while let Some(incoming) = endpoint.accept().await {
                 let connection = incoming.await.expect("a connection");
@@ -45,7 +46,7 @@ pub(crate) fn serve(content: &Path) {
             .await
             .expect("no panic")
             .expect("the parent closes it");
-        println!("{}", usage::side(0.0, 0.0).line());
+        say(usage::side(0.0, 0.0).line());
     });
 }
 
@@ -120,7 +121,7 @@ pub(crate) fn fetch(server: &str, copy: &Path) {
     });
     drop(chunks);
     writer.join().expect("no panic");
-    println!("{}", usage::side(began.elapsed().as_secs_f64(), 0.0).line());
+    say(usage::side(began.elapsed().as_secs_f64(), 0.0).line());
 }
 
 async fn ask_size(connection: &quinn::Connection) -> u64 {

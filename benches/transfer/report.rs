@@ -70,19 +70,18 @@ impl Round {
 pub(crate) fn table(rounds: &[Round], size: u64) -> String {
     let mut text =
         String::from("\n                    MB/s   CPU s/GiB   peak MiB serving / fetching\n");
-    let programs: [(&str, fn(&Round) -> Pair); 2] =
-        [("raw quinn", |r| r.raw), ("swarmhold", |r| r.ours)];
-    for (name, pick) in programs {
-        let of = |figure: &dyn Fn(Pair) -> f64| median(rounds.iter().map(|r| figure(pick(r))));
-        let _ = writeln!(
-            text,
-            "{name:<16}{:>8.0}{:>12.2}{:>10.0} / {:.0}",
-            of(&|p| p.mb_per_s(size)),
-            of(&|p| p.cpu_s_per_gib(size)),
-            of(&|p| p.serve.peak_mib),
-            of(&|p| p.fetch.peak_mib),
-        );
-    }
+    row(
+        &mut text,
+        "raw quinn",
+        rounds.iter().map(|round| round.raw).collect(),
+        size,
+    );
+    row(
+        &mut text,
+        "swarmhold",
+        rounds.iter().map(|round| round.ours).collect(),
+        size,
+    );
     let ratio = median(rounds.iter().map(|r| r.ratio()));
     let cpu = median(
         rounds
@@ -94,6 +93,28 @@ pub(crate) fn table(rounds: &[Round], size: u64) -> String {
         "swarmhold / raw quinn: {ratio:.2} of the speed, {cpu:.2} of the CPU time"
     );
     text
+}
+
+fn row(text: &mut String, name: &str, pairs: Vec<Pair>, size: u64) {
+    let of = |figure: &dyn Fn(&Pair) -> f64| median(pairs.iter().map(figure));
+    // Writing to a text cannot fail.
+    let _ = writeln!(
+        text,
+        "{name:<16}{:>8.0}{:>12.2}{:>10.0} / {:.0}",
+        of(&|pair| pair.mb_per_s(size)),
+        of(&|pair| pair.cpu_s_per_gib(size)),
+        of(&|pair| pair.serve.peak_mib),
+        of(&|pair| pair.fetch.peak_mib),
+    );
+}
+
+/// Prints a line for people, or for the parent process.
+#[expect(
+    clippy::print_stdout,
+    reason = "a benchmark's result is what it prints"
+)]
+pub(crate) fn say(line: impl std::fmt::Display) {
+    println!("{line}");
 }
 
 fn median(figures: impl Iterator<Item = f64>) -> f64 {

@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use super::Event;
 use super::handshake;
 use super::session::SessionKey;
-use super::transport::{Role, transport};
+use super::transport::{DATAGRAM_BYTES_MAX, Role, transport};
 use crate::digest::Address;
 use crate::identity::{Wallet, tls};
 use crate::limits::{
@@ -89,21 +89,8 @@ impl Endpoint {
         let server = server_config(&wallet)?;
         warm_up();
         let runtime = Arc::new(TokioRuntime);
-        let quic = quinn::Endpoint::new(
-            {
-                let mut e = EndpointConfig::default();
-                let up: u16 = std::env::var("MTU")
-                    .ok()
-                    .and_then(|v| v.parse().ok())
-                    .unwrap_or(1452);
-                e.max_udp_payload_size(up.max(1472)).unwrap();
-                e
-            },
-            Some(server),
-            socket,
-            runtime,
-        )
-        .map_err(failed)?;
+        let quic = quinn::Endpoint::new(endpoint_config(), Some(server), socket, runtime)
+            .map_err(failed)?;
         let shared = Shared {
             wallet,
             events,
@@ -256,6 +243,15 @@ fn admit(endpoint: &Endpoint, incoming: Incoming) {
         }
         None => incoming.ignore(),
     }
+}
+
+/// Takes packets of up to [`DATAGRAM_BYTES_MAX`] in, so that peers may find out that they pass.
+fn endpoint_config() -> EndpointConfig {
+    let mut config = EndpointConfig::default();
+    config
+        .max_udp_payload_size(DATAGRAM_BYTES_MAX)
+        .expect("more than the 1200 bytes that every path must carry");
+    config
 }
 
 fn server_config(wallet: &Wallet) -> Result<ServerConfig, BindError> {

@@ -151,9 +151,6 @@ impl Session {
             return;
         }
         let reason = take_requests(&inner).await;
-        if std::env::var("STATS").is_ok() {
-            eprintln!("{:?}", inner.connection.stats());
-        }
         // The driver is gone only when the node is.
         let _ = inner
             .events
