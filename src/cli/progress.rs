@@ -45,13 +45,18 @@ impl Meter {
 }
 
 /// Says when the next line is due where there is no terminal.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Cadence {
     step: u64,
     last: Duration,
 }
 
 impl Cadence {
+    /// Counts the silence from now on.
+    pub(super) fn from(now: Duration) -> Self {
+        Self { step: 0, last: now }
+    }
+
     /// Whether a line is due: a new step of ten percent, short of the end, or a long silence.
     pub(super) fn is_due(&mut self, now: Duration, done: u64, size: u64) -> bool {
         let step = percent(done, size) / LINE_STEP;
@@ -133,13 +138,13 @@ mod tests {
 
     #[test]
     fn lines_come_every_tenth_or_every_ten_seconds() {
-        let mut cadence = Cadence::default();
+        let mut cadence = Cadence::from(Duration::ZERO);
         let due: Vec<u64> = (0..=1000)
             .filter(|done| cadence.is_due(Duration::ZERO, *done, 1000))
             .collect();
         assert_eq!(due, [100, 200, 300, 400, 500, 600, 700, 800, 900]);
 
-        let mut cadence = Cadence::default();
+        let mut cadence = Cadence::from(Duration::ZERO);
         let due: Vec<u32> = (0..=25)
             .filter(|second| cadence.is_due(*second * 1000 * MS, 5, 1000))
             .collect();

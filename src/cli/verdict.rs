@@ -9,9 +9,9 @@ use std::io;
 use super::error::CliError;
 use super::exit::Exit;
 use crate::node::{
-    BindError, CreateError, FetchError, FinishError, IngestError, KeyTextError, LinkError,
-    ManifestError, ManifestFileError, OpenError, ReadError, SealError, ShareError, StartError,
-    WordsError, keyfile::KeyFileError,
+    BindError, CreateError, FetchError, FinishError, FoldersError, IngestError, KeyTextError,
+    LeftError, LinkError, ManifestError, ManifestFileError, OpenError, ReadError, SealError,
+    ShareError, StartError, WordsError, keyfile::KeyFileError,
 };
 
 /// What an error means.
@@ -60,6 +60,7 @@ fn judge(cause: &(dyn StdError + 'static)) -> Option<Verdict> {
     None.or_else(|| cause.downcast_ref().map(of_cli))
         .or_else(|| cause.downcast_ref().map(of_fetch))
         .or_else(|| cause.downcast_ref().map(of_start))
+        .or_else(|| cause.downcast_ref().map(of_left))
         .or_else(|| cause.downcast_ref().map(of_share))
         .or_else(|| cause.downcast_ref().map(of_create))
         .or_else(|| cause.downcast_ref().map(of_ingest))
@@ -165,9 +166,16 @@ fn of_fetch(error: &FetchError) -> Verdict {
 
 fn of_start(error: &StartError) -> Verdict {
     match error {
-        StartError::Folders(folders) => by_source(folders, folders.code(), Exit::Config),
+        StartError::Folders(folders) => of_folders(folders),
         StartError::Bind(bind) => of_bind(bind),
         StartError::System(source) => of_io(source).called("E-SYSTEM"),
+    }
+}
+
+fn of_left(error: &LeftError) -> Verdict {
+    match error {
+        LeftError::Folders(folders) => of_folders(folders),
+        LeftError::Output(open) => of_open(open),
     }
 }
 
@@ -327,11 +335,9 @@ fn no_peers(hint: &'static str) -> Verdict {
     plain(Exit::NoPeers, "E-NO-PEERS").hint(hint)
 }
 
-/// By the system's reason, if the error has one.
-fn by_source(error: &dyn StdError, code: &'static str, otherwise: Exit) -> Verdict {
-    let source = error.source().and_then(<dyn StdError>::downcast_ref);
-    match source {
-        Some(source) => of_io(source).called(code),
-        None => plain(otherwise, code),
+fn of_folders(error: &FoldersError) -> Verdict {
+    match error {
+        FoldersError::Create { source, .. } => of_io(source),
+        FoldersError::NotFolder { .. } => plain(Exit::Config, error.code()),
     }
 }

@@ -19,6 +19,7 @@ mod config;
 mod driver;
 mod error;
 mod fetches;
+mod home;
 mod inspect;
 mod pool;
 mod publish;
@@ -43,6 +44,7 @@ pub use clock::{Stopwatch, unix_time};
 pub use config::{Config, DEFAULT_PORT, Discovery, Listen, PeerHint, PeerHintError};
 pub use error::{CreateError, FetchError, ShareError, StartError};
 pub use fetches::PATIENCE;
+pub use home::{Left, LeftError, left};
 pub use inspect::{Comparison, DamagedChunk, compare};
 pub use publish::create;
 pub use quest::Fetched;
@@ -55,8 +57,8 @@ pub use crate::limits::{BACKUP_BYTES_MAX, PASSPHRASE_BYTES_MAX};
 pub use crate::manifest::{Link, LinkError, Manifest, ManifestError, SignatureState};
 pub use crate::net::BindError;
 pub use crate::store::{
-    FinishError, IngestError, ManifestFileError, OpenError, ReadError, read_manifest_file,
-    replace_file, write_new_file,
+    FinishError, FoldersError, IngestError, ManifestFileError, OpenError, ReadError,
+    read_manifest_file, replace_file, write_new_file,
 };
 pub use crate::swarm::{Account, Tally};
 

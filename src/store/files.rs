@@ -187,8 +187,8 @@ pub(super) fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// `NAME.part` beside `NAME`.
-fn part_path(destination: &Path) -> Result<PathBuf, OpenError> {
+/// `NAME.part` beside `NAME`, where a download of `NAME` keeps what it has. Its folder must exist.
+pub fn part_path(destination: &Path) -> Result<PathBuf, OpenError> {
     let Some(name) = destination.file_name() else {
         return Err(OpenError::NoName {
             path: destination.to_owned(),

@@ -34,6 +34,7 @@ mod whole;
 
 pub use content::Content;
 pub use error::{FinishError, OpenError, ReadError, WriteError};
+pub use files::part_path;
 pub use folders::{Folders, FoldersError};
 pub use ingest::{IngestError, Ingested, ingest, ingest_as};
 pub use manifest_file::{ManifestFileError, read_manifest_file};

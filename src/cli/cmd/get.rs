@@ -1,6 +1,6 @@
 //! `swarmhold get`: fetches a container and ends.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +15,8 @@ use crate::cli::output::Output;
 use crate::cli::signals::Signals;
 use crate::cli::start::{self, Port};
 use crate::node::{
-    Config, Fetch, FetchError, FetchOptions, Fetched, Node, ProgramId, What, read_manifest_file,
+    Config, Fetch, FetchError, FetchOptions, Fetched, Left, Node, ProgramId, What, left,
+    read_manifest_file,
 };
 
 /// How long peers that are being served are given to finish, at most.
@@ -46,10 +47,19 @@ pub(in crate::cli) fn run(global: &Global, get: Get, out: &Output) -> anyhow::Re
         patience: get.timeout,
     };
     let home = Home::find(global)?;
+    let left = left(home.folder(), options.output.as_deref(), program_id)?;
     let config = Config::new(home.folder(), home.identity(out)?.wallet);
     start::wait(async |mut signals| {
         let node = start::start(config, &get.network, Port::Any).await?;
-        let outcome = fetch(&node, what, options, out, &mut signals).await;
+        let outcome = fetch(
+            &node,
+            what,
+            options,
+            Landing::new(left, out),
+            out,
+            &mut signals,
+        )
+        .await;
         out.hide_bar();
         if outcome.is_ok() {
             grace(&node).await;
@@ -59,8 +69,8 @@ pub(in crate::cli) fn run(global: &Global, get: Get, out: &Output) -> anyhow::Re
     })
 }
 
-/// The file that an output means; it must be free, and its folder there. Told before anyone is asked,
-/// though what happens meanwhile is noticed too.
+/// The file that an output means, which must be free. Told before anyone is asked, though what
+/// happens meanwhile is noticed too.
 fn destination(output: PathBuf, program_id: ProgramId) -> Result<PathBuf, CliError> {
     let means_folder = output.as_os_str().as_encoded_bytes().ends_with(b"/");
     if !output.is_dir() && means_folder {
@@ -73,13 +83,7 @@ fn destination(output: PathBuf, program_id: ProgramId) -> Result<PathBuf, CliErr
     if is_taken(&path) {
         return Err(CliError::Exists(path));
     }
-    match path.parent() {
-        Some(folder) if folder != Path::new("") && !folder.is_dir() => {
-            Err(CliError::NoFolder(folder.to_owned()))
-        }
-        Some(_) => Ok(path),
-        None => Err(CliError::NoName(path)),
-    }
+    Ok(path)
 }
 
 /// Fetches and shows how far it is. A signal cancels; what has come is kept.
@@ -87,10 +91,10 @@ async fn fetch(
     node: &Node,
     what: What,
     options: FetchOptions,
+    mut landing: Landing,
     out: &Output,
     signals: &mut Signals,
 ) -> anyhow::Result<(Fetched, Landing)> {
-    let mut landing = Landing::new(out);
     let mut fetch: Fetch = node.fetch(what, options).await;
     let mut status = fetch.status();
     let (mut news, mut cancelled) = (true, false);
@@ -151,7 +155,8 @@ fn report((fetched, landing): &(Fetched, Landing), out: &Output) -> anyhow::Resu
             "seconds": sum.time.as_secs_f64(),
             "bytes_per_second": sum.speed,
             "peers": sum.peers,
-            "resumed_bytes": sum.resumed,
+            "resumed": sum.left == Left::Something,
+            "spared_bytes": sum.spared,
             "saved_bytes": sum.saved,
             "duplicate_bytes": sum.duplicates,
         })

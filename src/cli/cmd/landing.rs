@@ -6,11 +6,11 @@ use std::time::Duration;
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
-use crate::cli::output::{Format, Output};
+use crate::cli::output::Output;
 use crate::cli::progress::{self, Cadence, Meter, eta, percent};
 use crate::cli::text::count;
 use crate::cli::units;
-use crate::node::{ContainerStatus, FetchStatus, Fetched, Stopwatch};
+use crate::node::{ContainerStatus, FetchStatus, Fetched, Left, Stopwatch};
 
 /// How often news is printed as JSON.
 const EVENT_EVERY: Duration = Duration::from_secs(1);
@@ -24,6 +24,7 @@ pub(super) struct Landing {
     stage: Option<Stage>,
     /// When news was last printed as JSON.
     told: Duration,
+    left: Left,
 }
 
 /// What is being done.
@@ -46,8 +47,8 @@ struct View {
     received: u64,
     held: u32,
     chunks: u32,
-    /// Chunks that an earlier fetch had left.
-    left: u64,
+    /// Chunks that were here before this fetch.
+    before: u64,
     peers: u64,
 }
 
@@ -72,7 +73,7 @@ impl View {
             received: 0,
             held: 0,
             chunks: 0,
-            left: 0,
+            before: 0,
             peers: 0,
         };
         match status {
@@ -103,7 +104,7 @@ impl View {
             received: container.tally.total.bytes,
             held: container.held,
             chunks: container.chunks,
-            left: u64::from(container.held).saturating_sub(container.tally.total.chunks),
+            before: u64::from(container.held).saturating_sub(container.tally.total.chunks),
             peers: container.peers.len() as u64,
         }
     }
@@ -159,14 +160,15 @@ impl View {
 }
 
 impl Landing {
-    pub(super) fn new(out: &Output) -> Self {
+    pub(super) fn new(left: Left, out: &Output) -> Self {
         Self {
             clock: Stopwatch::start(),
             meter: Meter::default(),
-            cadence: Cadence::default(),
+            cadence: Cadence::from(Duration::ZERO),
             bar: progress::bar(out, Stage::Finding.name(), 0),
             stage: None,
             told: Duration::ZERO,
+            left,
         }
     }
 
@@ -175,13 +177,13 @@ impl Landing {
         let (now, view) = (self.clock.elapsed(), View::of(status));
         let speed = self.meter.on_bytes(now, view.received);
         if self.stage != Some(view.stage) {
-            self.on_stage(view, out);
+            self.on_stage(now, view, out);
         }
         if let Some(bar) = &self.bar {
             bar.set_length(view.size);
             bar.set_position(view.done);
             bar.set_message(view.beside_bar(speed));
-        } else if out.format() == Format::Text && self.cadence.is_due(now, view.done, view.size) {
+        } else if self.is_line_due(now, view) {
             out.note(&view.line(speed));
         }
         if now >= self.told + EVENT_EVERY {
@@ -191,19 +193,28 @@ impl Landing {
         Ok(())
     }
 
-    fn on_stage(&mut self, view: View, out: &Output) {
+    fn on_stage(&mut self, now: Duration, view: View, out: &Output) {
         self.stage = Some(view.stage);
-        self.cadence = Cadence::default();
+        self.cadence = Cadence::from(now);
         if let Some(bar) = &self.bar {
             bar.set_prefix(view.stage.name());
         }
-        if view.stage == Stage::Downloading && view.left > 0 {
+        if view.stage == Stage::Downloading && view.before > 0 && self.left == Left::Something {
             let chunks = count(u64::from(view.chunks), "chunk");
             out.note(&format!(
                 "resuming: {} of {chunks} were here already",
-                view.left
+                view.before
             ));
         }
+    }
+
+    /// Downloads tell of every step, the rest only that it takes long.
+    fn is_line_due(&mut self, now: Duration, view: View) -> bool {
+        let (done, size) = match view.stage {
+            Stage::Downloading => (view.done, view.size),
+            Stage::Finding | Stage::Checking | Stage::Finishing => (0, view.size),
+        };
+        self.cadence.is_due(now, done, size)
     }
 
     /// What a fetch took.
@@ -216,7 +227,8 @@ impl Landing {
             time,
             speed: units::rate_over(received, time),
             peers: tally.sources() as u64,
-            resumed: size.saturating_sub(received),
+            left: self.left,
+            spared: size.saturating_sub(received),
             saved: received.saturating_sub(tally.total.wire_bytes),
             duplicates: tally.total.duplicate_bytes,
         }
@@ -233,8 +245,10 @@ pub(super) struct Sum {
     pub(super) speed: u64,
     /// Peers that gave at least one chunk.
     pub(super) peers: u64,
-    /// Were here before.
-    pub(super) resumed: u64,
+    /// What the fetch found.
+    pub(super) left: Left,
+    /// Did not have to come: they were here before, or are zeros, which a new file has by itself.
+    pub(super) spared: u64,
     /// Did not have to travel, because of zstd.
     pub(super) saved: u64,
     /// Came for nothing.
@@ -244,7 +258,7 @@ pub(super) struct Sum {
 impl fmt::Display for Sum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (name, size) = (&self.name, units::bytes(self.size));
-        if self.resumed == self.size {
+        if self.spared == self.size && self.left == Left::Something {
             return write!(f, "{name}: all {size} were here already, and are verified");
         }
         write!(
@@ -254,8 +268,11 @@ impl fmt::Display for Sum {
             units::speed(self.speed),
             count(self.peers, "peer")
         )?;
-        if self.resumed > 0 {
-            write!(f, "; {} were here already", units::bytes(self.resumed))?;
+        let spared = units::bytes(self.spared);
+        match self.left {
+            _ if self.spared == 0 => {}
+            Left::Something => write!(f, "; {spared} were here already")?,
+            Left::Nothing => write!(f, "; {spared} of zeros did not travel")?,
         }
         let (saved, twice) = (units::bytes(self.saved), units::bytes(self.duplicates));
         write!(f, "; saved by zstd: {saved}; duplicates: {twice}")
@@ -274,7 +291,7 @@ mod tests {
             received: 1 << 20,
             held: 96,
             chunks: 128,
-            left: 64,
+            before: 64,
             peers: 2,
         }
     }
@@ -311,7 +328,8 @@ mod tests {
             time: Duration::from_secs(2),
             speed: 2 << 20,
             peers: 1,
-            resumed: 0,
+            left: Left::Something,
+            spared: 0,
             saved: 1 << 10,
             duplicates: 0,
         };
@@ -320,12 +338,17 @@ mod tests {
             "app.tar: 4.0 MiB in 2.0 s, 2.0 MiB/s from 1 peer; saved by zstd: 1.0 KiB; \
              duplicates: 0 B"
         );
-        sum.resumed = 1 << 20;
+        sum.spared = 1 << 20;
         assert!(
             sum.to_string()
                 .contains("1 peer; 1.0 MiB were here already; saved")
         );
-        sum.resumed = sum.size;
+        sum.left = Left::Nothing;
+        assert!(
+            sum.to_string()
+                .contains("1 peer; 1.0 MiB of zeros did not travel; saved")
+        );
+        (sum.left, sum.spared) = (Left::Something, sum.size);
         assert_eq!(
             sum.to_string(),
             "app.tar: all 4.0 MiB were here already, and are verified"

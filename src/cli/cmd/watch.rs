@@ -17,6 +17,8 @@ use crate::node::{ContainerStatus, ManifestId, Node, Status, Stopwatch};
 const LINE_EVERY: Duration = Duration::from_secs(10);
 /// How often news is printed as JSON.
 const EVENT_EVERY: Duration = Duration::from_secs(1);
+/// How long the last news is waited for: more than the node takes from one to the next.
+const LAST_LOOK: Duration = Duration::from_millis(250);
 
 /// Watches one container being served.
 pub(super) struct Watch<'a> {
@@ -32,7 +34,7 @@ pub(super) struct Watch<'a> {
 /// What is told.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Counts {
-    /// Peers of the swarm that are connected.
+    /// Peers that are connected.
     peers: u64,
     /// Bytes sent, as they travelled.
     sent: u64,
@@ -45,7 +47,7 @@ impl Counts {
         let mut all = status.containers.iter();
         let container = all.find(|container| container.manifest_id == id);
         container.map_or_else(Self::default, |container: &ContainerStatus| Self {
-            peers: container.peers.len() as u64,
+            peers: status.connections as u64,
             sent: container.tally.total.sent_bytes,
             takers: container
                 .tally
@@ -93,7 +95,14 @@ impl<'a> Watch<'a> {
                 }
             }
         }
-        self.sum(counts)
+        // what was sent since the last look counts too
+        let _ = tokio::time::timeout(LAST_LOOK, status.changed()).await;
+        let last = Counts::of(&status.borrow(), self.id);
+        self.sum(if last.sent < counts.sent {
+            counts
+        } else {
+            last
+        })
     }
 
     fn show(&mut self, counts: Counts) -> anyhow::Result<()> {
