@@ -1,0 +1,18 @@
+//! The binary as a user meets it: whole outputs, exit codes, signals, and files left behind.
+//!
+//! Every test has a temporary folder of its own. A stream that a test does not mention must be
+//! empty. What differs from run to run stands as a token (see `normal`): `<dir>`, `<hex>`, `<addr>`,
+//! `<date>`, `<time>`, `<speed>`; lines that tell progress are left out.
+
+mod create;
+mod fetch;
+mod folder;
+mod id;
+mod info;
+mod interrupted;
+mod normal;
+mod process;
+mod share;
+mod test;
+mod usage;
+mod verify;
