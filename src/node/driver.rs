@@ -28,7 +28,7 @@ use super::work::Done;
 use crate::digest::{Address, ManifestId};
 use crate::net::{Endpoint, Event, Responder, SessionKey, Throttle};
 use crate::store::{Content, Folders};
-use crate::swarm::{AskKey, Input, PeerKey, Swarm, Ticket};
+use crate::swarm::{AskKey, Input, PeerKey, Swarm, Ticket, Trust};
 use crate::wire::Accept;
 
 /// How often what surfaces see is brought up to date.
@@ -163,7 +163,13 @@ impl Driver {
         let mut entry = Entry::new(content);
         entry.proven = true;
         self.catalog.insert(id, entry);
-        self.tell(Input::Add { id, layout, have });
+        let trust = Trust::Pinned;
+        self.tell(Input::Add {
+            id,
+            layout,
+            have,
+            trust,
+        });
         Ok(())
     }
 

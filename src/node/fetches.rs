@@ -159,9 +159,14 @@ impl Driver {
         }
         quest.stage = Stage::Downloading;
         quest.useful_at = self.clock.now();
-        let have = content.have();
+        let (have, trust) = (content.have(), quest.want.trust());
         self.catalog.insert(id, Entry::new(content));
-        self.tell(Input::Add { id, layout, have });
+        self.tell(Input::Add {
+            id,
+            layout,
+            have,
+            trust,
+        });
         for key in self.roster.keys() {
             self.engage(key);
         }

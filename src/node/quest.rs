@@ -19,7 +19,7 @@ use crate::digest::{Address, ManifestId, ProgramId};
 use crate::manifest::{Link, Manifest, SignatureState};
 use crate::moment::Moment;
 use crate::net::SessionKey;
-use crate::swarm::Tally;
+use crate::swarm::{Tally, Trust};
 
 /// What became of attempts, kept for the message when all fail.
 const TRIED_MAX: usize = 8;
@@ -102,6 +102,15 @@ impl Want {
                 manifest_id: link.manifest_id,
                 address: link.address,
             },
+        }
+    }
+
+    /// What is known of a manifest that passed [`check`](Self::check).
+    pub(super) fn trust(&self) -> Trust {
+        if self.manifest_id.is_some() || self.address.is_some() {
+            Trust::Pinned
+        } else {
+            Trust::Claimed
         }
     }
 

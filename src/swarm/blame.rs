@@ -2,7 +2,8 @@
 //!
 //! Blame falls on addresses, which are proven, not on connections or IP addresses, which change.
 //! Invariant: an address is banned only after [`BAD_CHUNKS_MAX`] bad chunks that were its own
-//! fault; a manifest that turns out to be wrong takes its strikes back.
+//! fault, none of them [`BAN`] or longer after the one before; a manifest that turns out to be wrong
+//! takes its strikes back.
 
 use std::collections::BTreeMap;
 
@@ -52,6 +53,9 @@ impl Blame {
             bad_chunks: 0,
             last: now,
         });
+        if now.since(strikes.last) >= BAN {
+            strikes.bad_chunks = 0;
+        }
         strikes.bad_chunks += 1;
         strikes.last = now;
         if strikes.bad_chunks < BAD_CHUNKS_MAX || self.is_banned(&address, now) {
@@ -125,6 +129,15 @@ mod tests {
         blame.on_bad_chunk(honest, now);
         blame.forgive(&honest);
         assert_eq!(blame.on_bad_chunk(honest, now), None);
+    }
+
+    #[test]
+    fn old_strikes_are_forgotten() {
+        let (mut blame, unlucky) = (Blame::default(), address(1));
+        for day in 0..100 {
+            let now = Moment::ORIGIN + BAN * day;
+            assert_eq!(blame.on_bad_chunk(unlucky, now), None, "day {day}");
+        }
     }
 
     #[test]

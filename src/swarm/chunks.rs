@@ -2,56 +2,52 @@
 //!
 //! Each chunk is exactly one of
 //! * *missing*: in `wanted`, and in neither `flights` nor `have`;
-//! * *in flight*: in `flights` with one to [`TICKETS_MAX`] requests out;
+//! * *in flight*: in `flights` with one or two requests out, at different peers;
 //! * *verifying*: in `flights` with one answer at a worker and no request out;
 //! * *have*: in `have`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::event::{PeerKey, Ticket};
+use super::wanted::Wanted;
 use crate::chunk::{Bitfield, ChunkIndex};
 use crate::digest::Address;
 
-/// Requests that may be out for one chunk: one, and one hedge.
-pub(super) const TICKETS_MAX: usize = 2;
-/// Different addresses that fail one chunk before the manifest is suspected instead of them.
-const FAILURES_MAX: usize = 3;
+/// Different addresses that fail one chunk before its manifest may be suspected instead of them.
+const FAILURES_MIN: usize = 3;
+/// Addresses remembered for one chunk.
+const FAILURES_MAX: usize = 64;
 
 /// The chunks of one container.
 #[derive(Debug)]
 pub(super) struct Chunks {
     have: Bitfield,
-    wanted: Bitfield,
+    wanted: Wanted,
     flights: BTreeMap<ChunkIndex, Flight>,
+    out: usize,
+    hedges: usize,
     failed_by: BTreeMap<ChunkIndex, BTreeSet<Address>>,
 }
 
 #[derive(Debug)]
 enum Flight {
-    Out(Vec<(Ticket, PeerKey)>),
-    Verifying,
-}
-
-/// What a failed chunk says about whom to blame.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Failure {
-    /// The peer that sent it.
-    Peer,
-    /// The manifest: these addresses all failed the same chunk.
-    Manifest(BTreeSet<Address>),
+    Out((Ticket, PeerKey), Option<(Ticket, PeerKey)>),
+    Verifying(Ticket),
 }
 
 impl Chunks {
     /// All chunks that are not in `have` are missing.
     pub(super) fn new(have: Bitfield) -> Self {
-        let mut wanted = Bitfield::full(have.len());
+        let mut missing = Bitfield::full(have.len());
         have.iter().for_each(|chunk| {
-            wanted.remove(chunk);
+            missing.remove(chunk);
         });
         Self {
             have,
-            wanted,
+            wanted: Wanted::new(missing),
             flights: BTreeMap::new(),
+            out: 0,
+            hedges: 0,
             failed_by: BTreeMap::new(),
         }
     }
@@ -62,90 +58,143 @@ impl Chunks {
     }
 
     /// Chunks that nobody has been asked for.
-    pub(super) fn wanted(&self) -> &Bitfield {
+    pub(super) fn wanted(&self) -> &Wanted {
         &self.wanted
     }
 
-    /// Chunks asked for, or being verified.
-    pub(super) fn pending(&self) -> usize {
-        self.flights.len()
+    /// How many chunks are in flight.
+    pub(super) fn out(&self) -> usize {
+        self.out
     }
 
-    /// Whether one more request may go out for this chunk.
-    pub(super) fn may_hedge(&self, chunk: ChunkIndex) -> bool {
-        matches!(self.flights.get(&chunk), Some(Flight::Out(out)) if out.len() < TICKETS_MAX)
+    /// How many of them are out twice.
+    pub(super) fn hedges(&self) -> usize {
+        self.hedges
+    }
+
+    /// Whether this peer may be asked for a chunk that one other peer was asked for.
+    pub(super) fn may_hedge(&self, chunk: ChunkIndex, peer: PeerKey) -> bool {
+        matches!(self.flights.get(&chunk), Some(Flight::Out((_, other), None)) if *other != peer)
+    }
+
+    /// A peer says what it holds.
+    pub(super) fn on_holder(&mut self, held: &Bitfield) {
+        if !held.is_full() {
+            held.iter().for_each(|chunk| self.wanted.on_held(chunk));
+        }
+    }
+
+    /// A peer holds one more chunk, and this is now everything that it holds.
+    pub(super) fn on_holder_has(&mut self, chunk: ChunkIndex, held: &Bitfield) {
+        self.wanted.on_held(chunk);
+        if held.is_full() {
+            held.iter().for_each(|chunk| self.wanted.on_unheld(chunk));
+        }
+    }
+
+    /// A peer that said this is gone, or says something else.
+    pub(super) fn on_holder_gone(&mut self, held: &Bitfield) {
+        if !held.is_full() {
+            held.iter().for_each(|chunk| self.wanted.on_unheld(chunk));
+        }
     }
 
     /// A request goes out: missing becomes in flight, or a flight gets its hedge.
     pub(super) fn on_asked(&mut self, chunk: ChunkIndex, ticket: Ticket, peer: PeerKey) {
-        let missing = self.wanted.remove(chunk);
-        let flight = self.flights.entry(chunk).or_insert(Flight::Out(Vec::new()));
-        match flight {
-            Flight::Out(out) if missing == out.is_empty() => out.push((ticket, peer)),
-            Flight::Out(_) | Flight::Verifying => unreachable!("chunk {chunk} is not askable"),
+        if self.wanted.remove(chunk) {
+            self.out += 1;
+            self.flights
+                .insert(chunk, Flight::Out((ticket, peer), None));
+            return;
+        }
+        match self.flights.get_mut(&chunk) {
+            Some(Flight::Out(_, hedge @ None)) => {
+                self.hedges += 1;
+                *hedge = Some((ticket, peer));
+            }
+            Some(Flight::Out(_, Some(_)) | Flight::Verifying(_)) | None => {
+                unreachable!("chunk {chunk} is not askable")
+            }
         }
     }
 
     /// A request is void: with the last one the chunk is missing again. True if it became so.
     pub(super) fn on_void(&mut self, chunk: ChunkIndex, ticket: Ticket) -> bool {
-        let Some(Flight::Out(out)) = self.flights.get_mut(&chunk) else {
+        let Some(Flight::Out(first, hedge)) = self.flights.get_mut(&chunk) else {
             return false;
         };
-        out.retain(|(other, _)| *other != ticket);
-        let missing = out.is_empty();
-        if missing {
-            self.flights.remove(&chunk);
-            self.wanted.insert(chunk);
+        match hedge.take() {
+            Some(other) if first.0 == ticket || other.0 == ticket => {
+                self.hedges -= 1;
+                if first.0 == ticket {
+                    *first = other;
+                }
+                false
+            }
+            None if first.0 == ticket => {
+                self.out -= 1;
+                self.flights.remove(&chunk);
+                self.wanted.insert(chunk);
+                true
+            }
+            other => {
+                *hedge = other;
+                false
+            }
         }
-        missing
     }
 
-    /// An answer is here: in flight becomes verifying. Returns the requests that lost the race.
+    /// An answer is here: in flight becomes verifying. Returns the request that lost the race.
     pub(super) fn on_arrived(
         &mut self,
         chunk: ChunkIndex,
         ticket: Ticket,
-    ) -> Vec<(Ticket, PeerKey)> {
-        match self.flights.insert(chunk, Flight::Verifying) {
-            Some(Flight::Out(mut out)) => {
-                out.retain(|(other, _)| *other != ticket);
-                out
+    ) -> Option<(Ticket, PeerKey)> {
+        match self.flights.insert(chunk, Flight::Verifying(ticket)) {
+            Some(Flight::Out(first, hedge)) => {
+                self.out -= 1;
+                self.hedges -= usize::from(hedge.is_some());
+                Some(first)
+                    .filter(|(other, _)| *other != ticket)
+                    .or_else(|| hedge.filter(|(other, _)| *other != ticket))
             }
-            Some(Flight::Verifying) | None => unreachable!("chunk {chunk} was not in flight"),
+            Some(Flight::Verifying(_)) | None => unreachable!("chunk {chunk} was not in flight"),
         }
     }
 
-    /// The answer was right: verifying becomes have.
-    pub(super) fn on_stored(&mut self, chunk: ChunkIndex) {
-        let flight = self.flights.remove(&chunk);
-        assert!(
-            matches!(flight, Some(Flight::Verifying)),
-            "chunk {chunk} was not verifying"
-        );
-        self.have.insert(chunk);
-        self.failed_by.remove(&chunk);
+    /// The answer was right: verifying becomes have. False if this is not what is being verified:
+    /// the container was removed and added again in between.
+    pub(super) fn on_stored(&mut self, chunk: ChunkIndex, ticket: Ticket) -> bool {
+        let verified = self.take_verifying(chunk, ticket);
+        if verified {
+            self.have.insert(chunk);
+            self.failed_by.remove(&chunk);
+        }
+        verified
     }
 
-    /// The answer was wrong: verifying becomes missing.
-    pub(super) fn on_bad(&mut self, chunk: ChunkIndex, address: Address) -> Failure {
-        self.on_not_stored(chunk);
+    /// The answer was wrong or could not be written: verifying becomes missing. False as above.
+    pub(super) fn on_not_stored(&mut self, chunk: ChunkIndex, ticket: Ticket) -> bool {
+        let verified = self.take_verifying(chunk, ticket);
+        if verified {
+            self.wanted.insert(chunk);
+        }
+        verified
+    }
+
+    /// Remembers who failed a chunk. Returns those who did so before, if they are enough for the
+    /// manifest to be suspected.
+    pub(super) fn on_failed_by(
+        &mut self,
+        chunk: ChunkIndex,
+        address: Address,
+    ) -> Option<BTreeSet<Address>> {
         let by = self.failed_by.entry(chunk).or_default();
-        by.insert(address);
+        let before = by.clone();
         if by.len() < FAILURES_MAX {
-            Failure::Peer
-        } else {
-            Failure::Manifest(by.clone())
+            by.insert(address);
         }
-    }
-
-    /// The answer could not be written: verifying becomes missing.
-    pub(super) fn on_not_stored(&mut self, chunk: ChunkIndex) {
-        let flight = self.flights.remove(&chunk);
-        assert!(
-            matches!(flight, Some(Flight::Verifying)),
-            "chunk {chunk} was not verifying"
-        );
-        self.wanted.insert(chunk);
+        (by.len() >= FAILURES_MIN).then_some(before)
     }
 
     /// The store lost a chunk: have becomes missing. False if it was not there.
@@ -157,15 +206,44 @@ impl Chunks {
         had
     }
 
-    /// Every request that is out, for cancelling them all.
-    pub(super) fn tickets(&self) -> impl Iterator<Item = (Ticket, PeerKey)> + '_ {
-        self.flights
-            .values()
-            .flat_map(|flight| match flight {
-                Flight::Out(out) => out.as_slice(),
-                Flight::Verifying => &[],
-            })
-            .copied()
+    /// Every request that is out.
+    pub(super) fn flights(&self) -> impl Iterator<Item = (ChunkIndex, Ticket, PeerKey)> + '_ {
+        self.flights.iter().flat_map(|(chunk, flight)| {
+            let out = match flight {
+                Flight::Out(first, hedge) => [Some(*first), *hedge],
+                Flight::Verifying(_) => [None, None],
+            };
+            let out = out.into_iter().flatten();
+            out.map(|(ticket, peer)| (*chunk, ticket, peer))
+        })
+    }
+
+    /// Counts everything from scratch.
+    #[cfg(test)]
+    pub(super) fn check(&self) {
+        let in_flight = |chunk: ChunkIndex| self.flights.contains_key(&chunk);
+        for chunk in (0..self.have.len()).map(ChunkIndex::new) {
+            let states = [
+                self.have.contains(chunk),
+                self.wanted.contains(chunk),
+                in_flight(chunk),
+            ];
+            let states = states.into_iter().filter(|state| *state).count();
+            assert_eq!(states, 1, "chunk {chunk} is in {states} states");
+        }
+        let hedged = |flight: &&Flight| matches!(flight, Flight::Out(_, Some(_)));
+        let out = |flight: &&Flight| matches!(flight, Flight::Out(..));
+        assert_eq!(self.hedges, self.flights.values().filter(hedged).count());
+        assert_eq!(self.out, self.flights.values().filter(out).count());
+    }
+
+    fn take_verifying(&mut self, chunk: ChunkIndex, ticket: Ticket) -> bool {
+        let verifying =
+            matches!(self.flights.get(&chunk), Some(Flight::Verifying(this)) if *this == ticket);
+        if verifying {
+            self.flights.remove(&chunk);
+        }
+        verifying
     }
 }
 
@@ -177,13 +255,9 @@ mod tests {
     const CHUNK: ChunkIndex = ChunkIndex::new(3);
     const PEER: PeerKey = PeerKey(1);
 
-    fn address(of: u8) -> Address {
-        Address::new(Digest::of(&[of]))
-    }
-
     fn verifying(chunks: &mut Chunks) {
         chunks.on_asked(CHUNK, Ticket(1), PEER);
-        assert!(chunks.on_arrived(CHUNK, Ticket(1)).is_empty());
+        assert_eq!(chunks.on_arrived(CHUNK, Ticket(1)), None);
     }
 
     #[test]
@@ -191,47 +265,63 @@ mod tests {
         let mut chunks = Chunks::new(Bitfield::empty(8));
         verifying(&mut chunks);
         assert!(!chunks.wanted().contains(CHUNK) && !chunks.have().contains(CHUNK));
-        chunks.on_stored(CHUNK);
-        assert!(chunks.have().contains(CHUNK) && chunks.pending() == 0);
+        assert!(chunks.on_stored(CHUNK, Ticket(1)));
+        assert!(chunks.have().contains(CHUNK) && chunks.out() == 0);
+    }
+
+    #[test]
+    fn what_another_request_brought_changes_nothing() {
+        let mut chunks = Chunks::new(Bitfield::empty(8));
+        verifying(&mut chunks);
+        assert!(!chunks.on_stored(CHUNK, Ticket(9)) && !chunks.on_not_stored(CHUNK, Ticket(9)));
+        assert!(!chunks.on_stored(ChunkIndex::new(4), Ticket(1)));
+        assert!(chunks.on_not_stored(CHUNK, Ticket(1)) && chunks.wanted().contains(CHUNK));
     }
 
     #[test]
     fn the_loser_of_a_hedge_is_named_once() {
-        let mut chunks = Chunks::new(Bitfield::empty(8));
-        chunks.on_asked(CHUNK, Ticket(1), PEER);
-        assert!(chunks.may_hedge(CHUNK));
-        chunks.on_asked(CHUNK, Ticket(2), PeerKey(2));
-        assert!(!chunks.may_hedge(CHUNK));
-        assert_eq!(chunks.on_arrived(CHUNK, Ticket(2)), [(Ticket(1), PEER)]);
-        assert!(
-            !chunks.on_void(CHUNK, Ticket(1)),
-            "it is being verified, not missing"
-        );
-    }
-
-    #[test]
-    fn three_addresses_that_fail_one_chunk_clear_each_other() {
-        let mut chunks = Chunks::new(Bitfield::empty(8));
-        for (times, of) in [1, 1, 2].into_iter().enumerate() {
-            verifying(&mut chunks);
-            assert_eq!(
-                chunks.on_bad(CHUNK, address(of)),
-                Failure::Peer,
-                "failure {times}"
+        for winner in [Ticket(1), Ticket(2)] {
+            let mut chunks = Chunks::new(Bitfield::empty(8));
+            chunks.on_asked(CHUNK, Ticket(1), PEER);
+            assert!(chunks.may_hedge(CHUNK, PeerKey(2)) && !chunks.may_hedge(CHUNK, PEER));
+            chunks.on_asked(CHUNK, Ticket(2), PeerKey(2));
+            assert!(!chunks.may_hedge(CHUNK, PeerKey(3)));
+            assert_eq!((chunks.out(), chunks.hedges()), (1, 1));
+            let loser = chunks.on_arrived(CHUNK, winner).unwrap().0;
+            assert_ne!(loser, winner);
+            assert!(
+                !chunks.on_void(CHUNK, loser),
+                "it is being verified, not missing"
             );
+            assert_eq!((chunks.out(), chunks.hedges()), (0, 0));
         }
-        verifying(&mut chunks);
-        let all = [1, 2, 3].map(address).into_iter().collect();
-        assert_eq!(chunks.on_bad(CHUNK, address(3)), Failure::Manifest(all));
     }
 
     #[test]
     fn the_last_void_request_makes_a_chunk_missing() {
+        for order in [[1, 2], [2, 1]] {
+            let mut chunks = Chunks::new(Bitfield::empty(8));
+            chunks.on_asked(CHUNK, Ticket(1), PEER);
+            chunks.on_asked(CHUNK, Ticket(2), PeerKey(2));
+            assert!(!chunks.on_void(CHUNK, Ticket(7)));
+            assert!(!chunks.on_void(CHUNK, Ticket(order[0])));
+            assert!(!chunks.on_void(CHUNK, Ticket(order[0])));
+            assert!(chunks.on_void(CHUNK, Ticket(order[1])));
+            assert!(chunks.wanted().contains(CHUNK));
+            assert_eq!((chunks.out(), chunks.hedges()), (0, 0));
+        }
+    }
+
+    #[test]
+    fn three_addresses_that_fail_one_chunk_speak_against_the_manifest() {
         let mut chunks = Chunks::new(Bitfield::empty(8));
-        chunks.on_asked(CHUNK, Ticket(1), PEER);
-        chunks.on_asked(CHUNK, Ticket(2), PeerKey(2));
-        assert!(!chunks.on_void(CHUNK, Ticket(1)));
-        assert!(chunks.on_void(CHUNK, Ticket(2)));
-        assert!(chunks.wanted().contains(CHUNK));
+        let address = |of: u8| Address::new(Digest::of(&[of]));
+        for of in [1, 1, 2] {
+            assert_eq!(chunks.on_failed_by(CHUNK, address(of)), None);
+        }
+        let before = [1, 2].map(address).into_iter().collect();
+        assert_eq!(chunks.on_failed_by(CHUNK, address(3)), Some(before));
+        let other = ChunkIndex::new(4);
+        assert_eq!(chunks.on_failed_by(other, address(4)), None);
     }
 }

@@ -9,7 +9,7 @@ use crate::moment::Moment;
 use crate::wire::payload::Payload;
 
 /// One connection to a peer. The caller chooses the number and never uses it twice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct PeerKey(pub u64);
 
 /// One chunk request that we made. The core chooses the number and never uses it twice.
@@ -31,6 +31,8 @@ pub enum Input {
         layout: Layout,
         /// Which chunks are stored and verified.
         have: Bitfield,
+        /// What is known of the manifest itself.
+        trust: Trust,
     },
     /// A surface: this container takes no part any more. Its requests are cancelled.
     Remove {
@@ -247,8 +249,9 @@ pub enum Output {
         /// The container's manifest.
         id: ManifestId,
     },
-    /// A surface: three different addresses failed the same chunk, so the manifest is suspected
-    /// and the addresses are not. The container is stopped.
+    /// A surface: three different addresses failed the same chunk of a manifest that is only
+    /// claimed, and nobody else is there to ask, so the manifest is suspected and the addresses are
+    /// not. The container is stopped.
     Suspect {
         /// The container's manifest.
         id: ManifestId,
@@ -274,6 +277,17 @@ pub enum Output {
         /// When the ban ends.
         until: Moment,
     },
+}
+
+/// What is known of a container's manifest before its bytes are there (DESIGN section 4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trust {
+    /// It is the one that was asked for, by its id or by its owner's signature: whoever sends a
+    /// chunk that does not fit it is at fault, however many they are.
+    Pinned,
+    /// A stranger says that it describes the container. Chunks that nobody can send speak against
+    /// it.
+    Claimed,
 }
 
 /// What a peer did to be dropped.

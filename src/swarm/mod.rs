@@ -6,31 +6,39 @@
 //! runs under real sockets and under a simulated network; a seed decides every tie, so equal
 //! inputs give equal outputs.
 //!
-//! This file routes; the components decide: `download` (who is asked for what, with `chunks`,
-//! `peers`, `picker` and `window`), `upload` (who is served), `blame` (who is banned).
+//! This file routes; the components decide: `download` (who is asked for what, with `container`,
+//! `chunks` and `wanted`, `peers`, `window` and `record`, `budget` and `timers`), `upload` (who is
+//! served), `blame` (who is banned).
 //!
 //! Invariants: a chunk is announced only after it was proven and stored; a request goes only to a
-//! connected peer that is not banned and says it holds the chunk.
+//! connected peer that is not banned and says it holds the chunk; what a peer asks is answered once.
 
 mod blame;
+mod budget;
 mod chunks;
+mod container;
 mod download;
 mod event;
 mod peers;
-mod picker;
+mod record;
 mod tally;
+#[cfg(test)]
+mod tests;
+mod timers;
 mod upload;
+mod wanted;
 mod window;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-pub use event::{AskKey, Input, Offence, Output, PeerKey, Reason, Ticket};
+pub use event::{AskKey, Input, Offence, Output, PeerKey, Reason, Ticket, Trust};
 pub use tally::{Account, Tally};
 
 use self::blame::Blame;
-use self::chunks::Failure;
-use self::download::{Claim, Download};
+use self::container::{Container, Failure};
+use self::download::{Cause, Claim, Download};
+use self::peers::Peer;
 use self::upload::{Ask, Upload};
 use crate::chunk::{Bitfield, ChunkIndex};
 use crate::digest::{Address, ManifestId};
@@ -94,7 +102,12 @@ impl Swarm {
         self.now = self.now.max(now);
         let now = self.now;
         match input {
-            Input::Add { id, layout, have } => self.on_add(id, layout, have),
+            Input::Add {
+                id,
+                layout,
+                have,
+                trust,
+            } => self.on_add(id, layout, have, trust),
             Input::Remove { id } => self.download.on_remove(&id, &mut self.out),
             Input::PeerConnected { peer, address, rtt } => self.on_connected(peer, address, rtt),
             Input::PeerGone { peer } => self.on_gone(peer),
@@ -107,19 +120,24 @@ impl Swarm {
                 payload,
                 rtt,
             } => {
+                let request = (peer, ticket);
                 self.download
-                    .on_arrived(now, peer, ticket, payload, rtt, &mut self.out);
+                    .on_arrived(now, request, payload, rtt, &mut self.out);
             }
-            Input::NotHeld { peer, ticket, held } => self.download.on_not_held(peer, ticket, held),
+            Input::NotHeld { peer, ticket, held } => {
+                self.download.on_not_held(now, (peer, ticket), held);
+            }
             Input::Busy {
                 peer,
                 ticket,
                 retry_after,
             } => {
                 self.download
-                    .on_failed(now, peer, ticket, Some(retry_after));
+                    .on_failed(now, peer, ticket, Cause::Busy(retry_after));
             }
-            Input::Failed { peer, ticket } => self.download.on_failed(now, peer, ticket, None),
+            Input::Failed { peer, ticket } => {
+                self.download.on_failed(now, peer, ticket, Cause::Failed);
+            }
             Input::Misbehaved { peer, ticket } => self.on_misbehaved(peer, ticket),
             Input::Wasted { peer, id, bytes } => self.download.on_wasted(peer, &id, bytes),
             Input::Stored { ticket } => self.on_stored(ticket),
@@ -146,7 +164,7 @@ impl Swarm {
 
     /// When to call [`handle`](Self::handle) with [`Input::Wake`], and why.
     pub fn deadline(&self) -> Option<(Moment, Reason)> {
-        self.download.deadline(self.now)
+        self.download.deadline()
     }
 
     /// The chunks of a container that are stored and verified.
@@ -196,12 +214,12 @@ impl Swarm {
         self.blame.bans(self.now)
     }
 
-    fn on_add(&mut self, id: ManifestId, layout: Layout, have: Bitfield) {
+    fn on_add(&mut self, id: ManifestId, layout: Layout, have: Bitfield, trust: Trust) {
         if self.download.container(&id).is_some() {
             return;
         }
         let complete = have.is_full();
-        self.download.on_add(id, layout, have);
+        self.download.on_add(id, layout, have, trust);
         if complete {
             self.out.push_back(Output::Complete { id });
         }
@@ -220,12 +238,15 @@ impl Swarm {
 
     fn on_gone(&mut self, peer: PeerKey) {
         self.download.on_gone(peer);
-        self.upload.on_gone(peer);
+        for ask in self.upload.on_gone(peer) {
+            self.answer_busy(peer, ask);
+        }
     }
 
     fn on_misbehaved(&mut self, peer: PeerKey, ticket: Ticket) {
-        self.download.on_failed(self.now, peer, ticket, None);
-        let Some(address) = self.download.peer(peer).map(download::Peer::address) else {
+        self.download
+            .on_failed(self.now, peer, ticket, Cause::Failed);
+        let Some(address) = self.download.peer(peer).map(Peer::address) else {
             return;
         };
         self.strike(address);
@@ -248,11 +269,12 @@ impl Swarm {
         };
         match failure {
             Failure::Peer => self.blame_for_bad_chunk(claim),
+            Failure::Nobody => {}
             Failure::Manifest(addresses) => {
                 addresses
                     .iter()
                     .for_each(|address| self.blame.forgive(address));
-                self.download.stop(&claim.id, &mut self.out);
+                self.download.take_all_back(&claim.id, &mut self.out);
                 self.out.push_back(Output::Suspect {
                     id: claim.id,
                     chunk: claim.chunk,
@@ -295,62 +317,74 @@ impl Swarm {
         let Some(Claim { id, .. }) = self.download.on_not_stored(ticket) else {
             return;
         };
-        self.download.stop(&id, &mut self.out);
-        self.out.push_back(Output::Stopped { id });
+        let container = self.download.container_mut(&id);
+        if container.is_some_and(Container::on_stopped) {
+            self.download.take_all_back(&id, &mut self.out);
+            self.out.push_back(Output::Stopped { id });
+        }
     }
 
     fn on_asked(&mut self, peer: PeerKey, ask: AskKey, id: ManifestId, chunk: ChunkIndex) {
-        let Some(container) = self.download.container(&id) else {
+        let Some(address) = self.download.peer(peer).map(Peer::address) else {
+            return self.answer_busy(peer, ask);
+        };
+        let container = self.download.container(&id);
+        let Some(container) = container.filter(|it| it.chunks.have().contains(chunk)) else {
             return self.out.push_back(Output::AnswerNotHeld { peer, ask, id });
         };
-        if !container.chunks.have().contains(chunk) {
-            return self.out.push_back(Output::AnswerNotHeld { peer, ask, id });
-        }
         let bytes = container.chunk_bytes(chunk);
         if !self.upload.on_asked(Ask {
             peer,
+            address,
             ask,
             id,
             chunk,
             bytes,
         }) {
-            self.out.push_back(Output::AnswerBusy {
-                peer,
-                ask,
-                retry_after: BUSY_PAUSE,
-            });
+            self.answer_busy(peer, ask);
         }
+    }
+
+    fn answer_busy(&mut self, peer: PeerKey, ask: AskKey) {
+        self.out.push_back(Output::AnswerBusy {
+            peer,
+            ask,
+            retry_after: BUSY_PAUSE,
+        });
     }
 
     fn on_served(&mut self, peer: PeerKey, key: AskKey, bytes: u64) {
         let Some(ask) = self.upload.on_over(peer, key) else {
             return;
         };
-        let Some(address) = self.download.peer(peer).map(download::Peer::address) else {
-            return;
-        };
         if let Some(container) = self.download.container_mut(&ask.id) {
             container
                 .tally
-                .enter(address, |account| account.sent_bytes += bytes);
+                .enter(ask.address, |account| account.sent_bytes += bytes);
         }
     }
 
     fn serve(&mut self) {
-        while let Some(Ask {
-            peer,
-            ask,
-            id,
-            chunk,
-            ..
-        }) = self.upload.poll()
-        {
-            self.out.push_back(Output::Serve {
+        while let Some(ask) = self.upload.poll() {
+            let Ask {
                 peer,
                 ask,
                 id,
                 chunk,
-            });
+                ..
+            } = ask;
+            if self.have(&id).is_some_and(|have| have.contains(chunk)) {
+                self.out.push_back(Output::Serve {
+                    peer,
+                    ask,
+                    id,
+                    chunk,
+                });
+            } else {
+                // It was there when it was asked for.
+                self.upload.on_over(peer, ask);
+                self.out.push_back(Output::AnswerNotHeld { peer, ask, id });
+            }
         }
     }
 }

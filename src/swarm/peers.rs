@@ -3,9 +3,11 @@
 //! Invariant: `in_flight_bytes` is the sum of the bytes of `flights`.
 
 use std::collections::BTreeMap;
+use std::ops::Bound::{Excluded, Included, Unbounded};
 use std::time::Duration;
 
 use super::event::Ticket;
+use super::record::Record;
 use super::window::{Mark, Window};
 use crate::chunk::{Bitfield, ChunkIndex};
 use crate::digest::{Address, ManifestId};
@@ -14,30 +16,26 @@ use crate::moment::Moment;
 
 /// Requests out at one peer: a few below what it lets us open, so that its control streams fit.
 const FLIGHTS_MAX: usize = STREAMS_INBOUND_MAX as usize - 8;
-/// A peer that says nothing for this long, and for as long as its record makes likely, is silent.
-const PATIENCE_MIN: Duration = Duration::from_secs(2);
-/// How often a peer that owes answers is looked at.
-const CHECK_EVERY: Duration = Duration::from_millis(500);
-/// Lapses in a row after which a peer is left alone for [`SNUB`].
-const LAPSES_MAX: u32 = 3;
-/// How long a peer that keeps failing is left alone.
-const SNUB: Duration = Duration::from_secs(60);
 /// The rate assumed of a peer that has delivered nothing yet, in bytes per second.
 const RATE_UNKNOWN: u64 = 1024 * 1024;
+/// Round-trip times count up to this. Whoever delays acknowledgements gains no more by it.
+const RTT_MAX: Duration = Duration::from_secs(5);
 
 /// One connection's state.
 #[derive(Debug)]
 pub(super) struct Peer {
+    pub(super) record: Record,
     address: Address,
     rtt: Duration,
     holds: BTreeMap<ManifestId, Bitfield>,
     flights: BTreeMap<Ticket, Flight>,
     in_flight_bytes: u64,
     window: Window,
+    /// When an answer last came in whole, and when bytes of one last came in.
+    answered_at: Moment,
     heard_at: Moment,
-    check_at: Moment,
-    lapses: u32,
-    quiet_until: Moment,
+    /// The container that it was last asked for: the next one has the next turn.
+    last: Option<ManifestId>,
 }
 
 /// One request that is out.
@@ -58,16 +56,16 @@ impl Peer {
     /// A peer that has just said hello.
     pub(super) fn new(address: Address, rtt: Duration, now: Moment) -> Self {
         Self {
+            record: Record::default(),
             address,
-            rtt,
+            rtt: rtt.min(RTT_MAX),
             holds: BTreeMap::new(),
             flights: BTreeMap::new(),
             in_flight_bytes: 0,
             window: Window::default(),
+            answered_at: now,
             heard_at: now,
-            check_at: now,
-            lapses: 0,
-            quiet_until: now,
+            last: None,
         }
     }
 
@@ -79,21 +77,37 @@ impl Peer {
         self.holds.get(id)
     }
 
-    pub(super) fn containers(&self) -> impl Iterator<Item = &ManifestId> {
-        self.holds.keys()
+    /// What the peer takes part in, beginning after what it was last asked for.
+    pub(super) fn in_turn(&self) -> impl Iterator<Item = (&ManifestId, &Bitfield)> {
+        let after = self.last.map_or(Unbounded, Excluded);
+        let before = self
+            .last
+            .map(|last| self.holds.range((Unbounded, Included(last))));
+        let rest = self.holds.range((after, Unbounded));
+        rest.chain(before.into_iter().flatten())
     }
 
+    /// Requests that are out, the oldest first.
     pub(super) fn flights(&self) -> impl DoubleEndedIterator<Item = (Ticket, &Flight)> {
         self.flights
             .iter()
             .map(|(ticket, flight)| (*ticket, flight))
     }
 
+    /// The request that has been out longest.
+    pub(super) fn oldest(&self) -> Option<Ticket> {
+        self.flights.keys().next().copied()
+    }
+
     pub(super) fn flight(&self, ticket: Ticket) -> Option<Flight> {
         self.flights.get(&ticket).copied()
     }
 
-    /// The measured delivery rate in bytes per second.
+    pub(super) fn in_flight_bytes(&self) -> u64 {
+        self.in_flight_bytes
+    }
+
+    /// The measured delivery rate in bytes per second; 0 while nothing has been delivered.
     pub(super) fn rate(&self) -> u64 {
         self.window.rate()
     }
@@ -103,53 +117,62 @@ impl Peer {
         self.holds.insert(id, held)
     }
 
-    /// Adds chunks to what the peer holds; returns those that are new.
-    pub(super) fn add_holds(&mut self, id: &ManifestId, chunks: &[ChunkIndex]) -> Vec<ChunkIndex> {
-        let Some(held) = self.holds.get_mut(id) else {
-            return Vec::new();
-        };
-        let known = chunks
-            .iter()
-            .filter(|chunk| chunk.get() < held.len())
-            .copied();
-        known
-            .collect::<Vec<_>>()
-            .into_iter()
-            .filter(|chunk| held.insert(*chunk))
-            .collect()
+    /// Adds a chunk to what the peer holds of a container; returns all of it if that is news.
+    pub(super) fn add_holds(&mut self, id: &ManifestId, chunk: ChunkIndex) -> Option<&Bitfield> {
+        let held = self.holds.get_mut(id)?;
+        (chunk.get() < held.len() && held.insert(chunk)).then_some(held)
     }
 
     /// Forgets what the peer holds of a container.
-    pub(super) fn forget(&mut self, id: &ManifestId) -> Option<Bitfield> {
-        self.holds.remove(id)
+    pub(super) fn forget(&mut self, id: &ManifestId) {
+        self.holds.remove(id);
     }
 
-    /// Whether the peer may be asked for this many bytes more.
-    pub(super) fn has_room(&self, now: Moment, bytes: u64) -> bool {
-        now >= self.quiet_until
-            && self.flights.len() < FLIGHTS_MAX
-            && self.in_flight_bytes + bytes <= self.window.target(self.rtt, bytes)
+    /// What the peer holds, for taking it out of the counts.
+    pub(super) fn all_held(&self) -> impl Iterator<Item = (&ManifestId, &Bitfield)> {
+        self.holds.iter()
     }
 
-    /// How long the peer needs for what it owes and this many bytes more.
-    pub(super) fn time_for(&self, bytes: u64) -> Duration {
-        let rate = if self.rate() == 0 {
-            RATE_UNKNOWN
+    /// Whether the peer may be asked for one more chunk of this size.
+    pub(super) fn has_room(&self, now: Moment, chunk_bytes: u64) -> bool {
+        let flights_max = if self.record.is_on_trial() {
+            1
         } else {
-            self.rate()
+            FLIGHTS_MAX
         };
-        self.rtt + Duration::from_micros((self.in_flight_bytes + bytes) * 1_000_000 / rate)
+        self.flights.len() < flights_max
+            && self.in_flight_bytes < self.window.target(self.rtt, chunk_bytes)
+            && self.record.rests_until(now).is_none()
     }
 
-    /// How long until the peer has answered all it owes: at least as long as it has been silent.
+    /// How long until the peer would have answered what it owes and this many bytes more.
+    pub(super) fn done_in(&self, now: Moment, bytes: u64) -> Duration {
+        self.remaining(now).max(self.rtt) + self.span_of(bytes)
+    }
+
+    /// How long until the peer has answered all it owes. One that is late will be late for as long
+    /// again, as far as anyone can tell.
     pub(super) fn remaining(&self, now: Moment) -> Duration {
-        let owed_since = self
-            .flights
-            .values()
-            .next()
-            .map_or(now, |flight| flight.mark.at());
-        self.time_for(0)
-            .max(now.since(self.heard_at.max(owed_since)))
+        let (since, turn) = self.turn(now);
+        let waited = now.since(since);
+        let expected =
+            (self.rtt + self.span_of(self.in_flight_bytes)).saturating_sub(waited.min(turn));
+        if waited > 2 * turn {
+            expected.max(waited)
+        } else {
+            expected
+        }
+    }
+
+    /// The first moment from now on at which [`remaining`](Self::remaining) is over `span`, if the
+    /// peer answers nothing until then.
+    pub(super) fn slower_than(&self, now: Moment, span: Duration) -> Moment {
+        if self.remaining(now) > span {
+            return now;
+        }
+        let (since, turn) = self.turn(now);
+        let late = since + span.max(2 * turn) + Duration::from_micros(1);
+        late.max(now + Duration::from_micros(1))
     }
 
     /// A request goes out.
@@ -161,21 +184,19 @@ impl Peer {
         chunk: ChunkIndex,
         bytes: u64,
     ) {
-        if self.flights.is_empty() {
-            self.check_at = now + CHECK_EVERY;
-        }
-        let expected_by = now + PATIENCE_MIN + 4 * self.time_for(bytes);
-        let mark = self.window.mark(now);
+        let expected = self.rtt + self.span_of(self.in_flight_bytes + bytes);
+        let expected_by = now + self.record.patience(self.rtt) + 4 * expected;
         let flight = Flight {
             id,
             chunk,
             bytes,
-            mark,
+            mark: self.window.mark(now),
             heard_at: now,
             expected_by,
         };
         self.flights.insert(ticket, flight);
         self.in_flight_bytes += bytes;
+        self.last = Some(id);
     }
 
     /// Bytes of an answer are coming in.
@@ -195,9 +216,10 @@ impl Peer {
     ) -> Option<Flight> {
         let flight = self.on_void(ticket)?;
         self.window.on_delivered(now, flight.mark, flight.bytes);
+        self.record.on_answer();
+        self.answered_at = now;
         self.heard_at = now;
-        self.rtt = rtt;
-        self.lapses = 0;
+        self.rtt = rtt.min(RTT_MAX);
         Some(flight)
     }
 
@@ -208,49 +230,40 @@ impl Peer {
         Some(flight)
     }
 
-    /// The peer let us down: it is left alone for longer each time in a row.
-    pub(super) fn on_lapse(&mut self, now: Moment) {
-        self.lapses += 1;
-        let pause = Duration::from_secs(1 << self.lapses.min(LAPSES_MAX));
-        self.quiet(
-            now,
-            if self.lapses < LAPSES_MAX {
-                pause
-            } else {
-                SNUB
-            },
-        );
-    }
-
-    /// The peer is not asked for anything for a while.
-    pub(super) fn quiet(&mut self, now: Moment, pause: Duration) {
-        self.quiet_until = self.quiet_until.max(now + pause.min(SNUB));
-    }
-
-    /// When a quiet peer may be asked again, if it is quiet.
-    pub(super) fn quiet_until(&self, now: Moment) -> Option<Moment> {
-        (self.quiet_until > now).then_some(self.quiet_until)
-    }
-
-    /// When to look whether the peer still answers, if it owes anything.
-    pub(super) fn check_at(&self) -> Option<Moment> {
-        (!self.flights.is_empty()).then_some(self.check_at)
-    }
-
     /// Requests that will not be answered, as far as anyone can tell: all of them where the peer
     /// is silent, and those that it passes over while it answers others.
-    pub(super) fn overdue(&mut self, now: Moment) -> Vec<Ticket> {
-        self.check_at = now + CHECK_EVERY;
-        let owed_since = self.flights.values().map(|flight| flight.mark.at()).min();
-        let silent = owed_since.is_some_and(|since| {
-            now.since(self.heard_at.max(since)) > PATIENCE_MIN.max(4 * self.rtt)
-        });
+    pub(super) fn overdue(&self, now: Moment) -> Vec<Ticket> {
+        let patience = self.record.patience(self.rtt);
+        let Some((_, oldest)) = self.flights.first_key_value() else {
+            return Vec::new();
+        };
+        let silent = now.since(self.heard_at.max(oldest.mark.at())) > patience;
         let passed_over =
-            |flight: &Flight| now > flight.expected_by && now.since(flight.heard_at) > PATIENCE_MIN;
+            |flight: &Flight| now > flight.expected_by && now.since(flight.heard_at) > patience;
         let late = self
             .flights
             .iter()
             .filter(|(_, flight)| silent || passed_over(flight));
         late.map(|(ticket, _)| *ticket).collect()
+    }
+
+    /// Since when the peer has owed the answer that is next, and how long that should take.
+    fn turn(&self, now: Moment) -> (Moment, Duration) {
+        self.flights
+            .values()
+            .next()
+            .map_or((now, Duration::ZERO), |oldest| {
+                let since = self.answered_at.max(oldest.mark.at());
+                (since, self.rtt + self.span_of(oldest.bytes))
+            })
+    }
+
+    fn span_of(&self, bytes: u64) -> Duration {
+        let rate = if self.rate() == 0 {
+            RATE_UNKNOWN
+        } else {
+            self.rate()
+        };
+        Duration::from_micros(bytes.saturating_mul(1_000_000) / rate)
     }
 }

@@ -1,13 +1,17 @@
 //! Who is served next: one chunk of each peer in turn, within a budget of bytes read ahead.
 //!
-//! Invariants: `reading_bytes` is the sum over `reading`; a peer has at most [`UPLOAD_QUEUE_MAX`]
-//! requests waiting; an ask is in exactly one of a queue and `reading`.
+//! A peer that does not take what it asked for holds no more than what is left free for the others,
+//! or two chunks, so it cannot use up the budget.
+//!
+//! Invariants: `reading_bytes` is the sum over `reading`, and so is each peer's share; a peer has at
+//! most [`UPLOAD_QUEUE_MAX`] requests waiting; an ask is in exactly one of a queue and `reading`.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Bound::{Excluded, Unbounded};
 
 use super::event::{AskKey, PeerKey};
 use crate::chunk::ChunkIndex;
-use crate::digest::ManifestId;
+use crate::digest::{Address, ManifestId};
 use crate::limits::{SERVING_BYTES_MAX, UPLOAD_QUEUE_MAX};
 
 /// Time for which the upload limit is read ahead: longer delays newcomers, shorter lets the
@@ -18,6 +22,7 @@ const READ_AHEAD_MS: u64 = 100;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ask {
     pub(super) peer: PeerKey,
+    pub(super) address: Address,
     pub(super) ask: AskKey,
     pub(super) id: ManifestId,
     pub(super) chunk: ChunkIndex,
@@ -27,9 +32,12 @@ pub(super) struct Ask {
 /// The requests of all peers.
 #[derive(Debug)]
 pub(super) struct Upload {
+    /// Requests that wait; a peer without any has no queue.
     queues: BTreeMap<PeerKey, VecDeque<Ask>>,
     reading: BTreeMap<AskKey, Ask>,
     reading_bytes: u64,
+    /// Bytes being read for each peer; a peer without any has no share.
+    shares: BTreeMap<PeerKey, u64>,
     budget: u64,
     last: PeerKey,
 }
@@ -42,6 +50,7 @@ impl Upload {
             queues: BTreeMap::new(),
             reading: BTreeMap::new(),
             reading_bytes: 0,
+            shares: BTreeMap::new(),
             budget: ahead.min(SERVING_BYTES_MAX),
             last: PeerKey(0),
         }
@@ -61,36 +70,58 @@ impl Upload {
     pub(super) fn on_over(&mut self, peer: PeerKey, key: AskKey) -> Option<Ask> {
         if let Some(ask) = self.reading.remove(&key) {
             self.reading_bytes -= ask.bytes;
+            let share = self.shares.get_mut(&ask.peer);
+            let share = share.expect("a peer that is read for has a share");
+            *share -= ask.bytes;
+            if *share == 0 {
+                self.shares.remove(&ask.peer);
+            }
             return Some(ask);
         }
         let queue = self.queues.get_mut(&peer)?;
         let at = queue.iter().position(|ask| ask.ask == key)?;
-        queue.remove(at)
+        let ask = queue.remove(at);
+        self.forget_empty(peer);
+        ask
     }
 
-    /// A peer is gone: what it waited for is forgotten. What is being read for it ends by itself.
-    pub(super) fn on_gone(&mut self, peer: PeerKey) {
-        self.queues.remove(&peer);
+    /// A peer is gone: returns what it waited for. What is being read for it ends by itself.
+    pub(super) fn on_gone(&mut self, peer: PeerKey) -> impl Iterator<Item = AskKey> + use<> {
+        let queue = self.queues.remove(&peer);
+        queue.into_iter().flatten().map(|ask| ask.ask)
     }
 
     /// The next request to serve, if the budget has room: the turn goes round over the peers.
     pub(super) fn poll(&mut self) -> Option<Ask> {
-        let waiting =
-            |(key, queue): (&PeerKey, &VecDeque<Ask>)| queue.front().map(|ask| (*key, ask.bytes));
-        let after = (
-            std::ops::Bound::Excluded(self.last),
-            std::ops::Bound::Unbounded,
-        );
-        let turn = self.queues.range(after).find_map(waiting);
-        let (peer, bytes) = turn.or_else(|| self.queues.iter().find_map(waiting))?;
-        if self.reading_bytes > 0 && self.reading_bytes + bytes > self.budget {
-            return None;
-        }
-        self.last = peer;
-        let ask = self.queues.get_mut(&peer)?.pop_front()?;
+        let rest = self.queues.range((Excluded(self.last), Unbounded));
+        let mut turn = rest.chain(self.queues.range(..=self.last));
+        let (peer, _) = turn.find(|(peer, queue)| {
+            let bytes = queue.front().map_or(0, |ask| ask.bytes);
+            self.admits(**peer, bytes)
+        })?;
+        self.last = *peer;
+        let ask = self.queues.get_mut(&self.last)?.pop_front()?;
+        self.forget_empty(ask.peer);
         self.reading_bytes += ask.bytes;
+        *self.shares.entry(ask.peer).or_default() += ask.bytes;
         self.reading.insert(ask.ask, ask);
         Some(ask)
+    }
+
+    /// Two chunks may always be read, so that one is ready while the other is sent, unless they are
+    /// larger than all that may be read.
+    fn admits(&self, peer: PeerKey, bytes: u64) -> bool {
+        let share = self.shares.get(&peer).copied().unwrap_or_default();
+        let two = (2 * bytes).min(SERVING_BYTES_MAX);
+        let free = self.budget.max(two).saturating_sub(self.reading_bytes);
+        let fair = share == 0 || share + bytes <= two.max(free);
+        self.reading_bytes == 0 || (bytes <= free && fair)
+    }
+
+    fn forget_empty(&mut self, peer: PeerKey) {
+        if self.queues.get(&peer).is_some_and(VecDeque::is_empty) {
+            self.queues.remove(&peer);
+        }
     }
 }
 
@@ -105,6 +136,7 @@ mod tests {
         let id = ManifestId::new(Digest::of(b"container"));
         Ask {
             peer: PeerKey(peer),
+            address: Address::new(Digest::of(&peer.to_le_bytes())),
             ask: AskKey(ask),
             id,
             chunk: ChunkIndex::new(0),
@@ -134,10 +166,23 @@ mod tests {
     }
 
     #[test]
-    fn one_chunk_is_read_even_where_the_budget_is_smaller() {
+    fn two_chunks_are_read_even_where_the_budget_is_smaller() {
         let mut upload = Upload::new(Some(1));
-        assert!(upload.on_asked(ask(1, 0)));
-        assert!(upload.poll().is_some());
+        (0..5).for_each(|key| assert!(upload.on_asked(ask(1, key))));
+        assert_eq!(std::iter::from_fn(|| upload.poll()).count(), 2);
+    }
+
+    #[test]
+    fn a_peer_that_takes_nothing_leaves_room_for_the_others() {
+        let mut upload = Upload::new(None);
+        (0..100).for_each(|key| assert!(upload.on_asked(ask(1, key))));
+        let stuck = std::iter::from_fn(|| upload.poll()).count();
+        assert_eq!(stuck as u64 * MIB, SERVING_BYTES_MAX / 2);
+        for key in 100..200 {
+            assert!(upload.on_asked(ask(2, key)));
+            let served = upload.poll().expect("there is room");
+            assert!(upload.on_over(PeerKey(2), served.ask).is_some());
+        }
     }
 
     #[test]
@@ -147,7 +192,7 @@ mod tests {
             .filter(|key| upload.on_asked(ask(1, *key)))
             .count();
         assert_eq!(taken, UPLOAD_QUEUE_MAX);
-        upload.on_gone(PeerKey(1));
+        assert_eq!(upload.on_gone(PeerKey(1)).count(), UPLOAD_QUEUE_MAX);
         assert_eq!(upload.poll(), None);
     }
 

@@ -3,10 +3,13 @@
 //! The delivery rate is sampled as in BBR (draft-ietf-ccwg-bbr section 4.1): every request remembers
 //! how much had been delivered when it was made, and its answer gives a rate over that span. The
 //! window is the highest rate of the last two seconds times the round-trip time plus a slack for
-//! the peer's own work, times a gain, so it grows geometrically while the rate grows with it.
+//! the peer's own work, times a gain, so it grows geometrically while the rate grows with it. On top
+//! of that comes the chunk that is being delivered, so that a peer has the next one before it is done
+//! with the last.
 //!
-//! Bounds: two chunks or [`START_BYTES`], whichever is more, `<= target <=` [`BYTES_MAX`] or two
-//! chunks.
+//! Requests are made while less than the target is outstanding, so one chunk may reach over it.
+//! Bounds: `target <=` [`BYTES_MAX`] or two chunks; once a rate is known, no more than the path holds
+//! and what the peer delivers in [`FLOOR_SPAN`]: a slow peer has one chunk at a time.
 
 use std::time::Duration;
 
@@ -16,6 +19,9 @@ use crate::moment::Moment;
 const START_BYTES: u64 = 512 * 1024;
 /// The largest window, in bytes: 1 Gbit/s at 128 ms.
 const BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// What a peer delivers in this time may always be outstanding, up to [`START_BYTES`], so that a
+/// transport that is still speeding up does not run dry.
+const FLOOR_SPAN: Duration = Duration::from_secs(1);
 /// Time that a peer needs to read, hash and compress what is asked, on top of the path.
 const SLACK: Duration = Duration::from_millis(15);
 /// How long a rate sample counts, at least; at most twice this.
@@ -62,7 +68,7 @@ impl Window {
         }
         let micros = micros(now.since(mark.at)).max(1);
         let sample = (self.delivered - mark.delivered).saturating_mul(1_000_000) / micros;
-        self.best[0] = self.best[0].max(sample);
+        self.best[0] = self.best[0].max(sample).max(1);
     }
 
     /// The delivery rate in bytes per second; 0 while nothing has been delivered.
@@ -70,11 +76,23 @@ impl Window {
         self.best[0].max(self.best[1])
     }
 
-    /// How many bytes may be outstanding, for chunks of this size.
+    /// Below how many outstanding bytes the peer is asked for one more chunk of this size.
     pub(super) fn target(&self, rtt: Duration, chunk_bytes: u64) -> u64 {
-        let floor = START_BYTES.max(2 * chunk_bytes);
-        let product = self.rate().saturating_mul(micros(rtt + SLACK)) / 1_000_000;
-        (product + product / 2).clamp(floor, BYTES_MAX.max(floor))
+        let two = 2 * chunk_bytes;
+        if self.rate() == 0 {
+            return START_BYTES.max(two);
+        }
+        let ahead = self.product(rtt + SLACK);
+        let floor = self.product(FLOOR_SPAN);
+        let target = ahead + ahead / 2 + floor.min(chunk_bytes);
+        target
+            .max(floor.min(START_BYTES))
+            .clamp(1, BYTES_MAX.max(two))
+    }
+
+    /// Bytes that the peer delivers in this time.
+    fn product(&self, span: Duration) -> u64 {
+        self.rate().saturating_mul(micros(span)) / 1_000_000
     }
 }
 
@@ -128,9 +146,72 @@ mod tests {
         );
     }
 
+    /// A path with this bottleneck, asked as the window says; the targets after each chunk.
+    fn run(rate: u64, rtt_ms: u64, chunk: u64, chunks: usize) -> Vec<(u64, u64)> {
+        let (mut window, rtt) = (Window::default(), Duration::from_millis(rtt_ms));
+        let (mut now, mut free_at) = (ms(0), ms(0));
+        let mut flights = std::collections::VecDeque::new();
+        let mut seen = Vec::new();
+        while seen.len() < chunks {
+            while (flights.len() as u64) * chunk < window.target(rtt, chunk) {
+                free_at =
+                    free_at.max(now + rtt / 2) + Duration::from_micros(chunk * 1_000_000 / rate);
+                flights.push_back((window.mark(now), free_at + rtt / 2));
+            }
+            let (mark, at) = flights.pop_front().unwrap();
+            now = at;
+            window.on_delivered(now, mark, chunk);
+            seen.push((window.rate(), window.target(rtt, chunk)));
+        }
+        seen
+    }
+
+    #[test]
+    fn settles_at_what_the_path_holds() {
+        for (rate, rtt_ms, chunk) in [
+            (12_500_000, 50, 32 * 1024),
+            (1_000_000, 200, 32 * 1024),
+            (125_000_000, 60, 256 * 1024),
+            (125_000_000, 1, 256 * 1024),
+            (10_000_000, 100, 1024 * 1024),
+        ] {
+            let (found, target) = run(rate, rtt_ms, chunk, 1500)[1499];
+            let holds = rate * (rtt_ms + 15) / 1000;
+            assert!(
+                (rate * 9 / 10..=rate * 12 / 10).contains(&found),
+                "rate {rate}, rtt {rtt_ms} ms: measured {found}"
+            );
+            assert!(
+                (holds..=holds * 2 + chunk).contains(&target) || target == START_BYTES,
+                "rate {rate}, rtt {rtt_ms} ms: target {target}, the path holds {holds}"
+            );
+        }
+    }
+
+    #[test]
+    fn fills_a_long_fat_path_within_a_few_round_trips() {
+        let seen = run(125_000_000, 100, 32 * 1024, 2000);
+        let full = seen.iter().position(|(rate, _)| *rate > 100_000_000);
+        // 16, 27, 43, 68 ... chunks in flight, one step for each round trip
+        assert!(
+            full.is_some_and(|chunks| chunks < 1200),
+            "after {full:?} chunks"
+        );
+    }
+
+    #[test]
+    fn a_slow_peer_has_one_chunk_at_a_time() {
+        for (rate, chunk) in [(50_000, 256 * 1024), (1_000_000, 16 * 1024 * 1024)] {
+            let (_, target) = run(rate, 20, chunk, 3)[2];
+            assert!(target <= chunk, "{target}");
+        }
+    }
+
     #[test]
     fn large_chunks_are_asked_for_two_at_a_time() {
         let chunk = 16 * 1024 * 1024;
         assert_eq!(Window::default().target(Duration::ZERO, chunk), 2 * chunk);
+        let (_, target) = run(100_000_000, 20, chunk, 10)[9];
+        assert!((chunk + 1..=2 * chunk).contains(&target), "{target}");
     }
 }

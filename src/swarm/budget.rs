@@ -1,0 +1,172 @@
+//! Bytes asked for and not yet stored, of all peers together: how many, and who may have more.
+//!
+//! While there is enough, whoever asks first gets it. Once somebody had to be refused, a peer gets
+//! at most as much as is left free (Choudhury and Hahne, "Dynamic Queue Length Thresholds", 1998):
+//! with `n` peers that want all they can get, each ends at one part in `n + 1`, and a newcomer finds
+//! one part free. What peers need that have nothing at all is kept for them, so that all get their
+//! turn, and large chunks do.
+//!
+//! Invariant: `used <= IN_FLIGHT_BYTES_MAX`, unless a single chunk is larger.
+
+use std::collections::BTreeMap;
+
+use super::event::PeerKey;
+use crate::limits::{CHUNK_BYTES_MAX, IN_FLIGHT_BYTES_MAX};
+
+/// Bytes kept for peers that have nothing in flight, at most.
+const RESERVED_MAX: u64 = IN_FLIGHT_BYTES_MAX / 2;
+const _: () = assert!(
+    RESERVED_MAX >= CHUNK_BYTES_MAX as u64,
+    "enough for any chunk"
+);
+
+/// The node's bytes in flight.
+#[derive(Debug, Default)]
+pub(super) struct Budget {
+    used: u64,
+    /// Peers that were refused: how many bytes each needs, if it has nothing in flight.
+    starved: BTreeMap<PeerKey, u64>,
+}
+
+impl Budget {
+    /// Whether a peer that has `in_flight` bytes may be asked for `bytes` more.
+    pub(super) fn admits(&self, peer: PeerKey, in_flight: u64, bytes: u64) -> bool {
+        let free = IN_FLIGHT_BYTES_MAX.saturating_sub(self.used);
+        let mut others = self.starved.iter().filter(|(other, _)| **other != peer);
+        if self.used == 0 || in_flight == 0 || others.clone().next().is_none() {
+            return self.used == 0 || bytes <= free;
+        }
+        let needed = others.try_fold(0, |sum: u64, (_, bytes)| {
+            Some(sum + bytes).filter(|sum| *sum < RESERVED_MAX)
+        });
+        in_flight + bytes + needed.unwrap_or(RESERVED_MAX) <= free
+    }
+
+    /// A peer was refused `bytes`.
+    pub(super) fn on_refused(&mut self, peer: PeerKey, in_flight: u64, bytes: u64) {
+        let needed = if in_flight == 0 { bytes } else { 0 };
+        self.starved.insert(peer, needed);
+    }
+
+    /// A peer needs nothing, or nothing any more.
+    pub(super) fn on_content(&mut self, peer: PeerKey) {
+        self.starved.remove(&peer);
+    }
+
+    /// Peers that were refused and still need something.
+    pub(super) fn starved(&self) -> impl Iterator<Item = PeerKey> + '_ {
+        self.starved.keys().copied()
+    }
+
+    /// Whether a peer was refused and still needs something.
+    pub(super) fn is_starved(&self, peer: PeerKey) -> bool {
+        self.starved.contains_key(&peer)
+    }
+
+    /// Bytes are asked for.
+    pub(super) fn book(&mut self, bytes: u64) {
+        self.used += bytes;
+    }
+
+    /// Bytes are stored, or will not come.
+    pub(super) fn release(&mut self, bytes: u64) {
+        self.used -= bytes;
+    }
+
+    #[cfg(test)]
+    pub(super) fn used(&self) -> u64 {
+        self.used
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::MIB;
+
+    const CHUNK: u64 = 256 * 1024;
+
+    /// What peers get that answer so many chunks per turn, or one in eight turns, and want eight
+    /// times as many, or eight.
+    fn shares(speeds: &[u64], chunk: u64, turns: u64) -> Vec<u64> {
+        let mut budget = Budget::default();
+        let mut held = vec![0; speeds.len()];
+        let mut got = vec![0; speeds.len()];
+        for turn in 0..turns {
+            let mut booked = true;
+            while std::mem::take(&mut booked) {
+                for (peer, key) in (0..speeds.len()).zip(0..) {
+                    let wants = held[peer] < chunk * 8 * speeds[peer].max(1);
+                    if wants && budget.admits(PeerKey(key), held[peer], chunk) {
+                        budget.book(chunk);
+                        held[peer] += chunk;
+                        booked = true;
+                    } else if wants {
+                        budget.on_refused(PeerKey(key), held[peer], chunk);
+                    } else {
+                        budget.on_content(PeerKey(key));
+                    }
+                }
+            }
+            for (peer, speed) in speeds.iter().enumerate() {
+                let answered = if *speed > 0 { *speed } else { turn % 8 / 7 };
+                let answered = (answered * chunk).min(held[peer]);
+                budget.release(answered);
+                held[peer] -= answered;
+                got[peer] += answered / chunk;
+            }
+        }
+        assert!(budget.used() <= IN_FLIGHT_BYTES_MAX);
+        got
+    }
+
+    #[test]
+    fn a_peer_alone_gets_everything() {
+        let mut budget = Budget::default();
+        let mut held = 0;
+        while budget.admits(PeerKey(0), held, CHUNK) {
+            budget.book(CHUNK);
+            held += CHUNK;
+        }
+        budget.on_refused(PeerKey(0), held, CHUNK);
+        assert_eq!(held, IN_FLIGHT_BYTES_MAX);
+        budget.release(CHUNK);
+        assert!(budget.admits(PeerKey(0), held - CHUNK, CHUNK));
+        assert!(budget.admits(PeerKey(1), 0, CHUNK));
+    }
+
+    #[test]
+    fn slow_peers_leave_a_fast_one_its_share() {
+        let mut speeds = vec![0; 30];
+        speeds.push(64);
+        let got = shares(&speeds, CHUNK, 800);
+        assert!(got[30] > 800 * 3 / 2, "the fast one got {}", got[30]);
+        assert!(got[..30].iter().all(|chunks| *chunks >= 80), "{got:?}");
+    }
+
+    #[test]
+    fn a_large_chunk_gets_its_turn_among_small_ones() {
+        let mut budget = Budget::default();
+        let mut held = [0; 40];
+        let (large, big) = (PeerKey(99), u64::from(CHUNK_BYTES_MAX));
+        for turn in 0..1000 {
+            if turn > 2 && budget.admits(large, 0, big) {
+                return;
+            }
+            if turn > 2 {
+                budget.on_refused(large, 0, big);
+            }
+            for (peer, key) in (0..held.len()).zip(0..) {
+                while held[peer] < MIB as u64 && budget.admits(PeerKey(key), held[peer], CHUNK) {
+                    budget.book(CHUNK);
+                    held[peer] += CHUNK;
+                }
+            }
+            held.iter_mut().filter(|held| **held > 0).for_each(|held| {
+                budget.release(CHUNK);
+                *held -= CHUNK;
+            });
+        }
+        panic!("the large chunk was never admitted");
+    }
+}

@@ -1,0 +1,111 @@
+//! One container that takes part: its chunks, its accounts, and whether it goes on.
+
+use std::collections::BTreeSet;
+
+use super::chunks::Chunks;
+use super::event::Trust;
+use super::tally::Tally;
+use crate::chunk::{Bitfield, ChunkIndex};
+use crate::digest::Address;
+use crate::manifest::Layout;
+
+/// Bytes that may arrive twice: one part in this of a container, and one chunk.
+const DUPLICATE_SHARE: u64 = 50;
+
+/// A container that takes part.
+#[derive(Debug)]
+pub(super) struct Container {
+    pub(super) layout: Layout,
+    pub(super) chunks: Chunks,
+    pub(super) tally: Tally,
+    trust: Trust,
+    standing: Standing,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Active,
+    /// Its chunks cannot be stored.
+    Stopped,
+    /// Its manifest is suspected.
+    Suspected,
+}
+
+/// What a failed chunk says about whom to blame.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// The peer that sent it.
+    Peer,
+    /// The manifest: these addresses failed the same chunk before and were blamed for it.
+    Manifest(BTreeSet<Address>),
+    /// Nobody: the manifest is suspected already.
+    Nobody,
+}
+
+impl Container {
+    /// All chunks that are not in `have` are missing.
+    pub(super) fn new(layout: Layout, have: Bitfield, trust: Trust) -> Self {
+        assert_eq!(
+            have.len(),
+            layout.chunk_count(),
+            "a bitfield of another container"
+        );
+        Self {
+            layout,
+            chunks: Chunks::new(have),
+            tally: Tally::default(),
+            trust,
+            standing: Standing::Active,
+        }
+    }
+
+    /// The length of a chunk in bytes; 0 if there is no such chunk.
+    pub(super) fn chunk_bytes(&self, chunk: ChunkIndex) -> u64 {
+        self.layout.chunk_len(chunk).map_or(0, u64::from)
+    }
+
+    /// Whether chunks are asked for.
+    pub(super) fn is_active(&self) -> bool {
+        self.standing == Standing::Active
+    }
+
+    /// Chunks cannot be stored. False if the container does not go on anyway.
+    pub(super) fn on_stopped(&mut self) -> bool {
+        let was_active = self.is_active();
+        if was_active {
+            self.standing = Standing::Stopped;
+        }
+        was_active
+    }
+
+    /// Whether a chunk of this many bytes may be asked of two peers at once.
+    pub(super) fn may_hedge(&self, bytes: u64) -> bool {
+        let chunk_size = u64::from(self.layout.chunk_size());
+        let allowed = self.layout.size() / DUPLICATE_SHARE + chunk_size;
+        let under_way = self.chunks.hedges() as u64 * chunk_size;
+        self.tally.total.duplicate_bytes + under_way + bytes <= allowed
+    }
+
+    /// Decides whom to blame for a chunk that this address failed. `untried` says whether there
+    /// is somebody else to ask, given those who failed it.
+    pub(super) fn on_failure(
+        &mut self,
+        chunk: ChunkIndex,
+        address: Address,
+        untried: impl FnOnce(&BTreeSet<Address>) -> bool,
+    ) -> Failure {
+        match (self.standing, self.trust) {
+            (Standing::Suspected, _) => Failure::Nobody,
+            (_, Trust::Pinned) => Failure::Peer,
+            (Standing::Active | Standing::Stopped, Trust::Claimed) => {
+                match self.chunks.on_failed_by(chunk, address) {
+                    Some(before) if !untried(&before) => {
+                        self.standing = Standing::Suspected;
+                        Failure::Manifest(before)
+                    }
+                    Some(_) | None => Failure::Peer,
+                }
+            }
+        }
+    }
+}

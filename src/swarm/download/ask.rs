@@ -1,0 +1,140 @@
+//! Who is asked for what next: fills the windows of peers that have room.
+
+use std::collections::VecDeque;
+
+use super::{CHECK_EVERY, Download};
+use crate::chunk::ChunkIndex;
+use crate::digest::ManifestId;
+use crate::moment::Moment;
+use crate::swarm::container::Container;
+use crate::swarm::event::{Output, PeerKey, Reason, Ticket};
+use crate::swarm::peers::Peer;
+
+/// What there is to ask of a peer.
+enum Next {
+    /// This chunk.
+    Chunk(ManifestId, ChunkIndex),
+    /// A chunk of this many bytes, were there room in the budget.
+    Starved(u64),
+    /// Only what others were asked for.
+    Idle,
+    /// Nothing, or not now.
+    Nothing,
+}
+
+impl Download {
+    /// Asks every peer that may have room for as much as it takes: one chunk of each in turn, and
+    /// the turn goes on where it ended, so that none takes everything.
+    pub(in crate::swarm) fn fill(&mut self, now: Moment, out: &mut VecDeque<Output>) {
+        while self.all_hungry || !self.hungry.is_empty() {
+            let mut hungry = std::mem::take(&mut self.hungry);
+            if std::mem::take(&mut self.all_hungry) {
+                hungry.extend(self.peers.keys());
+            }
+            let (before, after): (Vec<_>, Vec<_>) =
+                hungry.iter().partition(|key| **key <= self.turn);
+            let mut left = [after, before].concat();
+            while !left.is_empty() {
+                left.retain(|key| self.fill_one(now, *key, out));
+            }
+            self.share_work(now, hungry, out);
+        }
+    }
+
+    /// Asks a peer for one chunk. True if there may be one more.
+    pub(super) fn fill_one(
+        &mut self,
+        now: Moment,
+        key: PeerKey,
+        out: &mut VecDeque<Output>,
+    ) -> bool {
+        let next = self.next_for(now, key);
+        match &next {
+            Next::Chunk(id, chunk) => {
+                self.ask(now, key, *id, *chunk, out);
+                self.turn = key;
+                return true;
+            }
+            Next::Starved(bytes) => {
+                let in_flight = self.peers.get(&key).map_or(0, Peer::in_flight_bytes);
+                self.budget.on_refused(key, in_flight, *bytes);
+            }
+            Next::Idle | Next::Nothing => self.budget.on_content(key),
+        }
+        if matches!(next, Next::Nothing) {
+            self.idle.remove(&key);
+        } else {
+            self.idle.insert(key);
+        }
+        false
+    }
+
+    /// What a peer is asked for next, if it has room and holds anything that is wanted.
+    fn next_for(&self, now: Moment, key: PeerKey) -> Next {
+        let mut next = Next::Nothing;
+        let Some(peer) = self.peers.get(&key) else {
+            return next;
+        };
+        for (id, held) in peer.in_turn() {
+            let container = self.containers.get(id).filter(|it| it.is_active());
+            let Some(container) =
+                container.filter(|it| peer.has_room(now, it.layout.chunk_size().into()))
+            else {
+                continue;
+            };
+            let start = self.start_in(container);
+            match container.chunks.wanted().pick(held, start) {
+                None if container.chunks.out() > 0 && matches!(next, Next::Nothing) => {
+                    next = Next::Idle;
+                }
+                None => {}
+                Some(chunk) => {
+                    let bytes = container.chunk_bytes(chunk);
+                    if self.budget.admits(key, peer.in_flight_bytes(), bytes) {
+                        return Next::Chunk(*id, chunk);
+                    }
+                    next = Next::Starved(bytes);
+                }
+            }
+        }
+        next
+    }
+
+    /// Where this node begins among equally rare chunks: at the front while it has one source only
+    /// (nobody to trade with, and the whole can be hashed as it grows), elsewhere otherwise.
+    fn start_in(&self, container: &Container) -> ChunkIndex {
+        let count = u64::from(container.layout.chunk_count());
+        let start = if self.peers.len() < 2 {
+            0
+        } else {
+            self.seed % count
+        };
+        ChunkIndex::new(u32::try_from(start).expect("below a chunk count"))
+    }
+
+    pub(super) fn ask(
+        &mut self,
+        now: Moment,
+        key: PeerKey,
+        id: ManifestId,
+        chunk: ChunkIndex,
+        out: &mut VecDeque<Output>,
+    ) {
+        let container = self.containers.get_mut(&id).expect("picked from it");
+        let peer = self.peers.get_mut(&key).expect("picked for it");
+        let (bytes, ticket) = (container.chunk_bytes(chunk), Ticket(self.tickets));
+        self.tickets += 1;
+        self.budget.book(bytes);
+        container.chunks.on_asked(chunk, ticket, key);
+        peer.on_asked(now, ticket, id, chunk, bytes);
+        if !self.timers.is_armed(Reason::Patience(key)) {
+            self.timers.arm(Reason::Patience(key), now + CHECK_EVERY);
+        }
+        out.push_back(Output::Request {
+            peer: key,
+            ticket,
+            id,
+            chunk,
+        });
+    }
+}
