@@ -90,6 +90,10 @@ pub const STREAMS_INBOUND_MAX: u32 = 128;
 pub const RECEIVE_WINDOW_START: u32 = 256 * 1024;
 /// Unread bytes of one connection that we download from: covers 1 Gbit/s at 64 ms.
 pub const RECEIVE_WINDOW_DOWNLOAD: u32 = 8 * 1024 * 1024;
+/// Unread bytes of all connections that we download from, together: what hostile sources can pin.
+pub const RECEIVE_WINDOWS_TOTAL: u32 = 64 * 1024 * 1024;
+/// Unread bytes of one such connection, however many there are: 50 Mbit/s at 160 ms.
+pub const RECEIVE_WINDOW_DOWNLOAD_MIN: u32 = 1024 * 1024;
 /// Unread bytes of one stream; the connection's window binds first.
 pub const STREAM_WINDOW: u32 = 4 * 1024 * 1024;
 /// Unacknowledged bytes that one connection may hold in our memory.

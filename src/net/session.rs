@@ -13,7 +13,10 @@ use super::handshake::canonical;
 use super::meter::{Meter, Resets};
 use super::{Event, Origin, answer, ask};
 use crate::digest::{Address, ManifestId, ProgramId};
-use crate::limits::{RECEIVE_WINDOW_DOWNLOAD, STREAMS_INBOUND_MAX};
+use crate::limits::{
+    RECEIVE_WINDOW_DOWNLOAD, RECEIVE_WINDOW_DOWNLOAD_MIN, RECEIVE_WINDOWS_TOTAL,
+    STREAMS_INBOUND_MAX,
+};
 use crate::wire::{ChunkRequest, CloseCode, Hello};
 
 /// The number of a connection, unique for the life of the endpoint.
@@ -86,11 +89,14 @@ impl Session {
         self.inner.connection.rtt()
     }
 
-    /// Lets the peer send as much as its path can carry: for peers that we download from.
-    pub fn expect_downloads(&self) {
-        self.inner
-            .connection
-            .set_receive_window(VarInt::from_u32(RECEIVE_WINDOW_DOWNLOAD));
+    /// Lets the peer send as much as its path can carry: for peers that we download from, of which
+    /// there are `sources`. Many share what one alone may pin.
+    pub fn expect_downloads(&self, sources: usize) {
+        let sources = u32::try_from(sources).unwrap_or(u32::MAX).max(1);
+        let share = RECEIVE_WINDOWS_TOTAL / sources;
+        let window = share.clamp(RECEIVE_WINDOW_DOWNLOAD_MIN, RECEIVE_WINDOW_DOWNLOAD);
+        let window = VarInt::from_u32(window);
+        self.inner.connection.set_receive_window(window);
     }
 
     /// Lets the peer have many requests open: for peers that we serve.

@@ -79,14 +79,11 @@ impl Driver {
     }
 
     fn request(&mut self, peer: PeerKey, ticket: Ticket, id: ManifestId, chunk: ChunkIndex) {
+        self.roster.note_download(session_key(peer));
         let entry = self.catalog.get(&id);
-        let Some((entry, known)) = entry.zip(self.roster.get_mut(session_key(peer))) else {
+        let Some((entry, known)) = entry.zip(self.roster.get(session_key(peer))) else {
             return self.tell(Input::Failed { peer, ticket });
         };
-        if !known.downloads {
-            known.downloads = true;
-            known.session.expect_downloads();
-        }
         let manifest = entry.manifest();
         let chunk_hash = manifest
             .chunk_hash(chunk)

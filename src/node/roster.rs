@@ -76,10 +76,28 @@ impl Roster {
         self.peers.insert(session.key(), peer);
     }
 
+    /// We ask a connection for chunks: from now on it has its share of what sources may pin.
+    pub(super) fn note_download(&mut self, key: SessionKey) {
+        let Some(peer) = self.peers.get_mut(&key).filter(|peer| !peer.downloads) else {
+            return;
+        };
+        peer.downloads = true;
+        self.share_windows();
+    }
+
+    fn share_windows(&self) {
+        let sources = || self.peers.values().filter(|peer| peer.downloads);
+        let count = sources().count();
+        sources().for_each(|peer| peer.session.expect_downloads(count));
+    }
+
     /// Takes a connection off the list and ends its subscriptions.
     pub(super) fn remove(&mut self, key: SessionKey) -> Option<Peer> {
         let peer = self.peers.remove(&key)?;
         peer.subscriptions.values().for_each(AbortHandle::abort);
+        if peer.downloads {
+            self.share_windows();
+        }
         Some(peer)
     }
 
