@@ -3,6 +3,7 @@
 //! Every test has a temporary folder of its own. A stream that a test does not mention must be
 //! empty. What differs from run to run stands as a token (see `normal`): `<dir>`, `<hex>`, `<addr>`,
 //! `<date>`, `<time>`, `<speed>`; lines that tell progress are left out.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod create;
 mod fetch;

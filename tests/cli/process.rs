@@ -69,8 +69,8 @@ impl Process {
 
     /// Waits for its end.
     pub(crate) fn ended(mut self) -> Ended {
-        let stdout = self.stdout.to_end();
-        let stderr = self.stderr.to_end();
+        let stdout = self.stdout.rest();
+        let stderr = self.stderr.rest();
         let status = self.child.wait().unwrap();
         Ended {
             status,
@@ -116,7 +116,7 @@ impl Lines {
         }
     }
 
-    fn to_end(&mut self) -> String {
+    fn rest(&mut self) -> String {
         while let Ok(line) = self.coming.recv_timeout(PATIENCE) {
             self.seen.push_str(&format!("{line}\n"));
         }
