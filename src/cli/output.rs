@@ -141,7 +141,8 @@ impl Output {
         };
         let mut lines = message.lines();
         let first = shown(lines.next().unwrap_or_default());
-        self.suspend(|| stderr_line(&format!("{red}swarmhold:{end} {first}")));
+        let code = verdict.code;
+        self.suspend(|| stderr_line(&format!("{red}swarmhold:{end} {code}: {first}")));
         for line in lines {
             stderr_line(&format!("  {}", shown(line.trim_start())));
         }

@@ -77,6 +77,7 @@ pub(super) fn percent(done: u64, size: u64) -> u64 {
 /// How long the rest takes at this speed; `-` if that cannot be said.
 pub(super) fn eta(rest: u64, speed: u64) -> String {
     match rest.checked_div(speed) {
+        Some(seconds @ 0..60) => format!("{seconds} s"),
         Some(seconds) => units::time(Duration::from_secs(seconds)),
         None => "-".to_owned(),
     }
@@ -89,12 +90,21 @@ pub(super) fn bar(out: &Output, verb: &str, size: u64) -> Option<ProgressBar> {
     }
     let target = ProgressDrawTarget::stderr_with_hz(DRAWS_PER_SECOND);
     let bar = ProgressBar::with_draw_target(Some(size), target);
-    let template = "{prefix} {wide_bar} {percent:>3} %  {msg}";
-    let style = ProgressStyle::with_template(template).expect("the template is well-formed");
-    bar.set_style(style.progress_chars("━╸─"));
-    bar.set_prefix(verb.to_owned());
+    name(&bar, verb, size);
     out.show_bar(bar.clone());
     Some(bar)
+}
+
+/// Says what a bar shows, and of how many bytes; of none, it is a line of text.
+pub(super) fn name(bar: &ProgressBar, verb: &str, size: u64) {
+    let template = match size {
+        0 => "{prefix}  {msg}",
+        _ => "{prefix} {wide_bar} {percent:>3} %  {msg}",
+    };
+    let style = ProgressStyle::with_template(template).expect("both are well-formed");
+    bar.set_length(size);
+    bar.set_style(style.progress_chars("━╸─"));
+    bar.set_prefix(verb.to_owned());
 }
 
 /// Runs something that hashes, with a bar on a terminal. It is given whom to tell of its bytes.

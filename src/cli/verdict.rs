@@ -39,7 +39,7 @@ pub(super) fn is_reader_gone(error: &anyhow::Error) -> bool {
     )
 }
 
-/// The error and its causes on a line, led by the code. What a cause only repeats is left out. Lines
+/// The error and its causes on a line, without the code. What a cause only repeats is left out. Lines
 /// after the first are particulars.
 pub(super) fn message(error: &anyhow::Error, verdict: &Verdict) -> String {
     let mut text = String::new();
@@ -50,10 +50,10 @@ pub(super) fn message(error: &anyhow::Error, verdict: &Verdict) -> String {
             text = format!("{text}: {cause}");
         }
     }
-    match text.starts_with(&format!("{}: ", verdict.code)) {
-        true => text,
-        false => format!("{}: {text}", verdict.code),
-    }
+    let bare = text
+        .strip_prefix(verdict.code)
+        .and_then(|rest| rest.strip_prefix(": "));
+    bare.map(str::to_owned).unwrap_or(text)
 }
 
 fn judge(cause: &(dyn StdError + 'static)) -> Option<Verdict> {

@@ -145,6 +145,11 @@ fn what_others_made_is_not_replaced() {
         .code(13)
         .run();
     assert_eq!(folder.read("notes.txt"), b"not a manifest");
+    Test::new(&folder)
+        .args(["create", "app.tar", "-o", "none/x.deluge"])
+        .stderr("swarmhold: E-FILE: there is no folder none\n")
+        .code(3)
+        .run();
 }
 
 #[test]
@@ -155,7 +160,7 @@ fn what_cannot_be_a_container_says_why() {
     let missing = "No such file or directory (os error 2)";
     for (path, error, code) in [
         ("none", &*format!("E-IO: cannot read none: {missing}"), 3),
-        ("none/x", &format!("E-IO: cannot read none/x: {missing}"), 3),
+        ("none/x", "E-FILE: there is no folder none", 3),
         ("empty", "E-SIZE: container is empty: empty", 65),
         ("folder", "E-FILE: not a regular file: folder", 65),
         ("/dev/zero", "E-FILE: not a regular file: /dev/zero", 65),
@@ -175,7 +180,7 @@ fn what_cannot_be_a_container_says_why() {
     let expected = serde_json::json!({
         "code": "E-IO",
         "kind": "not-found",
-        "message": format!("E-IO: cannot read none: {missing}"),
+        "message": format!("cannot read none: {missing}"),
         "hint": null,
     });
     assert_eq!(json.json_error(), expected);

@@ -1,5 +1,7 @@
 //! `swarmhold create`: from a container to its manifest and its link.
 
+use std::path::Path;
+
 use serde_json::json;
 
 use super::own_manifest::{self, There};
@@ -19,6 +21,10 @@ pub(in crate::cli) fn run(global: &Global, create: &Create, out: &Output) -> any
         None => own_manifest::beside(container)?,
     };
     // before hours of hashing, not after
+    let folder = path.parent().filter(|folder| *folder != Path::new(""));
+    if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+        return Err(CliError::NoFolder(folder.to_owned()).into());
+    }
     let there = own_manifest::look(&path, container, wallet.address())?;
     if create.output.is_some() && matches!(there, There::Damaged(_)) {
         return Err(CliError::Exists(path).into());

@@ -132,7 +132,7 @@ impl View {
     /// What stands beside a bar, which shows the percents itself.
     fn beside_bar(self, speed: u64) -> String {
         match self.stage {
-            Stage::Finding => count(self.peers, "peer"),
+            Stage::Finding => format!("the manifest; {} connected", count(self.peers, "peer")),
             Stage::Checking | Stage::Finishing => units::bytes(self.size),
             Stage::Downloading => format!(
                 "{}  ETA {}  {}  {}/{} chunks",
@@ -180,7 +180,6 @@ impl Landing {
             self.on_stage(now, view, out);
         }
         if let Some(bar) = &self.bar {
-            bar.set_length(view.size);
             bar.set_position(view.done);
             bar.set_message(view.beside_bar(speed));
         } else if self.is_line_due(now, view) {
@@ -197,7 +196,7 @@ impl Landing {
         self.stage = Some(view.stage);
         self.cadence = Cadence::from(now);
         if let Some(bar) = &self.bar {
-            bar.set_prefix(view.stage.name());
+            progress::name(bar, view.stage.name(), view.size);
         }
         if view.stage == Stage::Downloading && view.before > 0 && self.left == Left::Something {
             let chunks = count(u64::from(view.chunks), "chunk");
@@ -316,7 +315,7 @@ mod tests {
         );
         assert_eq!(
             view(Stage::Downloading).beside_bar(1 << 20),
-            "1.0 MiB/s  ETA 1.0 s  2 peers  96/128 chunks"
+            "1.0 MiB/s  ETA 1 s  2 peers  96/128 chunks"
         );
     }
 
