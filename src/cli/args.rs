@@ -274,7 +274,7 @@ pub(super) struct Get {
 /// What the commands that run a node take.
 #[derive(Debug, Args)]
 pub(super) struct Network {
-    /// The UDP address to listen on, exactly [default: share [::]:7922 if it is free, get any port]
+    /// The UDP address to listen on, exactly; without it share takes port 7922 if that is free, and get any
     #[arg(
         long,
         value_name = "IP:PORT",
