@@ -208,7 +208,7 @@ async fn write_pieces(send: &mut SendStream, pieces: &mut [Bytes]) -> Result<(),
     Ok(())
 }
 
-/// Tells a subscriber everything, and then news, until it stops listening.
+/// Tells a subscriber everything, and then news, until it stops listening or there is no more.
 async fn feed(send: &mut SendStream, log: &HaveLog) -> Result<(), String> {
     let mut changed = log.watch();
     let mut cursor = Cursor::default();
@@ -216,11 +216,15 @@ async fn feed(send: &mut SendStream, log: &HaveLog) -> Result<(), String> {
     write_pieces(send, &mut [header]).await?;
     loop {
         changed.borrow_and_update();
+        if log.is_closed() {
+            refuse(send, Refusal::NotFound);
+            return Ok(());
+        }
         while let Some(update) = log.next(&mut cursor) {
             write_pieces(send, &mut [Bytes::from(frame::encode_update(&update))]).await?;
         }
         tokio::select! {
-            news = changed.changed() => news.map_err(|_| "the container is gone".to_owned())?,
+            news = changed.changed() => news.expect("the log at hand keeps its sender"),
             _ = send.stopped() => return Ok(()),
         }
         sleep(FEED_PAUSE).await;

@@ -130,10 +130,15 @@ impl Endpoint {
         ));
     }
 
-    /// Closes every connection, and waits until the peers have been told.
-    pub async fn close(&self) {
+    /// Closes every connection and takes no more.
+    pub fn close(&self) {
         self.quic
             .close(VarInt::from_u32(CloseCode::Done.code()), b"stopping");
+    }
+
+    /// Waits, after [`close`](Self::close), until the peers have been told. A dial that nobody
+    /// answers takes its time over that too.
+    pub async fn farewell(&self) {
         self.quic.wait_idle().await;
     }
 }

@@ -24,6 +24,7 @@ struct State {
     epoch: u64,
     held: Bitfield,
     log: Vec<ChunkIndex>,
+    closed: bool,
 }
 
 /// How far one subscriber has read.
@@ -40,6 +41,7 @@ impl HaveLog {
                 epoch: 0,
                 held,
                 log: Vec::new(),
+                closed: false,
             }),
             changed: watch::Sender::new(()),
         }
@@ -62,6 +64,19 @@ impl HaveLog {
             state.log.clear();
             self.changed.send_replace(());
         }
+    }
+
+    /// The container takes no part any more: subscribers are told that it is not here.
+    pub fn close(&self) {
+        let mut state = self.state.lock().expect("nothing panics while holding it");
+        state.closed = true;
+        self.changed.send_replace(());
+    }
+
+    /// Whether the container takes no part any more.
+    pub(super) fn is_closed(&self) -> bool {
+        let state = self.state.lock().expect("nothing panics while holding it");
+        state.closed
     }
 
     /// What is held now, in the wire form.

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::driver::{Driver, peer_key, session_key};
-use super::error::FetchError;
 use super::work::{Done, Job, VerifyError};
 use crate::chunk::ChunkIndex;
 use crate::digest::{Address, ManifestId};
@@ -64,13 +63,7 @@ impl Driver {
                     }
                 }
                 Output::Complete { id } => self.on_complete(id),
-                Output::Suspect { id, chunk } => {
-                    let error = FetchError::Suspected {
-                        manifest_id: id,
-                        chunk,
-                    };
-                    self.fail_container(&id, error);
-                }
+                Output::Suspect { id, chunk } => self.on_suspected(id, chunk),
                 Output::Stopped { id } => self.on_stopped(&id),
                 Output::Drop { peer, offence } => self.drop_peer(peer, offence),
                 Output::Ban { address, until } => self.ban(address, until),

@@ -74,8 +74,8 @@ impl Catalog {
         self.entries.insert(id, entry);
     }
 
-    pub(super) fn remove(&mut self, id: &ManifestId) {
-        self.entries.remove(id);
+    pub(super) fn remove(&mut self, id: &ManifestId) -> Option<Entry> {
+        self.entries.remove(id)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (ManifestId, &Entry)> {

@@ -64,6 +64,8 @@ pub(super) enum Note {
         fetch: FetchId,
         outcome: Result<PathBuf, FinishError>,
     },
+    /// The file of a fetch whose manifest was wrong is closed.
+    Rejected { fetch: FetchId },
 }
 
 /// Why the place for a fetch's bytes could not be used.

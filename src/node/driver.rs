@@ -264,13 +264,19 @@ impl Driver {
     }
 
     async fn stop(mut self) {
-        for (_, quest) in std::mem::take(&mut self.quests) {
-            let part = self.part_of(&quest);
+        let quests = std::mem::take(&mut self.quests).into_values();
+        let ended: Vec<_> = quests.map(|quest| (self.part_of(&quest), quest)).collect();
+        self.asks.clear();
+        self.endpoint.close();
+        if self.roster.len() > 0 {
+            // Peers that do not answer learn of it by their own timeout.
+            let _ = timeout(GOODBYE, self.endpoint.farewell()).await;
+        }
+        // Waits for the workers, and closes the files.
+        drop(self);
+        for (part, quest) in ended {
             quest.finish(Err(FetchError::Cancelled { kept: kept(part) }));
         }
-        self.asks.clear();
-        // Peers that do not answer learn of it by their own timeout.
-        let _ = timeout(GOODBYE, self.endpoint.close()).await;
     }
 
     /// The file in which a fetch keeps what it has.

@@ -1,7 +1,6 @@
-//! Fetches: from a link to a manifest, from a manifest to chunks, from chunks to a finished file.
+//! Fetches: from a link to a manifest, from a manifest to chunks. How they end is in `ends`.
 
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,16 +10,17 @@ use super::catalog::Entry;
 use super::command::{Note, OpenFailure};
 use super::config::{Discovery, PeerHint};
 use super::driver::Driver;
-use super::error::{FetchError, kept};
-use super::quest::{FetchId, Fetched, Quest, Source, Stage};
+use super::error::FetchError;
+use super::quest::{FetchId, Quest, Source, Stage};
+use super::reach::is_global;
 use super::status::FetchStatus;
-use crate::chunk::ChunkIndex;
 use crate::digest::ManifestId;
-use crate::manifest::{Manifest, ManifestError, SignatureState};
-use crate::net::SessionKey;
-use crate::store::{Content, FinishError};
+use crate::limits::CANDIDATE_MANIFESTS_MAX;
+use crate::manifest::{Manifest, ManifestError};
+use crate::net::{Fault, SessionKey};
+use crate::store::Content;
 use crate::swarm::Input;
-use crate::wire::CloseCode;
+use crate::wire::{CloseCode, Deluge};
 
 impl Driver {
     /// Begins a fetch.
@@ -76,6 +76,59 @@ impl Driver {
             } => self.on_parsed(session, id, outcome),
             Note::Opened { fetch, outcome } => self.on_opened(fetch, outcome),
             Note::Finished { fetch, outcome } => self.on_finished(fetch, outcome),
+            Note::Rejected { fetch } => self.on_file_closed(fetch),
+        }
+    }
+
+    /// Parses a manifest away from the network thread.
+    pub(super) fn on_manifest_answer(
+        &mut self,
+        session: SessionKey,
+        id: ManifestId,
+        answer: Result<bytes::Bytes, Fault>,
+    ) {
+        match answer {
+            Ok(bytes) => {
+                let notes = self.notes.clone();
+                tokio::task::spawn_blocking(move || {
+                    let outcome = Manifest::parse(&bytes);
+                    // The driver is gone only when the node is.
+                    let _ = notes.send(Note::Parsed {
+                        session,
+                        id,
+                        outcome,
+                    });
+                });
+            }
+            Err(fault) => self.on_fault(session, &fault),
+        }
+    }
+
+    /// Asks for the manifests that a peer has for a container whose manifest we do not know.
+    pub(super) fn on_deluges_answer(
+        &mut self,
+        key: SessionKey,
+        answer: Result<Vec<Deluge>, Fault>,
+    ) {
+        let deluges = match answer {
+            Ok(deluges) => deluges,
+            Err(fault) => return self.on_fault(key, &fault),
+        };
+        let Some(peer) = self.roster.get(key) else {
+            return;
+        };
+        for quest in self
+            .quests
+            .values()
+            .filter(|quest| quest.stage == Stage::Finding)
+        {
+            let fits = |deluge: &&Deluge| {
+                deluge.program_id == quest.want.program_id
+                    && !quest.rejected.contains(&deluge.manifest_id)
+            };
+            for deluge in deluges.iter().filter(fits).take(CANDIDATE_MANIFESTS_MAX) {
+                peer.session.ask_manifest(deluge.manifest_id);
+            }
         }
     }
 
@@ -167,163 +220,10 @@ impl Driver {
             have,
             trust,
         });
+        self.show_fetch(fetch);
         for key in self.roster.keys() {
             self.engage(key);
         }
-    }
-
-    /// Every chunk of a container is here.
-    pub(super) fn on_complete(&mut self, id: ManifestId) {
-        let Some(entry) = self.catalog.get(&id) else {
-            return;
-        };
-        let content = Arc::clone(&entry.content);
-        let downloading = self.quests.iter_mut().find(|(_, quest)| {
-            quest.stage == Stage::Downloading && quest.manifest_id() == Some(id)
-        });
-        let Some((fetch, quest)) = downloading else {
-            return;
-        };
-        quest.stage = Stage::Finishing;
-        let (fetch, notes) = (*fetch, self.notes.clone());
-        tokio::task::spawn_blocking(move || {
-            let outcome = content.finish();
-            // The driver is gone only when the node is.
-            let _ = notes.send(Note::Finished { fetch, outcome });
-        });
-    }
-
-    fn on_finished(&mut self, fetch: FetchId, outcome: Result<PathBuf, FinishError>) {
-        let Some(id) = self.quests.get(&fetch).and_then(Quest::manifest_id) else {
-            return;
-        };
-        match outcome {
-            Ok(path) => self.succeed(fetch, id, path),
-            Err(FinishError::Rotten { .. } | FinishError::Sync { .. }) => {
-                self.fetch_again(fetch, id)
-            }
-            Err(source @ FinishError::WrongWhole { .. }) => {
-                let signer = self
-                    .catalog
-                    .get(&id)
-                    .map_or_else(String::new, |entry| signer(entry.manifest()));
-                self.fail(
-                    fetch,
-                    FetchError::Poisoned {
-                        manifest_id: id,
-                        signer,
-                        source,
-                    },
-                );
-            }
-            Err(error) => self.fail(fetch, FetchError::Finish(error)),
-        }
-    }
-
-    fn succeed(&mut self, fetch: FetchId, id: ManifestId, path: PathBuf) {
-        let (Some(quest), Some(entry)) = (self.quests.remove(&fetch), self.catalog.get_mut(&id))
-        else {
-            return;
-        };
-        entry.proven = true;
-        let manifest = Arc::clone(entry.manifest());
-        self.keep_manifest(&manifest);
-        self.roster.unsubscribe(&id);
-        self.reach.forget(fetch);
-        let tally = self.swarm.tally(&id).cloned().unwrap_or_default();
-        quest.finish(Ok(Fetched {
-            path,
-            manifest,
-            tally,
-        }));
-    }
-
-    /// Keeps a copy of the manifest that names this node as one more peer that has the container.
-    fn keep_manifest(&self, manifest: &Manifest) {
-        let own = self
-            .endpoint
-            .announced()
-            .iter()
-            .copied()
-            .find(|own| is_public(*own));
-        let mut copy = manifest.clone();
-        if let Some(own) = own {
-            copy = copy.with_peer(own);
-        }
-        let folders = Arc::clone(&self.folders);
-        tokio::task::spawn_blocking(move || {
-            if let Err(error) = folders.save_manifest(&copy) {
-                tracing::warn!(%error, "the manifest could not be kept");
-            }
-        });
-    }
-
-    /// The disk did not keep what was stored: the core fetches it again.
-    fn fetch_again(&mut self, fetch: FetchId, id: ManifestId) {
-        let Some(entry) = self.catalog.get(&id) else {
-            return;
-        };
-        let (kept, log) = (entry.content.have(), Arc::clone(&entry.log));
-        let believed = self
-            .swarm
-            .have(&id)
-            .cloned()
-            .unwrap_or_else(|| kept.clone());
-        let lost: Vec<ChunkIndex> = believed.difference(&kept).collect();
-        tracing::warn!(%id, chunks = lost.len(), "the disk lost chunks; they are fetched again");
-        if let Some(quest) = self.quests.get_mut(&fetch) {
-            quest.stage = Stage::Downloading;
-        }
-        for chunk in lost {
-            log.withdraw(chunk);
-            self.tell(Input::Lost { id, chunk });
-        }
-    }
-
-    /// The core has stopped a container because its chunks cannot be stored.
-    pub(super) fn on_stopped(&mut self, id: &ManifestId) {
-        let quest = self
-            .quests
-            .values_mut()
-            .find(|quest| quest.manifest_id() == Some(*id));
-        let error = quest.and_then(|quest| quest.write_error.take());
-        let (reason, disk_full) =
-            error.unwrap_or_else(|| ("E-IO: a chunk could not be stored".to_owned(), false));
-        self.fail_container(id, FetchError::Write { reason, disk_full });
-    }
-
-    /// Ends the fetch of a container, if there is one.
-    pub(super) fn fail_container(&mut self, id: &ManifestId, error: FetchError) {
-        let fetch = self
-            .quests
-            .iter()
-            .find(|(_, quest)| quest.manifest_id() == Some(*id));
-        if let Some(fetch) = fetch.map(|(fetch, _)| *fetch) {
-            self.fail(fetch, error);
-        }
-    }
-
-    fn fail(&mut self, fetch: FetchId, error: FetchError) {
-        let Some(quest) = self.quests.remove(&fetch) else {
-            return;
-        };
-        self.reach.forget(fetch);
-        let ours = matches!(quest.stage, Stage::Downloading | Stage::Finishing);
-        if let Some(id) = quest.manifest_id().filter(|_| ours) {
-            self.tell(Input::Remove { id });
-            self.roster.unsubscribe(&id);
-            self.catalog.remove(&id);
-        }
-        quest.finish(Err(error));
-    }
-
-    /// Ends a fetch on its owner's wish; what it has is kept.
-    pub(super) fn cancel(&mut self, fetch: FetchId) {
-        let Some(quest) = self.quests.get(&fetch) else {
-            return;
-        };
-        let part = self.part_of(quest);
-        self.fail(fetch, FetchError::Cancelled { kept: kept(part) });
     }
 
     /// A peer was of use to the fetch of a container.
@@ -371,20 +271,27 @@ impl Driver {
 
     /// Shows how far each fetch is.
     pub(super) fn show_fetches(&self) {
-        for (fetch, quest) in &self.quests {
-            let container = quest
-                .manifest_id()
-                .and_then(|id| self.container_status(&id));
-            let status = match (quest.stage, container) {
-                (Stage::Finding, _) => FetchStatus::FindingManifest {
-                    peers: self.connected_for(*fetch),
-                },
-                (Stage::Downloading, Some(container)) => FetchStatus::Downloading(container),
-                (Stage::Finishing, Some(container)) => FetchStatus::Finishing(container),
-                (Stage::Opening | Stage::Downloading | Stage::Finishing, _) => continue,
-            };
-            quest.status.send_replace(status);
+        for fetch in self.quests.keys() {
+            self.show_fetch(*fetch);
         }
+    }
+
+    fn show_fetch(&self, fetch: FetchId) {
+        let Some(quest) = self.quests.get(&fetch) else {
+            return;
+        };
+        let container = quest
+            .manifest_id()
+            .and_then(|id| self.container_status(&id));
+        let status = match (quest.stage, container) {
+            (Stage::Finding, _) => FetchStatus::FindingManifest {
+                peers: self.connected_for(fetch),
+            },
+            (Stage::Downloading, Some(container)) => FetchStatus::Downloading(container),
+            (Stage::Finishing, Some(container)) => FetchStatus::Finishing(container),
+            (Stage::Opening | Stage::Downloading | Stage::Finishing, _) => return,
+        };
+        quest.status.send_replace(status);
     }
 
     fn connected_for(&self, fetch: FetchId) -> usize {
@@ -428,24 +335,15 @@ fn open_kept(
     Ok(content)
 }
 
+/// Peers that a manifest names. Whoever wrote it is a stranger, so it sends nobody to addresses that
+/// mean something else on each network.
 fn hints_of(manifest: &Manifest) -> impl Iterator<Item = PeerHint> + '_ {
     manifest
         .reach()
         .into_iter()
         .chain(manifest.peers().iter().copied())
+        .filter(|hint| is_global(hint.ip()))
         .map(PeerHint::from)
-}
-
-fn signer(manifest: &Manifest) -> String {
-    match manifest.signature() {
-        SignatureState::Unsigned => "nobody".to_owned(),
-        SignatureState::Signed { .. } => manifest.address().to_string(),
-    }
-}
-
-/// Whether a stranger could reach this address.
-fn is_public(address: SocketAddr) -> bool {
-    !address.ip().is_loopback() && !address.ip().is_unspecified() && address.port() != 0
 }
 
 /// How long a fetch goes on while no peer is of any use, unless told otherwise.

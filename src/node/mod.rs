@@ -17,6 +17,7 @@ mod clock;
 mod command;
 mod config;
 mod driver;
+mod ends;
 mod error;
 mod fetches;
 mod home;

@@ -4,7 +4,8 @@
 //! Finding -> Opening -> Downloading <-> Finishing -> done
 //! ```
 //!
-//! Invariant: from Opening on the manifest is known; a quest ends exactly once, with one answer.
+//! Invariant: while Downloading and Finishing the manifest is known; a quest ends exactly once, with
+//! one answer. A manifest that turns out to be wrong leads back to Finding, by way of Opening.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
@@ -85,6 +86,8 @@ pub(super) struct Quest {
     pub(super) status: watch::Sender<FetchStatus>,
     tried: VecDeque<String>,
     refusals: u32,
+    /// Why the last manifest was rejected, if one was.
+    rejection: Option<FetchError>,
     done: oneshot::Sender<Result<Fetched, FetchError>>,
 }
 
@@ -162,6 +165,7 @@ impl Quest {
             status,
             tried: VecDeque::new(),
             refusals: 0,
+            rejection: None,
             done,
         }
     }
@@ -172,6 +176,20 @@ impl Quest {
             .as_ref()
             .map(|manifest| manifest.id())
             .or(self.want.manifest_id)
+    }
+
+    /// Whether there is a place for its bytes, and a container in the catalog for them.
+    pub(super) fn has_bytes(&self) -> bool {
+        matches!(self.stage, Stage::Downloading | Stage::Finishing)
+    }
+
+    /// Its manifest is wrong and it has to find another, once its file is closed.
+    pub(super) fn on_rejected(&mut self, id: ManifestId, why: FetchError) {
+        self.stage = Stage::Opening;
+        self.manifest = None;
+        self.rejected.insert(id);
+        self.asked.clear();
+        self.rejection = Some(why);
     }
 
     /// An attempt came to nothing.
@@ -191,15 +209,17 @@ impl Quest {
     }
 
     /// Why to give up, if it is time: nobody is left but impostors, or nobody was of use for long.
-    pub(super) fn verdict(&self, now: Moment, all_failed: bool) -> Option<FetchError> {
+    /// A manifest that was rejected says more than that no better one was found.
+    pub(super) fn verdict(&mut self, now: Moment, all_failed: bool) -> Option<FetchError> {
         let waited = now.since(self.useful_at);
         if all_failed && self.refusals > 0 && self.refusals as usize >= self.tried.len() {
             return self.tried.back().cloned().map(FetchError::Identity);
         }
-        (waited >= self.patience).then(|| FetchError::NoPeers {
+        let nobody = || FetchError::NoPeers {
             waited_s: waited.as_secs(),
             tried: self.tried.iter().cloned().collect(),
-        })
+        };
+        (waited >= self.patience).then(|| self.rejection.take().unwrap_or_else(nobody))
     }
 
     /// Whether the one who waits for the fetch has gone.

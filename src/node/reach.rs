@@ -4,7 +4,7 @@
 //! candidate that turned out to be somebody we are connected to already is left alone meanwhile.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::config::PeerHint;
@@ -158,6 +158,22 @@ impl Reach {
     }
 }
 
+/// Whether an address means the same host everywhere: not loopback, link-local, unspecified, or
+/// private (RFC 1918, RFC 4193, RFC 6598).
+pub(super) fn is_global(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(v4) => {
+            let shared = v4.octets()[0] == 100 && v4.octets()[1] & 0xc0 == 64;
+            let local = v4.is_loopback() || v4.is_link_local() || v4.is_private() || shared;
+            !local && !v4.is_unspecified() && !v4.is_broadcast() && !v4.is_multicast()
+        }
+        IpAddr::V6(v6) => {
+            let local = v6.is_loopback() || v6.is_unicast_link_local() || v6.is_unique_local();
+            !local && !v6.is_unspecified() && !v6.is_multicast()
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,6 +221,40 @@ mod tests {
         );
         assert_eq!(reach.take_due(at(10), |_| false, |a| a == who).len(), 0);
         assert_eq!(due(&mut reach, at(11)), 1);
+    }
+
+    #[test]
+    fn a_stranger_may_name_only_addresses_that_mean_one_host() {
+        let global = |text: &str| is_global(text.parse().unwrap());
+        for ip in [
+            "198.51.100.7",
+            "100.63.255.255",
+            "100.128.0.1",
+            "2001:db8::7",
+            "::ffff:198.51.100.7",
+        ] {
+            assert!(global(ip), "{ip}");
+        }
+        for ip in [
+            "0.0.0.0",
+            "10.0.0.1",
+            "100.64.0.1",
+            "127.0.0.1",
+            "169.254.169.254",
+            "172.16.0.1",
+            "192.168.0.1",
+            "224.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "fd00::1",
+            "fe80::1",
+            "ff02::1",
+            "::ffff:10.0.0.1",
+            "::ffff:127.0.0.1",
+        ] {
+            assert!(!global(ip), "{ip}");
+        }
     }
 
     #[test]

@@ -1,18 +1,15 @@
 //! What the network says: peers come and go, answer and ask.
 
-use super::command::Note;
 use super::driver::{Driver, peer_key};
 use super::quest::{FetchId, Stage};
 use super::roster::Admission;
 use crate::chunk::{Bitfield, BitfieldError};
 use crate::digest::ManifestId;
-use crate::limits::CANDIDATE_MANIFESTS_MAX;
-use crate::manifest::Manifest;
 use crate::net::{
     Answer, ChunkAnswer, DialError, Event, Fault, Origin, Responder, Session, SessionKey,
 };
 use crate::swarm::{AskKey, Input, Ticket};
-use crate::wire::{CloseCode, Deluge, Refusal, Reply, Request, Update};
+use crate::wire::{CloseCode, Refusal, Reply, Request, Update};
 
 impl Driver {
     /// Takes in one thing that happened on the network.
@@ -264,54 +261,6 @@ impl Driver {
         Some(Bitfield::from_bytes(bytes, chunks).map_err(misfit))
     }
 
-    /// Parses a manifest away from the network thread.
-    fn on_manifest_answer(
-        &mut self,
-        session: SessionKey,
-        id: ManifestId,
-        answer: Result<bytes::Bytes, Fault>,
-    ) {
-        match answer {
-            Ok(bytes) => {
-                let notes = self.notes.clone();
-                tokio::task::spawn_blocking(move || {
-                    let outcome = Manifest::parse(&bytes);
-                    // The driver is gone only when the node is.
-                    let _ = notes.send(Note::Parsed {
-                        session,
-                        id,
-                        outcome,
-                    });
-                });
-            }
-            Err(fault) => self.on_fault(session, &fault),
-        }
-    }
-
-    /// Asks for the manifests that a peer has for a container whose manifest we do not know.
-    fn on_deluges_answer(&mut self, key: SessionKey, answer: Result<Vec<Deluge>, Fault>) {
-        let deluges = match answer {
-            Ok(deluges) => deluges,
-            Err(fault) => return self.on_fault(key, &fault),
-        };
-        let Some(peer) = self.roster.get(key) else {
-            return;
-        };
-        for quest in self
-            .quests
-            .values()
-            .filter(|quest| quest.stage == Stage::Finding)
-        {
-            let fits = |deluge: &&Deluge| {
-                deluge.program_id == quest.want.program_id
-                    && !quest.rejected.contains(&deluge.manifest_id)
-            };
-            for deluge in deluges.iter().filter(fits).take(CANDIDATE_MANIFESTS_MAX) {
-                peer.session.ask_manifest(deluge.manifest_id);
-            }
-        }
-    }
-
     fn on_update(&mut self, key: SessionKey, id: ManifestId, update: Update) {
         let Some(entry) = self.catalog.get(&id) else {
             return;
@@ -334,10 +283,16 @@ impl Driver {
         if let Some(peer) = self.roster.get_mut(key) {
             peer.subscriptions.remove(&id);
         }
+        let peer = peer_key(key);
+        let is_known = self.swarm.peers(id).any(|view| view.peer == peer);
+        if let Some(entry) = self.catalog.get(&id).filter(|_| is_known) {
+            let held = Bitfield::empty(entry.manifest().layout().chunk_count());
+            self.tell(Input::PeerHolds { peer, id, held });
+        }
         self.on_fault(key, fault);
     }
 
-    fn on_fault(&mut self, key: SessionKey, fault: &Fault) {
+    pub(super) fn on_fault(&mut self, key: SessionKey, fault: &Fault) {
         tracing::debug!(session = key.0, %fault, "a request failed");
         let Some(peer) = self.roster.get(key) else {
             return;

@@ -154,7 +154,8 @@ fn run(
             // Whoever started it waits for this.
             let _ = up.send(Ok(endpoint.local_address()?));
             act.play(events, stopped).await;
-            endpoint.close().await;
+            endpoint.close();
+            endpoint.farewell().await;
             Ok(())
         })
     });

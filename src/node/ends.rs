@@ -1,0 +1,247 @@
+//! How fetches end: complete and named, given up, or with a manifest that turned out to be wrong.
+//!
+//! Invariant: whoever waits for a fetch hears of its end after its file has been let go of.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::command::Note;
+use super::driver::Driver;
+use super::error::{FetchError, kept};
+use super::quest::{FetchId, Fetched, Quest, Stage};
+use super::reach::is_global;
+use crate::chunk::ChunkIndex;
+use crate::digest::ManifestId;
+use crate::manifest::{Manifest, SignatureState};
+use crate::store::{Content, FinishError};
+use crate::swarm::Input;
+
+/// How long an ended fetch waits for workers that still write to its file or read from it.
+const LET_GO_MAX: Duration = Duration::from_secs(2);
+/// How often it looks.
+const LET_GO_STEP: Duration = Duration::from_millis(1);
+
+impl Driver {
+    /// Every chunk of a container is here.
+    pub(super) fn on_complete(&mut self, id: ManifestId) {
+        let Some(entry) = self.catalog.get(&id) else {
+            return;
+        };
+        let content = Arc::clone(&entry.content);
+        let downloading = self.quests.iter_mut().find(|(_, quest)| {
+            quest.stage == Stage::Downloading && quest.manifest_id() == Some(id)
+        });
+        let Some((fetch, quest)) = downloading else {
+            return;
+        };
+        quest.stage = Stage::Finishing;
+        let (fetch, notes) = (*fetch, self.notes.clone());
+        tokio::task::spawn_blocking(move || {
+            let outcome = content.finish();
+            // The driver is gone only when the node is.
+            let _ = notes.send(Note::Finished { fetch, outcome });
+        });
+    }
+
+    /// The whole of a fetch has been hashed.
+    pub(super) fn on_finished(&mut self, fetch: FetchId, outcome: Result<PathBuf, FinishError>) {
+        let Some(id) = self.quests.get(&fetch).and_then(Quest::manifest_id) else {
+            return;
+        };
+        match outcome {
+            Ok(path) => self.succeed(fetch, id, path),
+            Err(FinishError::Rotten { .. } | FinishError::Sync { .. }) => {
+                self.fetch_again(fetch, id)
+            }
+            Err(source @ FinishError::WrongWhole { .. }) => {
+                let signer = self
+                    .catalog
+                    .get(&id)
+                    .map_or_else(String::new, |entry| signer(entry.manifest()));
+                let error = FetchError::Poisoned {
+                    manifest_id: id,
+                    signer,
+                    source,
+                };
+                self.reject(fetch, id, error);
+            }
+            Err(error) => self.fail(fetch, FetchError::Finish(error)),
+        }
+    }
+
+    fn succeed(&mut self, fetch: FetchId, id: ManifestId, path: PathBuf) {
+        let (Some(quest), Some(entry)) = (self.quests.remove(&fetch), self.catalog.get_mut(&id))
+        else {
+            return;
+        };
+        entry.proven = true;
+        let manifest = Arc::clone(entry.manifest());
+        self.keep_manifest(&manifest);
+        self.roster.unsubscribe(&id);
+        self.reach.forget(fetch);
+        let tally = self.swarm.tally(&id).cloned().unwrap_or_default();
+        quest.finish(Ok(Fetched {
+            path,
+            manifest,
+            tally,
+        }));
+    }
+
+    /// Keeps a copy of the manifest that names this node as one more peer that has the container.
+    fn keep_manifest(&self, manifest: &Manifest) {
+        let own = self
+            .endpoint
+            .announced()
+            .iter()
+            .copied()
+            .find(|own| is_global(own.ip()));
+        let mut copy = manifest.clone();
+        if let Some(own) = own {
+            copy = copy.with_peer(own);
+        }
+        let folders = Arc::clone(&self.folders);
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = folders.save_manifest(&copy) {
+                tracing::warn!(%error, "the manifest could not be kept");
+            }
+        });
+    }
+
+    /// The disk did not keep what was stored: the core fetches it again.
+    fn fetch_again(&mut self, fetch: FetchId, id: ManifestId) {
+        let Some(entry) = self.catalog.get(&id) else {
+            return;
+        };
+        let (kept, log) = (entry.content.have(), Arc::clone(&entry.log));
+        let believed = self
+            .swarm
+            .have(&id)
+            .cloned()
+            .unwrap_or_else(|| kept.clone());
+        let lost: Vec<ChunkIndex> = believed.difference(&kept).collect();
+        tracing::warn!(%id, chunks = lost.len(), "the disk lost chunks; they are fetched again");
+        if let Some(quest) = self.quests.get_mut(&fetch) {
+            quest.stage = Stage::Downloading;
+        }
+        for chunk in lost {
+            log.withdraw(chunk);
+            self.tell(Input::Lost { id, chunk });
+        }
+    }
+
+    /// The core has stopped a container because its chunks cannot be stored.
+    pub(super) fn on_stopped(&mut self, id: &ManifestId) {
+        let quest = self
+            .quests
+            .values_mut()
+            .find(|quest| quest.manifest_id() == Some(*id));
+        let error = quest.and_then(|quest| quest.write_error.take());
+        let (reason, disk_full) =
+            error.unwrap_or_else(|| ("E-IO: a chunk could not be stored".to_owned(), false));
+        if let Some(fetch) = self.fetch_of(id) {
+            self.fail(fetch, FetchError::Write { reason, disk_full });
+        }
+    }
+
+    /// Three peers failed the same chunk of a container.
+    pub(super) fn on_suspected(&mut self, id: ManifestId, chunk: ChunkIndex) {
+        if let Some(fetch) = self.fetch_of(&id) {
+            let error = FetchError::Suspected {
+                manifest_id: id,
+                chunk,
+            };
+            self.reject(fetch, id, error);
+        }
+    }
+
+    /// The fetch whose bytes a container's are.
+    fn fetch_of(&self, id: &ManifestId) -> Option<FetchId> {
+        let mut quests = self.quests.iter();
+        let fetch = quests.find(|(_, quest)| quest.has_bytes() && quest.manifest_id() == Some(*id));
+        fetch.map(|(fetch, _)| *fetch)
+    }
+
+    /// A fetch's manifest is wrong. Where that one was asked for, the fetch is over. Otherwise it
+    /// looks for another, which takes over the chunks that both share (DESIGN section 4).
+    fn reject(&mut self, fetch: FetchId, id: ManifestId, error: FetchError) {
+        let Some(quest) = self.quests.get_mut(&fetch) else {
+            return;
+        };
+        if quest.want.manifest_id.is_some() {
+            return self.fail(fetch, error);
+        }
+        tracing::warn!(%error, "looking for another manifest");
+        quest.on_rejected(id, error);
+        let (content, notes) = (self.take_out(&id), self.notes.clone());
+        tokio::task::spawn_blocking(move || {
+            content.into_iter().for_each(let_go);
+            // The driver is gone only when the node is.
+            let _ = notes.send(Note::Rejected { fetch });
+        });
+    }
+
+    /// A rejected manifest's file is closed: peers may be asked for another manifest.
+    pub(super) fn on_file_closed(&mut self, fetch: FetchId) {
+        let Some(quest) = self.quests.get_mut(&fetch) else {
+            return;
+        };
+        quest.stage = Stage::Finding;
+        quest.useful_at = self.clock.now();
+        for key in self.roster.keys() {
+            self.engage(key);
+        }
+    }
+
+    /// Ends a fetch without its container.
+    pub(super) fn fail(&mut self, fetch: FetchId, error: FetchError) {
+        let Some(quest) = self.quests.remove(&fetch) else {
+            return;
+        };
+        self.reach.forget(fetch);
+        let id = quest.manifest_id().filter(|_| quest.has_bytes());
+        match id.and_then(|id| self.take_out(&id)) {
+            None => quest.finish(Err(error)),
+            Some(content) => {
+                tokio::task::spawn_blocking(move || {
+                    let_go(content);
+                    quest.finish(Err(error));
+                });
+            }
+        }
+    }
+
+    /// Forgets a container everywhere but on the disk.
+    fn take_out(&mut self, id: &ManifestId) -> Option<Arc<Content>> {
+        self.tell(Input::Remove { id: *id });
+        self.roster.unsubscribe(id);
+        let entry = self.catalog.remove(id)?;
+        entry.log.close();
+        Some(entry.content)
+    }
+
+    /// Ends a fetch on its owner's wish; what it has is kept.
+    pub(super) fn cancel(&mut self, fetch: FetchId) {
+        let Some(quest) = self.quests.get(&fetch) else {
+            return;
+        };
+        let part = self.part_of(quest);
+        self.fail(fetch, FetchError::Cancelled { kept: kept(part) });
+    }
+}
+
+/// Waits until no worker has the content any more, and closes its file.
+fn let_go(content: Arc<Content>) {
+    let mut waited = Duration::ZERO;
+    while Arc::strong_count(&content) > 1 && waited < LET_GO_MAX {
+        std::thread::sleep(LET_GO_STEP);
+        waited += LET_GO_STEP;
+    }
+}
+
+fn signer(manifest: &Manifest) -> String {
+    match manifest.signature() {
+        SignatureState::Unsigned => "nobody".to_owned(),
+        SignatureState::Signed { .. } => manifest.address().to_string(),
+    }
+}
