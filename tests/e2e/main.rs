@@ -1,0 +1,32 @@
+//! Nodes over real sockets: loopback only, discovery off, every node in a folder of its own.
+//!
+//! ```text
+//! world      nodes, files and fetches, so that a test reads like a sentence
+//! raw        somebody who dials a node and sends whatever bytes they like
+//! rogue      somebody whom a node dials, and who answers by a script
+//! ```
+//!
+//! The other files are the tests. None relies on how fast this machine is: they wait for what a
+//! node's status says, and a limit of [`world::LONG`] only ends what would hang.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set its scene has nothing to say"
+)]
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a script answers a few requests and leaves the rest to another"
+)]
+
+mod fetches;
+mod finding;
+mod floods;
+mod identities;
+mod lies;
+mod one_to_one;
+mod raw;
+mod replies;
+mod requests;
+mod rogue;
+mod swarms;
+mod world;
