@@ -27,14 +27,20 @@ impl Throttle {
         }
     }
 
-    /// The largest piece to ask for at once, so that answers take turns and the line stays smooth.
+    /// How much to ask for at once, so that answers take turns and the line stays smooth. A body
+    /// never leaves less than half a piece for its last turn: all would be held up by a sliver.
     pub fn piece(&self, bytes: usize) -> usize {
         let smooth = |rate: u64| {
             usize::try_from(rate / 100)
                 .unwrap_or(usize::MAX)
                 .clamp(4096, 65536)
         };
-        self.rate.map_or(bytes, |rate| bytes.min(smooth(rate)))
+        let piece = self.rate.map_or(bytes, smooth);
+        if bytes <= piece + piece / 2 {
+            bytes
+        } else {
+            piece
+        }
     }
 
     /// Waits until this many bytes may be sent.
@@ -73,6 +79,25 @@ mod tests {
             (Duration::from_millis(970)..=Duration::from_millis(1010)).contains(&took),
             "{took:?}"
         );
+    }
+
+    #[test]
+    fn no_sliver_is_left_for_a_last_turn() {
+        let throttle = Throttle::new(Some(3 * 1024 * 1024));
+        let chunk = 32 * 1024;
+        assert_eq!(
+            throttle.piece(chunk),
+            chunk,
+            "a chunk is one piece and a bit"
+        );
+        for body in 1..20 * chunk {
+            let (first, whole) = (throttle.piece(body), throttle.piece(usize::MAX));
+            let rest = body - first;
+            assert!(
+                rest == 0 || (first == whole && rest > whole / 2),
+                "{body}: {rest}"
+            );
+        }
     }
 
     #[tokio::test(start_paused = true)]
