@@ -120,6 +120,9 @@ pub const KEEP_ALIVE: Duration = Duration::from_secs(5);
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// A reply that makes no progress for this long is reset.
 pub const PROGRESS_TIMEOUT: Duration = Duration::from_secs(10);
+/// The slowest that a peer may read what it asked for, in bytes per second, beyond the first ten
+/// seconds: what is being read for it counts against everybody's budget.
+pub const SERVE_RATE_MIN: u64 = 16 * 1024;
 /// Requests that one peer may open at once, as a burst, and per second thereafter.
 pub const REQUEST_BURST: u32 = 512;
 /// Requests per second of one peer, sustained; 4000 chunks of 32 KiB are 125 MiB/s.

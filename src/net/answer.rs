@@ -1,20 +1,21 @@
 //! The peer's requests: read whole or refused, and answered when the driver says so.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use quinn::{ReadToEndError, RecvStream, SendStream, VarInt, WriteError};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::Event;
 use super::feed::{Cursor, HaveLog};
 use super::session::{Inner, SessionKey};
 use super::throttle::Throttle;
-use crate::limits::{PROGRESS_TIMEOUT, REQUEST_BYTES_MAX, REQUEST_TIMEOUT};
+use crate::limits::{PROGRESS_TIMEOUT, REQUEST_BYTES_MAX, REQUEST_TIMEOUT, SERVE_RATE_MIN};
 use crate::wire::{CloseCode, Encoding, Refusal, Reply, Request, frame};
 
 /// News that come within this time of each other travel together.
-const FEED_PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
+const FEED_PAUSE: Duration = Duration::from_millis(10);
 
 /// The way to answer one request. Dropped without an answer, it refuses with `Unavailable`.
 #[derive(Debug)]
@@ -29,8 +30,8 @@ pub struct Responder {
 pub enum Answer {
     /// A header and nothing else.
     Header(Reply),
-    /// A manifest file.
-    Manifest(Bytes),
+    /// A manifest file, at the pace of the throttle.
+    Manifest(Bytes, Arc<Throttle>),
     /// Not at all.
     Refuse(Refusal),
     /// What we hold, and news of it.
@@ -58,9 +59,10 @@ impl Responder {
             let written = match answer {
                 Answer::Refuse(refusal) => return refuse(&mut send, refusal),
                 Answer::Header(reply) => write(&mut send, &reply, Bytes::new(), None).await,
-                Answer::Manifest(body) => {
+                Answer::Manifest(body, throttle) => {
                     let len = u32::try_from(body.len()).expect("manifests are bounded");
-                    write(&mut send, &Reply::Manifest { len }, body, None).await
+                    let reply = Reply::Manifest { len };
+                    write(&mut send, &reply, body, Some(&throttle)).await
                 }
                 Answer::Feed(log) => feed(&mut send, &log).await,
             };
@@ -166,7 +168,22 @@ fn refuse(send: &mut SendStream, refusal: Refusal) {
     let _ = send.reset(VarInt::from_u32(refusal.code()));
 }
 
-/// Writes a header and a body; each step must make progress in time.
+/// How long a reader has taken for how much: it may take [`PROGRESS_TIMEOUT`] and the time that its
+/// bytes take at [`SERVE_RATE_MIN`].
+#[derive(Default)]
+struct Pace {
+    waited: Duration,
+    written: u64,
+}
+
+impl Pace {
+    fn left(&self) -> Duration {
+        let earned = Duration::from_millis(self.written * 1000 / SERVE_RATE_MIN);
+        (PROGRESS_TIMEOUT + earned).saturating_sub(self.waited)
+    }
+}
+
+/// Writes a header and a body; the reader must keep pace.
 async fn write(
     send: &mut SendStream,
     reply: &Reply,
@@ -174,27 +191,37 @@ async fn write(
     throttle: Option<&Throttle>,
 ) -> Result<(), String> {
     let header = Bytes::from(frame::encode_reply(reply));
-    let mut body = body;
+    let (mut body, mut pace) = (body, Pace::default());
     let first = throttle.map_or(body.len(), |throttle| throttle.piece(body.len()));
     if let Some(throttle) = throttle {
         throttle.pass(first).await;
     }
-    write_pieces(send, &mut [header, body.split_to(first)]).await?;
+    write_pieces(send, &mut pace, &mut [header, body.split_to(first)]).await?;
     while !body.is_empty() {
         let next = throttle.map_or(body.len(), |throttle| throttle.piece(body.len()));
         if let Some(throttle) = throttle {
             throttle.pass(next).await;
         }
-        write_pieces(send, &mut [body.split_to(next)]).await?;
+        write_pieces(send, &mut pace, &mut [body.split_to(next)]).await?;
     }
     send.finish().map_err(|error| error.to_string())
 }
 
-async fn write_pieces(send: &mut SendStream, pieces: &mut [Bytes]) -> Result<(), String> {
+async fn write_pieces(
+    send: &mut SendStream,
+    pace: &mut Pace,
+    pieces: &mut [Bytes],
+) -> Result<(), String> {
     let mut rest = pieces;
     while rest.iter().any(|piece| !piece.is_empty()) {
-        match timeout(PROGRESS_TIMEOUT, send.write_chunks(rest)).await {
-            Ok(Ok(written)) => rest = &mut rest[written.chunks..],
+        let began = Instant::now();
+        let written = timeout(pace.left(), send.write_chunks(rest)).await;
+        pace.waited += began.elapsed();
+        match written {
+            Ok(Ok(written)) => {
+                pace.written += written.bytes as u64;
+                rest = &mut rest[written.chunks..];
+            }
             Ok(Err(WriteError::Stopped(_))) => {
                 return Err("the peer took its request back".to_owned());
             }
@@ -213,7 +240,7 @@ async fn feed(send: &mut SendStream, log: &HaveLog) -> Result<(), String> {
     let mut changed = log.watch();
     let mut cursor = Cursor::default();
     let header = Bytes::from(frame::encode_reply(&Reply::Subscribed));
-    write_pieces(send, &mut [header]).await?;
+    write_pieces(send, &mut Pace::default(), &mut [header]).await?;
     loop {
         changed.borrow_and_update();
         if log.is_closed() {
@@ -221,7 +248,8 @@ async fn feed(send: &mut SendStream, log: &HaveLog) -> Result<(), String> {
             return Ok(());
         }
         while let Some(update) = log.next(&mut cursor) {
-            write_pieces(send, &mut [Bytes::from(frame::encode_update(&update))]).await?;
+            let update = Bytes::from(frame::encode_update(&update));
+            write_pieces(send, &mut Pace::default(), &mut [update]).await?;
         }
         tokio::select! {
             news = changed.changed() => news.expect("the log at hand keeps its sender"),

@@ -16,10 +16,10 @@ use quinn::{EndpointConfig, Incoming, ServerConfig, TokioRuntime, ValidationToke
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::mpsc;
 
-use super::Event;
 use super::handshake;
 use super::session::SessionKey;
 use super::transport::{DATAGRAM_BYTES_MAX, Role, transport};
+use super::{Event, Origin};
 use crate::digest::Address;
 use crate::identity::{Wallet, tls};
 use crate::limits::{
@@ -66,6 +66,7 @@ pub(super) struct Shared {
     sessions: AtomicU64,
     asks: AtomicU64,
     connections: AtomicUsize,
+    handshakes: AtomicUsize,
     hosts: Mutex<BTreeMap<IpAddr, usize>>,
 }
 
@@ -98,6 +99,7 @@ impl Endpoint {
             sessions: AtomicU64::new(1),
             asks: AtomicU64::new(1),
             connections: AtomicUsize::new(0),
+            handshakes: AtomicUsize::new(0),
             hosts: Mutex::new(BTreeMap::new()),
         };
         let endpoint = Self {
@@ -146,6 +148,14 @@ impl Endpoint {
 impl Shared {
     pub(super) fn next_session(&self) -> SessionKey {
         SessionKey(self.sessions.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Whether an address that has not proven itself must do so first: many handshakes are under way,
+    /// or somebody who may be an impostor is about to use up that host's places.
+    fn is_doubtful(&self, remote: SocketAddr) -> bool {
+        let hosts = self.hosts.lock().expect("nothing panics while holding it");
+        let has_places = host_of(remote.ip()).is_some_and(|host| hosts.contains_key(&host));
+        has_places || self.handshakes.load(Ordering::Relaxed) > HANDSHAKES_UNVALIDATED_MAX
     }
 
     pub(super) fn next_ask(&self) -> u64 {
@@ -229,22 +239,23 @@ async fn accept(endpoint: Endpoint) {
 }
 
 fn admit(endpoint: &Endpoint, incoming: Incoming) {
-    let under_way = endpoint.quic.open_connections();
-    if !incoming.remote_address_validated()
-        && under_way > HANDSHAKES_UNVALIDATED_MAX
-        && incoming.may_retry()
-    {
+    let is_doubtful = endpoint.shared.is_doubtful(incoming.remote_address());
+    if !incoming.remote_address_validated() && is_doubtful && incoming.may_retry() {
         // An incoming that may retry is not validated yet, so this cannot fail.
         let _ = incoming.retry();
         return;
     }
     match Place::theirs(&endpoint.shared, incoming.remote_address()) {
         Some(place) => {
-            tokio::spawn(handshake::accept(
-                incoming,
-                Arc::clone(&endpoint.shared),
-                place,
-            ));
+            let shared = Arc::clone(&endpoint.shared);
+            tokio::spawn(async move {
+                shared.handshakes.fetch_add(1, Ordering::Relaxed);
+                let session = handshake::accept(incoming, Arc::clone(&shared), place).await;
+                shared.handshakes.fetch_sub(1, Ordering::Relaxed);
+                if let Some(session) = session {
+                    session.begin(Origin::Accepted).await;
+                }
+            });
         }
         None => incoming.ignore(),
     }

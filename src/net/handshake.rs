@@ -91,18 +91,21 @@ async fn try_dial(
     Ok(Session::new(connection, shared, address, heard, place))
 }
 
-/// Accepts, and begins the session if the other side says hello properly.
-pub(super) async fn accept(incoming: Incoming, shared: Arc<Shared>, place: Place) {
+/// Accepts: a session, if the other side proves who it is and says hello properly in time.
+pub(super) async fn accept(
+    incoming: Incoming,
+    shared: Arc<Shared>,
+    place: Place,
+) -> Option<Session> {
     let remote = incoming.remote_address();
-    let outcome = timeout(HANDSHAKE_TIMEOUT, try_accept(incoming, &shared)).await;
-    match outcome {
+    match timeout(HANDSHAKE_TIMEOUT, try_accept(incoming, &shared)).await {
         Ok(Ok((connection, address, heard))) => {
-            let session = Session::new(connection, &shared, address, heard, place);
-            session.begin(Origin::Accepted).await;
+            return Some(Session::new(connection, &shared, address, heard, place));
         }
         Ok(Err(reason)) => tracing::debug!(%remote, reason, "a peer did not get in"),
         Err(_) => tracing::debug!(%remote, "a peer took too long to say hello"),
     }
+    None
 }
 
 async fn try_accept(

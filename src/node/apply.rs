@@ -156,10 +156,12 @@ impl Driver {
         self.on_closed(session_key(peer), reason);
     }
 
-    fn ban(&mut self, address: Address, until: Moment) {
+    fn ban(&self, address: Address, until: Moment) {
         tracing::warn!(%address, "banned for a day: it sent chunks that are not what was asked for");
         let rest = until.since(self.clock.now());
         self.bans.add(address, rest);
+        let bans = self.bans.clone();
+        tokio::task::spawn_blocking(move || bans.write());
     }
 
     /// A worker is done with a chunk.
@@ -180,9 +182,13 @@ impl Driver {
                 Err(failure) => {
                     tracing::warn!(%id, %chunk, %failure, "a chunk cannot be served any more");
                     let (peer, ask) = (peer_key(responder.session()), AskKey(responder.ask()));
-                    let held = self.catalog.get(&id).map(|entry| {
-                        entry.log.withdraw(chunk);
-                        entry.log.held()
+                    responder.answer(match self.catalog.get(&id) {
+                        Some(entry) => {
+                            entry.log.withdraw(chunk);
+                            let held = entry.log.held();
+                            Answer::Header(Reply::NotHeld { held })
+                        }
+                        None => Answer::Refuse(Refusal::NotFound),
                     });
                     self.tell(Input::Lost { id, chunk });
                     self.tell(Input::Served {
@@ -190,8 +196,6 @@ impl Driver {
                         ask,
                         bytes: 0,
                     });
-                    let held = held.unwrap_or_default();
-                    responder.answer(Answer::Header(Reply::NotHeld { held }));
                 }
             },
         }

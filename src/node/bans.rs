@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::clock::{Clock, unix_time};
@@ -16,10 +17,12 @@ use crate::store::replace_file;
 const FILE_BYTES_MAX: u64 = 512 * 1024;
 
 /// The bans of a node, on disk.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Bans {
-    path: PathBuf,
-    until: BTreeMap<Address, u64>,
+    path: Arc<PathBuf>,
+    until: Arc<Mutex<BTreeMap<Address, u64>>>,
+    /// Held while the file is written, so that the last to write has the latest.
+    writing: Arc<Mutex<()>>,
 }
 
 impl Bans {
@@ -33,33 +36,58 @@ impl Bans {
                 BTreeMap::new()
             }
         };
-        Self { path, until }
+        let until = Arc::new(Mutex::new(until));
+        Self {
+            path: Arc::new(path),
+            until,
+            writing: Arc::default(),
+        }
     }
 
     /// The bans that still hold, in the core's time.
     pub(super) fn current(&self, clock: &Clock) -> Vec<(Address, Moment)> {
         let (now, unix) = (clock.now(), unix_time());
         let rest = |until: u64| Duration::from_secs(until.saturating_sub(unix)).min(BAN);
-        let bans = self.until.iter().filter(|(_, until)| **until > unix);
-        bans.map(|(address, until)| (*address, now + rest(*until)))
+        let bans = lock(&self.until);
+        let current = bans.iter().filter(|(_, until)| **until > unix);
+        current
+            .map(|(address, until)| (*address, now + rest(*until)))
             .collect()
     }
 
-    /// Adds a ban and writes the file. Blocks on the disk for a moment; bans are rare.
-    pub(super) fn add(&mut self, address: Address, rest: Duration) {
+    /// Adds a ban. Past [`BLAMED_MAX`] the one that ends soonest goes.
+    pub(super) fn add(&self, address: Address, rest: Duration) {
         let unix = unix_time();
-        self.until.retain(|_, until| *until > unix);
-        self.until.insert(address, unix + rest.as_secs());
-        let entries: BTreeMap<String, u64> = self
-            .until
-            .iter()
-            .map(|(address, until)| (address.to_string(), *until))
-            .collect();
+        let mut bans = lock(&self.until);
+        bans.retain(|_, until| *until > unix);
+        bans.insert(address, unix + rest.as_secs());
+        if bans.len() > BLAMED_MAX {
+            let soonest = bans
+                .iter()
+                .min_by_key(|(_, until)| **until)
+                .map(|(a, _)| *a);
+            soonest.map(|address| bans.remove(&address));
+        }
+    }
+
+    /// Writes the file. Blocks on the disk.
+    pub(super) fn write(&self) {
+        let _turn = lock(&self.writing);
+        let entries: BTreeMap<String, u64> = {
+            let bans = lock(&self.until);
+            bans.iter()
+                .map(|(address, until)| (address.to_string(), *until))
+                .collect()
+        };
         let json = serde_json::to_vec_pretty(&entries).expect("a map of texts to numbers is JSON");
         if let Err(error) = replace_file(&self.path, &json) {
             tracing::warn!(path = %self.path.display(), %error, "a ban could not be written down");
         }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn read(path: &Path) -> Result<BTreeMap<Address, u64>, String> {
@@ -91,7 +119,9 @@ mod tests {
     fn a_ban_outlives_the_process_and_a_damaged_file_does_not_stop_it() {
         let home = tempfile::tempdir().unwrap();
         let (clock, liar) = (Clock::start(), Address::new(Digest::of(b"liar")));
-        Bans::load(home.path()).add(liar, BAN);
+        let bans = Bans::load(home.path());
+        bans.add(liar, BAN);
+        bans.write();
         let bans = Bans::load(home.path()).current(&clock);
         assert!(matches!(bans[..], [(address, _)] if address == liar));
         assert!(bans[0].1.since(clock.now()) > BAN - Duration::from_secs(60));

@@ -29,7 +29,7 @@ use crate::digest::{Address, ManifestId};
 use crate::net::{Endpoint, Event, Responder, SessionKey, Throttle};
 use crate::store::{Content, Folders};
 use crate::swarm::{AskKey, Input, PeerKey, Swarm, Ticket, Trust};
-use crate::wire::Accept;
+use crate::wire::{Accept, CloseCode};
 
 /// How often what surfaces see is brought up to date.
 const STATUS_EVERY: Duration = Duration::from_millis(100);
@@ -95,9 +95,10 @@ impl Driver {
                     None => break None,
                 },
                 Some(note) = ears.notes.recv() => self.on_note(note),
-                () = sleep_until(deadline) => self.on_deadline(),
+                () = sleep_until(deadline) => {}
                 _ = tick.tick() => self.on_tick(),
             }
+            self.on_deadline();
             self.apply();
             self.dial_due();
         };
@@ -207,7 +208,8 @@ impl Driver {
             self.on_second();
         }
         self.show_fetches();
-        if self.status.receiver_count() > 0 {
+        // The node's handle holds one receiver itself.
+        if self.status.receiver_count() > 1 {
             let status = Arc::new(self.snapshot());
             self.status.send_replace(status);
         }
@@ -220,6 +222,12 @@ impl Driver {
             entry.on_second(sent);
         }
         self.review_fetches();
+        for key in self.roster.idlers(self.clock.now()) {
+            if let Some(peer) = self.roster.get(key) {
+                peer.session.close(CloseCode::Full, "FULL");
+            }
+            self.on_closed(key, "FULL");
+        }
         for key in self.roster.keys() {
             self.engage(key);
         }

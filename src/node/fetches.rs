@@ -87,6 +87,7 @@ impl Driver {
         id: ManifestId,
         answer: Result<bytes::Bytes, Fault>,
     ) {
+        self.on_heard(session);
         match answer {
             Ok(bytes) => {
                 let notes = self.notes.clone();
@@ -104,12 +105,20 @@ impl Driver {
         }
     }
 
+    /// A peer has answered a question about manifests: it may be asked the next one.
+    fn on_heard(&mut self, key: SessionKey) {
+        for quest in self.quests.values_mut() {
+            quest.asked.remove(&key);
+        }
+    }
+
     /// Asks for the manifests that a peer has for a container whose manifest we do not know.
     pub(super) fn on_deluges_answer(
         &mut self,
         key: SessionKey,
         answer: Result<Vec<Deluge>, Fault>,
     ) {
+        self.on_heard(key);
         let deluges = match answer {
             Ok(deluges) => deluges,
             Err(fault) => return self.on_fault(key, &fault),
@@ -246,9 +255,6 @@ impl Driver {
         let now = self.clock.now();
         let mut over = Vec::new();
         for (fetch, quest) in &mut self.quests {
-            if quest.stage == Stage::Finding {
-                quest.asked.clear();
-            }
             let id = quest.manifest_id();
             let receiving =
                 id.is_some_and(|id| self.swarm.peers(id).any(|peer| peer.in_flight > 0));
@@ -295,10 +301,11 @@ impl Driver {
     }
 
     fn connected_for(&self, fetch: FetchId) -> usize {
-        let dialed = self.roster.iter().filter_map(|(_, peer)| peer.dialed());
-        dialed
-            .filter(|remote| self.reach.wanted_by(*remote).contains(&fetch))
-            .count()
+        let theirs = self.roster.iter().filter(|(_, peer)| {
+            let wanted = self.reach.wanted_of(peer.dialed(), peer.session.address());
+            wanted.contains(&fetch)
+        });
+        theirs.count()
     }
 }
 

@@ -76,6 +76,17 @@ impl Reach {
         })
     }
 
+    /// The fetches that a peer was given for: where we dialed it, and wherever else it is known to be.
+    pub(super) fn wanted_of(&self, dialed: Option<SocketAddr>, who: Address) -> BTreeSet<FetchId> {
+        let theirs = self
+            .candidates
+            .iter()
+            .filter(|(remote, candidate)| dialed == Some(**remote) || candidate.known == Some(who));
+        theirs
+            .flat_map(|(_, candidate)| candidate.wanted_by.iter().copied())
+            .collect()
+    }
+
     /// Takes the candidates whose time has come: they count as being dialed from here on.
     pub(super) fn take_due(
         &mut self,

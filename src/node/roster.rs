@@ -5,17 +5,27 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tokio::task::AbortHandle;
 
 use crate::digest::{Address, ManifestId};
+use crate::limits::CONNECTIONS_MAX;
+use crate::moment::Moment;
 use crate::net::{Origin, Session, SessionKey};
+
+/// From how many connections on the idle ones are closed.
+const CROWDED: usize = CONNECTIONS_MAX / 4 * 3;
+/// How long a connection may be of no use to anybody while places are short.
+const IDLE_MAX: Duration = Duration::from_secs(30);
 
 /// One connection.
 #[derive(Debug)]
 pub(super) struct Peer {
     pub(super) session: Session,
     pub(super) origin: Origin,
+    /// When it said hello.
+    since: Moment,
     /// Containers of which the peer tells us what it holds.
     pub(super) subscriptions: BTreeMap<ManifestId, AbortHandle>,
     /// Containers of which we tell the peer what we hold.
@@ -38,8 +48,8 @@ pub(super) enum Admission {
     Keep,
     /// Keep it, and close this one: both sides dialed, and this is the one that both give up.
     Replace(SessionKey),
-    /// Close it: another connection to the same address is kept.
-    Refuse,
+    /// Close it: this other connection to the same address is kept.
+    Refuse(SessionKey),
 }
 
 impl Roster {
@@ -55,19 +65,20 @@ impl Roster {
                 continue;
             }
             match (is_ours(peer.origin), is_ours(origin)) {
-                (true, true) => return Admission::Refuse,
+                (true, true) => return Admission::Refuse(*key),
                 (false, false) => {}
-                (had_ours, _) if had_ours == ours_wins => return Admission::Refuse,
+                (had_ours, _) if had_ours == ours_wins => return Admission::Refuse(*key),
                 _ => return Admission::Replace(*key),
             }
         }
         Admission::Keep
     }
 
-    pub(super) fn insert(&mut self, session: Session, origin: Origin) {
+    pub(super) fn insert(&mut self, now: Moment, session: Session, origin: Origin) {
         let peer = Peer {
             session: session.clone(),
             origin,
+            since: now,
             subscriptions: BTreeMap::new(),
             follows: BTreeSet::new(),
             downloads: false,
@@ -125,6 +136,21 @@ impl Roster {
         self.peers
             .values()
             .any(|peer| peer.session.address() == address)
+    }
+
+    /// Connections that take places from others: where few are left, those that somebody else opened
+    /// and that have been of no use to either side for [`IDLE_MAX`].
+    pub(super) fn idlers(&self, now: Moment) -> Vec<SessionKey> {
+        if self.peers.len() < CROWDED {
+            return Vec::new();
+        }
+        let idle = |peer: &Peer| {
+            let used = peer.downloads || peer.uploads || !peer.follows.is_empty();
+            let asked = used || !peer.subscriptions.is_empty();
+            !is_ours(peer.origin) && !asked && now.since(peer.since) > IDLE_MAX
+        };
+        let idlers = self.peers.iter().filter(|(_, peer)| idle(peer));
+        idlers.map(|(key, _)| *key).collect()
     }
 
     /// Ends our subscriptions to a container everywhere.

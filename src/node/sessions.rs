@@ -3,7 +3,7 @@
 use super::driver::{Driver, peer_key};
 use super::quest::{FetchId, Stage};
 use super::roster::Admission;
-use crate::chunk::{Bitfield, BitfieldError};
+use crate::chunk::{Bitfield, BitfieldError, ChunkIndex};
 use crate::digest::ManifestId;
 use crate::net::{
     Answer, ChunkAnswer, DialError, Event, Fault, Origin, Responder, Session, SessionKey,
@@ -87,9 +87,10 @@ impl Driver {
         }
         match self.roster.admit(self.address, &session, origin) {
             Admission::Keep => {}
-            Admission::Refuse => {
+            Admission::Refuse(kept) => {
                 session.close(CloseCode::Duplicate, "DUPLICATE");
-                return self.on_unused(origin);
+                self.on_unused(origin);
+                return self.engage(kept);
             }
             Admission::Replace(other) => {
                 if let Some(other) = self.roster.get(other) {
@@ -100,7 +101,7 @@ impl Driver {
         }
         tracing::debug!(%address, remote = %session.remote(), ?origin, "a peer is connected");
         let rtt = session.rtt();
-        self.roster.insert(session, origin);
+        self.roster.insert(self.clock.now(), session, origin);
         self.tell(Input::PeerConnected {
             peer: peer_key(key),
             address,
@@ -139,12 +140,13 @@ impl Driver {
         self.quests.values_mut().for_each(|quest| {
             quest.asked.remove(&key);
         });
-        if let Some(remote) = peer.dialed() {
-            for fetch in self.reach.wanted_by(remote) {
-                if let Some(quest) = self.quests.get_mut(&fetch) {
-                    quest.on_failed_attempt(format!("{remote}: {reason}"));
-                }
+        let (remote, who) = (peer.session.remote(), peer.session.address());
+        for fetch in self.reach.wanted_of(peer.dialed(), who) {
+            if let Some(quest) = self.quests.get_mut(&fetch) {
+                quest.on_failed_attempt(format!("{remote}: {reason}"));
             }
+        }
+        if let Some(remote) = peer.dialed() {
             self.reach.on_over(self.clock.now(), remote);
         }
     }
@@ -154,9 +156,7 @@ impl Driver {
         let Some(peer) = self.roster.get(key) else {
             return;
         };
-        let dialed_for = peer
-            .dialed()
-            .map_or_else(Vec::new, |remote| self.reach.wanted_by(remote));
+        let wanted = self.reach.wanted_of(peer.dialed(), peer.session.address());
         let relevant: Vec<FetchId> = self
             .quests
             .iter()
@@ -164,7 +164,7 @@ impl Driver {
                 let follows = quest
                     .manifest_id()
                     .is_some_and(|id| peer.follows.contains(&id));
-                dialed_for.contains(fetch) || follows
+                wanted.contains(fetch) || follows
             })
             .map(|(fetch, _)| *fetch)
             .collect();
@@ -266,17 +266,25 @@ impl Driver {
             return;
         };
         let peer = peer_key(key);
-        let input = match update {
+        let have = self.swarm.have(&id);
+        let is_new = |chunk: &ChunkIndex| have.is_none_or(|have| !have.contains(*chunk));
+        let (input, is_useful) = match update {
             Update::Bitfield(bytes) => {
                 let chunks = entry.manifest().layout().chunk_count();
                 let held =
                     Bitfield::from_bytes(&bytes, chunks).expect("the subscription checked it");
-                Input::PeerHolds { peer, id, held }
+                let is_useful = held.iter().any(|chunk| is_new(&chunk));
+                (Input::PeerHolds { peer, id, held }, is_useful)
             }
-            Update::Have(chunks) => Input::PeerHas { peer, id, chunks },
+            Update::Have(chunks) => {
+                let is_useful = chunks.iter().any(is_new);
+                (Input::PeerHas { peer, id, chunks }, is_useful)
+            }
         };
         self.tell(input);
-        self.note_useful(key, &id);
+        if is_useful {
+            self.note_useful(key, &id);
+        }
     }
 
     fn on_unsubscribed(&mut self, key: SessionKey, id: ManifestId, fault: &Fault) {
@@ -297,11 +305,10 @@ impl Driver {
         let Some(peer) = self.roster.get(key) else {
             return;
         };
-        if let Some(remote) = peer.dialed() {
-            for fetch in self.reach.wanted_by(remote) {
-                if let Some(quest) = self.quests.get_mut(&fetch) {
-                    quest.on_failed_attempt(format!("{remote}: {fault}"));
-                }
+        let (remote, who) = (peer.session.remote(), peer.session.address());
+        for fetch in self.reach.wanted_of(peer.dialed(), who) {
+            if let Some(quest) = self.quests.get_mut(&fetch) {
+                quest.on_failed_attempt(format!("{remote}: {fault}"));
             }
         }
         if let Some(code) = fault.close_code() {
@@ -314,7 +321,7 @@ impl Driver {
         match request {
             Request::Hello(_) => responder.answer(Answer::Refuse(Refusal::Malformed)),
             Request::Manifest { id } => responder.answer(match self.catalog.get(&id) {
-                Some(entry) => Answer::Manifest(entry.file.clone()),
+                Some(entry) => Answer::Manifest(entry.file.clone(), self.throttle.clone()),
                 None => Answer::Refuse(Refusal::NotFound),
             }),
             Request::Deluges { program_id } => {

@@ -82,7 +82,10 @@ impl Act {
         match request {
             Request::Hello(_) => responder.answer(Answer::Refuse(Refusal::Malformed)),
             Request::Manifest { id } if id == ours => {
-                responder.answer(Answer::Manifest(self.manifest.to_json().into()));
+                responder.answer(Answer::Manifest(
+                    self.manifest.to_json().into(),
+                    Arc::new(Throttle::new(None)),
+                ));
             }
             Request::Subscribe { id } if id == ours => {
                 responder.answer(Answer::Feed(Arc::clone(&self.log)));
