@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use swarmhold::node::FetchError;
+use swarmhold::node::{ContainerStatus, FetchError};
 use swarmhold::wire::Request;
-use swarmhold::{Digest, Link, Manifest, ProgramId, Status, What};
+use swarmhold::{Digest, Link, Manifest, ProgramId, What};
 
 use crate::raw::Fate;
 use crate::rogue::{Rogue, honest, raw_chunk};
@@ -104,8 +104,8 @@ async fn a_bare_program_id_survives_poisoned_manifests() {
     }
     let mut fetch = bob.fetch_patiently(bare(&manifest), &hints, LONG).await;
     for mallory in &mallories {
-        let was_asked = |status: &Status| status.containers[0].tally.total.sent_bytes > 0;
-        mallory.until(was_asked).await;
+        let was_asked = |own: &ContainerStatus| own.tally.total.sent_bytes > 0;
+        mallory.until_container(was_asked).await;
     }
     assert!(!bob.destination().exists());
     fetch.fetch.add_peers(vec![alice.hint()]).await;

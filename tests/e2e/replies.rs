@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use swarmhold::Manifest;
 use swarmhold::chunk::Bitfield;
+use swarmhold::node::PeerStatus;
 use swarmhold::wire::{Encoding, Reply, Request, Update, frame};
 
 use crate::raw::Fate;
@@ -186,11 +187,8 @@ async fn a_bitfield_that_shrinks_is_taken_as_it_is() {
     let leecher = world.node("leecher").await;
     let fetch = leecher.fetch(&manifest, &[peer.hint()]).await;
     fetch.holds(2).await;
-    let shrunk = |status: &swarmhold::Status| {
-        let peers = &status.containers[0].peers;
-        peers
-            .iter()
-            .any(|peer| peer.held == 2 && peer.in_flight == 0)
-    };
-    leecher.until(shrunk).await;
+    let shrunk = |peer: &PeerStatus| peer.held == 2 && peer.in_flight == 0;
+    leecher
+        .until_container(|container| container.peers.iter().any(shrunk))
+        .await;
 }

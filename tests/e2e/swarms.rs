@@ -1,6 +1,6 @@
 //! Several nodes at once: partial seeders, seeders that vanish, leechers that serve each other.
 
-use swarmhold::Status;
+use swarmhold::node::PeerStatus;
 use swarmhold::wire::Request;
 
 use crate::rogue::{Rogue, Say, claims, honest};
@@ -122,11 +122,9 @@ async fn a_node_that_gives_up_and_begins_again_tells_those_who_follow_it() {
     farther.holds(8).await;
     first.fetch.cancel().await;
     assert!(first.end().await.is_err());
-    let offers_nothing = |status: &Status| {
-        let peers = &status.containers[0].peers;
-        peers.iter().all(|peer| peer.held == 0)
-    };
-    far.until(offers_nothing).await;
+    let offers_nothing = |peer: &PeerStatus| peer.held == 0;
+    far.until_container(|container| container.peers.iter().all(offers_nothing))
+        .await;
     let mut second = near.fetch(&manifest, &[alice.hint()]).await;
     second.gets(&bytes).await;
     let fetched = farther.gets(&bytes).await;
@@ -202,7 +200,9 @@ async fn a_file_edited_under_its_seeder_is_not_served_wrong() {
     let mut fetch = bob.fetch(&manifest, &[carol.hint()]).await;
     fetch.holds(16).await;
     // What changed is seen when it is read, and then offered no more.
-    carol.until(|status| status.containers[0].held == 16).await;
+    carol
+        .until_container(|container| container.held == 16)
+        .await;
     fetch.fetch.add_peers(vec![alice.hint()]).await;
     let fetched = fetch.gets(&bytes).await;
     assert_eq!(fetched.tally.total.bad_chunks, 0);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use swarmhold::chunk::ChunkIndex;
 use swarmhold::manifest::Draft;
-use swarmhold::node::FetchError;
+use swarmhold::node::{ContainerStatus, FetchError};
 use swarmhold::{
     Address, Config, Digest, Discovery, Fetch, FetchOptions, FetchStatus, Fetched, Listen,
     Manifest, Node, PeerHint, Status, Wallet, What, create,
@@ -166,6 +166,12 @@ impl Peer {
         status.mark_unchanged();
         within(status.changed()).await.expect("the node runs");
         Arc::clone(&status.borrow())
+    }
+
+    /// Waits until the container that it takes part in, its only one, is like this.
+    pub(crate) async fn until_container(&self, is: impl Fn(&ContainerStatus) -> bool) {
+        self.until(|status| status.containers.first().is_some_and(&is))
+            .await;
     }
 
     /// Waits until the node's status is like this, and shows it.
