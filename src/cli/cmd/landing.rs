@@ -198,7 +198,8 @@ impl Landing {
         if let Some(bar) = &self.bar {
             progress::name(bar, view.stage.name(), view.size);
         }
-        if view.stage == Stage::Downloading && view.before > 0 && self.left == Left::Something {
+        let resumes = view.before > 0 && view.before < u64::from(view.chunks);
+        if view.stage == Stage::Downloading && resumes && self.left == Left::Something {
             let chunks = count(u64::from(view.chunks), "chunk");
             out.note(&format!(
                 "resuming: {} of {chunks} were here already",
