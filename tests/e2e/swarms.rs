@@ -184,6 +184,25 @@ async fn two_nodes_that_dial_each_other_at_once_keep_one_connection() {
     }
 }
 
+/// The second fetch finds its peer over a connection that was made for the first, by the other side.
+#[tokio::test]
+async fn two_nodes_fetch_different_containers_from_each_other_over_one_connection() {
+    let world = World::new();
+    let (ours, theirs) = (noise(11, 4 * MIB), noise(12, MIB));
+    for round in 0..4 {
+        let (left, right) = (format!("giver {round}"), format!("taker {round}"));
+        let left = world.slow_node(&left, 4 * MIB as u64).await;
+        let right = world.node(&right).await;
+        let (first, second) = (left.seed(&ours).await, right.seed(&theirs).await);
+        let mut rights = right.fetch(&first, &[left.hint()]).await;
+        rights.holds(1).await;
+        let mut lefts = left.fetch(&second, &[right.hint()]).await;
+        lefts.gets(&theirs).await;
+        rights.gets(&ours).await;
+        left.until(|status| status.connections == 1).await;
+    }
+}
+
 #[tokio::test]
 async fn a_file_edited_under_its_seeder_is_not_served_wrong() {
     let world = World::new();
