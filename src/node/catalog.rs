@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::squeeze::Squeeze;
 use crate::chunk::ChunkIndex;
-use crate::digest::{Digest, ManifestId, ProgramId};
+use crate::digest::{ManifestId, ProgramId};
 use crate::limits::DELUGES_MAX;
 use crate::manifest::Manifest;
 use crate::net::HaveLog;
@@ -94,7 +94,7 @@ impl Catalog {
                 continue;
             }
             match entry.manifest().chunk_hash(request.index) {
-                Some(hash) if same(&hash, &request.chunk_hash) => return Ok((*id, request.index)),
+                Some(hash) if hash == request.chunk_hash => return Ok((*id, request.index)),
                 Some(_) => {}
                 None => refusal = Refusal::NoSuchChunk,
             }
@@ -119,8 +119,4 @@ impl Catalog {
         };
         proven.map(deluge).take(DELUGES_MAX).collect()
     }
-}
-
-fn same(a: &Digest, b: &Digest) -> bool {
-    a == b
 }
