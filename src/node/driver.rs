@@ -208,8 +208,9 @@ impl Driver {
             self.on_second();
         }
         self.show_fetches();
-        // The node's handle holds one receiver itself.
-        if self.status.receiver_count() > 1 {
+        // The node's handle holds one receiver itself; whoever takes another sees more.
+        let is_watched = self.status.receiver_count() > 1;
+        if is_watched || self.ticks % TICKS_PER_SECOND == 1 {
             let status = Arc::new(self.snapshot());
             self.status.send_replace(status);
         }

@@ -188,7 +188,8 @@ impl Node {
         }
     }
 
-    /// What the node is doing, refreshed several times a second while anyone looks.
+    /// What the node is doing: refreshed ten times a second while anyone holds a receiver, and once a
+    /// second otherwise.
     pub fn status(&self) -> watch::Receiver<Arc<Status>> {
         self.status.clone()
     }
