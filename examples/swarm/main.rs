@@ -41,8 +41,10 @@ use crate::args::Args;
 use crate::cast::PUBLISHER;
 use crate::progress::{Progress, say};
 use crate::stage::{Ending, Stage};
-use crate::verdict::{SHARED_FROM, Verdict};
+use crate::verdict::Verdict;
 
+/// Seconds that the liar may need to be caught three times: it is left alone for a while in between.
+const CATCH_S: u64 = 5;
 /// What the shell is told after Ctrl-C.
 const INTERRUPTED: u8 = 130;
 
@@ -93,9 +95,11 @@ async fn publish(args: &Args, folder: &Path, publisher: &Node) -> Result<(PathBu
         content::generate(&source, args.size, args.seed).context("the container cannot be made")?;
     }
     let manifest = create(&source, publisher.wallet(), &name, None, |_bytes| {})?;
-    if args.liar && manifest.layout().size() < SHARED_FROM {
+    let liar_from = args.rate.saturating_mul(CATCH_S);
+    if args.liar && manifest.layout().size() < liar_from {
+        let from = units::bytes(liar_from);
         bail!(
-            "--liar needs at least 2 MiB: a smaller container is complete before three lies are told"
+            "--liar needs {from} or more at this rate: catching takes three lies, and some seconds"
         );
     }
     let manifest = Arc::new(manifest);
@@ -135,7 +139,7 @@ fn conclude(stage: &Stage, source: &Path, ending: Ending) -> Result<ExitCode> {
     }
     let verdict = Verdict::of(stage, source, ending)?;
     println!("\nWho got how much from whom, {}\n", report::unit(stage));
-    println!("{}\n", report::sources(stage));
+    println!("{}\n\n{}\n", report::sources(stage), report::summary(stage));
     println!("How it went\n\n{}\n", report::leechers(stage));
     println!("What each node now holds\n\n{}", tree::draw(&stage.folder)?);
     println!("{}", verdict.text());

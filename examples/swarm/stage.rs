@@ -192,9 +192,9 @@ impl Stage {
             match &leecher.outcome {
                 Some((Err(error), _)) => progress.event(&format!("{name} failed: {error}")),
                 Some((Ok(fetched), _)) => progress.event(&format!(
-                    "{name} is complete after {}, from {} sources",
+                    "{name} is complete after {}, from {}",
                     units::seconds(took),
-                    fetched.tally.sources()
+                    units::count(fetched.tally.sources(), "source")
                 )),
                 None => {}
             }
@@ -210,12 +210,7 @@ impl Stage {
                 .accounts
                 .get(&liar.address())
                 .map_or(0, |account| account.bad_chunks);
-            let banned = leecher
-                .node
-                .status()
-                .borrow()
-                .banned
-                .contains(&liar.address());
+            let banned = leecher.has_banned(liar.address());
             let seen = self.seen.entry(leecher.name.clone()).or_default();
             let name = &leecher.name;
             if banned && !seen.1 {
