@@ -83,7 +83,7 @@ pub(crate) fn percent(part: u64, whole: u64) -> String {
 }
 
 /// `1 source`, `5 sources`.
-pub(crate) fn count(count: usize, what: &str) -> String {
+pub(crate) fn count(count: u64, what: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {what}{plural}")
 }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use swarmhold::Digest;
 use swarmhold::digest::Hasher;
 
-use crate::cast::{Entrance, LIAR};
+use crate::cast::Entrance;
 use crate::leecher::Leecher;
 use crate::stage::{Ending, Stage};
 use crate::units;
@@ -194,15 +194,9 @@ impl Verdict {
             }
         }
         let Some(liar) = &stage.liar else { return };
-        let (judges, record) = (units::list(&judges_of(liar.address())), liar.record());
-        let story = format!(
-            "it was asked {} times over {} connections",
-            record.asked, record.connections
-        );
-        if judges_of(liar.address()).is_empty() {
-            self.bad(format!("{LIAR} is banned by nobody; {story}"));
-        } else {
-            self.good(format!("{LIAR} is caught and banned by {judges}; {story}"));
+        match liar.verdict(&judges_of(liar.address())) {
+            Ok(what) => self.good(what),
+            Err(what) => self.bad(what),
         }
     }
 }
