@@ -66,7 +66,7 @@ pub(crate) fn summary(stage: &Stage) -> String {
     }
     let took = took(stage);
     format!(
-        "{} delivered in {}, {}, as {} on the wire; the publisher gave {}, the leechers each other {}",
+        " {} delivered in {} ({}), as {} on the wire.\n The publisher gave {} of it, the leechers gave each other {}.",
         units::bytes(bytes),
         units::seconds(took),
         units::rate(units::per_second(bytes, took)),
