@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Parser;
 use clap::value_parser as within;
 
+use crate::liar::Lie;
 use crate::units;
 
 /// A swarm of swarmhold nodes on this machine: one publisher, peers that fetch its container from
@@ -28,9 +29,16 @@ pub(crate) struct Args {
     /// Upload limit of each node, per second.
     #[arg(long, value_name = "BYTES", default_value = "3MiB", value_parser = units::parse)]
     pub(crate) rate: u64,
-    /// Add a peer that claims to have everything and serves wrong bytes.
-    #[arg(long)]
-    pub(crate) liar: bool,
+    /// Add a peer that claims to have everything, and lies when it is asked.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "LIE",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "bytes"
+    )]
+    pub(crate) liar: Option<Lie>,
     /// Let the last of the peers upload at 1 % of the rate.
     #[arg(long)]
     pub(crate) slow: bool,

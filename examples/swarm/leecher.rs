@@ -8,8 +8,8 @@ use anyhow::{Context, Result};
 use swarmhold::node::{ContainerStatus, FetchError};
 use swarmhold::swarm::Tally;
 use swarmhold::{
-    Config, Discovery, Fetch, FetchOptions, FetchStatus, Fetched, Link, Listen, ManifestId, Node,
-    PeerHint, Wallet, What,
+    Address, Config, Discovery, Fetch, FetchOptions, FetchStatus, Fetched, Link, Listen,
+    ManifestId, Node, PeerHint, Status, Wallet, What,
 };
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -31,7 +31,9 @@ pub(crate) struct Leecher {
     /// How the fetch ended, and when.
     pub(crate) outcome: Option<(Result<Fetched, String>, Instant)>,
     id: ManifestId,
-    status: watch::Receiver<FetchStatus>,
+    /// Held for as long as the node runs: it refreshes only what somebody looks at.
+    seen: watch::Receiver<Arc<Status>>,
+    fetching: watch::Receiver<FetchStatus>,
     task: JoinHandle<(Result<Fetched, FetchError>, Instant)>,
 }
 
@@ -53,7 +55,7 @@ impl Leecher {
         let fetch = node
             .fetch(What::Link(link.clone()), FetchOptions::default())
             .await;
-        let status = fetch.status();
+        let (seen, fetching) = (node.status(), fetch.status());
         let task = tokio::spawn(follow(fetch, index.register(id, own)));
         Ok(Self {
             name: part.name.clone(),
@@ -62,7 +64,8 @@ impl Leecher {
             began,
             outcome: None,
             id,
-            status,
+            seen,
+            fetching,
             task,
         })
     }
@@ -102,21 +105,26 @@ impl Leecher {
         }
     }
 
+    /// Whether the node refuses this address.
+    pub(crate) fn has_banned(&self, address: Address) -> bool {
+        self.seen.borrow().banned.contains(&address)
+    }
+
+    /// The addresses that the node refuses.
+    pub(crate) fn banned(&self) -> Vec<Address> {
+        self.seen.borrow().banned.clone()
+    }
+
     /// The container as the node sees it now; none before there is a manifest.
     pub(crate) fn container(&self) -> Option<ContainerStatus> {
-        let fetching = match &*self.status.borrow() {
-            FetchStatus::Downloading(container) | FetchStatus::Finishing(container) => {
-                Some(container.clone())
-            }
-            FetchStatus::FindingManifest { .. } | FetchStatus::Checking { .. } => None,
-        };
-        let status = self.node.status();
-        let all = Arc::clone(&status.borrow());
-        let shown = all
-            .containers
-            .iter()
-            .find(|container| container.manifest_id == self.id);
-        shown.cloned().or(fetching)
+        if let FetchStatus::Downloading(container) | FetchStatus::Finishing(container) =
+            &*self.fetching.borrow()
+        {
+            return Some(container.clone());
+        }
+        let seen = self.seen.borrow();
+        let ours = |container: &&ContainerStatus| container.manifest_id == self.id;
+        seen.containers.iter().find(ours).cloned()
     }
 }
 

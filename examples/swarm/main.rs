@@ -10,17 +10,17 @@
 //! (`verdict`).
 //!
 //! Reading order: `args`, `content` (what is distributed), `cast` (who takes part), `index` (who is
-//! where), `leecher`, `stage` (the run), `progress`, `report`, `tree`, `verdict`.
+//! where), `leecher`, `liar`, `stage` (the run), `progress`, `report`, `tree`, `verdict`.
 
 mod args;
 mod cast;
 mod content;
 mod index;
 mod leecher;
+mod liar;
 mod progress;
 mod report;
 #[path = "../../tests/support/rogue.rs"]
-#[expect(dead_code, reason = "the tests use more of it than the demo does")]
 mod rogue;
 mod stage;
 mod tree;
@@ -39,10 +39,13 @@ use tracing_subscriber::EnvFilter;
 
 use crate::args::Args;
 use crate::cast::PUBLISHER;
+use crate::liar::Lie;
 use crate::progress::{Progress, say};
 use crate::stage::{Ending, Stage};
-use crate::verdict::{SHARED_FROM, Verdict};
+use crate::verdict::Verdict;
 
+/// Seconds that the liar may need to be caught three times: it is left alone for a while in between.
+const CATCH_S: u64 = 5;
 /// What the shell is told after Ctrl-C.
 const INTERRUPTED: u8 = 130;
 
@@ -67,7 +70,7 @@ async fn run(args: &Args) -> Result<ExitCode> {
     let folder = tempfile::Builder::new().prefix("swarm-").tempdir()?;
     let publisher = leecher::start_node(PUBLISHER, folder.path(), args.rate).await?;
     let (source, manifest) = publish(args, folder.path(), &publisher).await?;
-    let mut stage = Stage::set(args, folder.path(), publisher, manifest)?;
+    let mut stage = Stage::set(args, folder.path(), publisher, &source, manifest)?;
     introduce(args, &stage);
     let mut progress = Progress::new();
     let ending = stage.play(&mut progress).await?;
@@ -93,9 +96,11 @@ async fn publish(args: &Args, folder: &Path, publisher: &Node) -> Result<(PathBu
         content::generate(&source, args.size, args.seed).context("the container cannot be made")?;
     }
     let manifest = create(&source, publisher.wallet(), &name, None, |_bytes| {})?;
-    if args.liar && manifest.layout().size() < SHARED_FROM {
+    let liar_from = args.rate.saturating_mul(CATCH_S);
+    if args.liar.is_some_and(Lie::is_bannable) && manifest.layout().size() < liar_from {
+        let from = units::bytes(liar_from);
         bail!(
-            "--liar needs at least 2 MiB: a smaller container is complete before three lies are told"
+            "--liar needs {from} or more at this rate: catching takes three lies, and some seconds"
         );
     }
     let manifest = Arc::new(manifest);
@@ -115,11 +120,7 @@ fn introduce(args: &Args, stage: &Stage) {
         "{name}: {size} in {count} chunks of {chunk}, published by one node\n{}\n",
         stage.link()
     ));
-    let liar = if args.liar {
-        ", and mallory, who lies"
-    } else {
-        ""
-    };
+    let liar = args.liar.map_or("", |_| ", and mallory, who lies");
     say(&format!(
         "{} peers fetch it, {} more join on the way{liar}; each node uploads {rate}/s at most\n",
         args.nodes, args.late
@@ -135,7 +136,7 @@ fn conclude(stage: &Stage, source: &Path, ending: Ending) -> Result<ExitCode> {
     }
     let verdict = Verdict::of(stage, source, ending)?;
     println!("\nWho got how much from whom, {}\n", report::unit(stage));
-    println!("{}\n", report::sources(stage));
+    println!("{}\n\n{}\n", report::sources(stage), report::summary(stage));
     println!("How it went\n\n{}\n", report::leechers(stage));
     println!("What each node now holds\n\n{}", tree::draw(&stage.folder)?);
     println!("{}", verdict.text());

@@ -107,6 +107,8 @@ impl Progress {
     pub(crate) fn finish(self) {
         if let Display::Bars { bars, .. } = self.display {
             bars.into_values().for_each(|bar| bar.abandon());
+            // The last bar leaves the cursor on its line.
+            say("");
         }
     }
 }

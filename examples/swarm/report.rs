@@ -1,5 +1,7 @@
 //! The tables at the end: who gave whom how much, and how it went for each leecher.
 
+use std::time::Duration;
+
 use comfy_table::{Cell, CellAlignment, ContentLineStyle, LineStyle, Table, TableStyle};
 use swarmhold::Address;
 use swarmhold::swarm::Tally;
@@ -52,6 +54,28 @@ pub(crate) fn sources(stage: &Stage) -> String {
     table.trim_fmt()
 }
 
+/// What the swarm did as a whole.
+pub(crate) fn summary(stage: &Stage) -> String {
+    let tallies = stage.leechers.iter().map(Leecher::tally);
+    let (mut bytes, mut wire, mut published) = (0, 0, 0);
+    for tally in tallies {
+        bytes += tally.total.bytes;
+        wire += tally.total.wire_bytes;
+        let publisher = tally.accounts.get(&stage.publisher.address());
+        published += publisher.map_or(0, |account| account.bytes);
+    }
+    let took = took(stage);
+    format!(
+        " {} delivered in {} ({}), as {} on the wire.\n The publisher gave {} of it, the leechers gave each other {}.",
+        units::bytes(bytes),
+        units::seconds(took),
+        units::rate(units::per_second(bytes, took)),
+        units::bytes(wire),
+        units::percent(published, bytes),
+        units::percent(bytes - published, bytes),
+    )
+}
+
 /// How it went for each leecher.
 pub(crate) fn leechers(stage: &Stage) -> String {
     let header = [
@@ -70,11 +94,8 @@ pub(crate) fn leechers(stage: &Stage) -> String {
         let total = tally.total;
         let speed = took.map(|took| units::rate(units::per_second(total.bytes, took)));
         let saved = total.bytes.saturating_sub(total.wire_bytes);
-        let banned = leecher.node.status().borrow().banned.clone();
-        let banned: Vec<String> = banned
-            .into_iter()
-            .map(|address| stage.names.of(address))
-            .collect();
+        let banned = leecher.banned().into_iter();
+        let banned: Vec<_> = banned.map(|address| stage.names.of(address)).collect();
         add(
             &mut table,
             vec![
@@ -98,6 +119,19 @@ pub(crate) fn leechers(stage: &Stage) -> String {
         );
     }
     table.trim_fmt()
+}
+
+/// From the first leecher's start to the last one's end.
+fn took(stage: &Stage) -> Duration {
+    let began = stage.leechers.iter().map(|leecher| leecher.began).min();
+    let ended = stage
+        .leechers
+        .iter()
+        .filter_map(|leecher| leecher.outcome.as_ref());
+    let ended = ended.map(|(_, at)| *at).max();
+    began
+        .zip(ended)
+        .map_or(Duration::ZERO, |(began, ended)| ended.duration_since(began))
 }
 
 fn scale(stage: &Stage) -> Scale {

@@ -6,15 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use swarmhold::{Link, Manifest, Node, PeerHint};
+use swarmhold::{Link, Manifest, Node};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::args::Args;
 use crate::cast::{Entrance, LIAR, Names, PUBLISHER, Part, leechers};
 use crate::index::Index;
 use crate::leecher::Leecher;
+use crate::liar::Liar;
 use crate::progress::{Progress, View};
-use crate::rogue::{Behaviour, Rogue};
 use crate::units;
 
 /// How often everyone is looked at.
@@ -37,7 +37,7 @@ pub(crate) struct Stage {
     pub(crate) manifest: Arc<Manifest>,
     pub(crate) publisher: Node,
     pub(crate) leechers: Vec<Leecher>,
-    pub(crate) liar: Option<Rogue>,
+    pub(crate) liar: Option<Liar>,
     pub(crate) names: Names,
     link: Link,
     index: Index,
@@ -53,23 +53,17 @@ impl Stage {
         args: &Args,
         folder: &Path,
         publisher: Node,
+        source: &Path,
         manifest: Arc<Manifest>,
     ) -> Result<Self> {
-        let (id, index, mut names) = (manifest.id(), Index::default(), Names::default());
+        let (index, mut names) = (Index::default(), Names::default());
         names.insert(publisher.address(), PUBLISHER);
         let liar = args
             .liar
-            .then(|| Rogue::start(Behaviour::Liar, Arc::clone(&manifest)));
+            .map(|lie| Liar::enter(lie, &manifest, source, &index));
         let liar = liar.transpose()?;
         if let Some(liar) = &liar {
             names.insert(liar.address(), LIAR);
-            index.register(
-                id,
-                PeerHint {
-                    remote: liar.listen_address(),
-                    expected: Some(liar.address()),
-                },
-            );
         }
         let parts = leechers(args);
         let worst_s = manifest.layout().size() * parts.len() as u64 / args.rate.max(1);
@@ -192,9 +186,9 @@ impl Stage {
             match &leecher.outcome {
                 Some((Err(error), _)) => progress.event(&format!("{name} failed: {error}")),
                 Some((Ok(fetched), _)) => progress.event(&format!(
-                    "{name} is complete after {}, from {} sources",
+                    "{name} is complete after {}, from {}",
                     units::seconds(took),
-                    fetched.tally.sources()
+                    units::count(fetched.tally.sources() as u64, "source")
                 )),
                 None => {}
             }
@@ -210,18 +204,11 @@ impl Stage {
                 .accounts
                 .get(&liar.address())
                 .map_or(0, |account| account.bad_chunks);
-            let banned = leecher
-                .node
-                .status()
-                .borrow()
-                .banned
-                .contains(&liar.address());
+            let banned = leecher.has_banned(liar.address());
             let seen = self.seen.entry(leecher.name.clone()).or_default();
             let name = &leecher.name;
             if banned && !seen.1 {
-                progress.event(&format!(
-                    "{name} bans {LIAR} for a day: {caught} bad chunks"
-                ));
+                progress.event(&format!("{name} bans {LIAR} for a day"));
             } else if caught > seen.0 && !banned {
                 progress.event(&format!(
                     "{name} caught {LIAR} with a bad chunk and hung up"

@@ -82,6 +82,12 @@ pub(crate) fn percent(part: u64, whole: u64) -> String {
     format!("{:.1} %", 100.0 * part as f64 / whole.max(1) as f64)
 }
 
+/// `1 source`, `5 sources`.
+pub(crate) fn count(count: u64, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
+}
+
 /// `peer-1, peer-2 and late-1`.
 pub(crate) fn list(names: &[String]) -> String {
     match names {

@@ -8,14 +8,14 @@ use anyhow::{Context, Result};
 use swarmhold::Digest;
 use swarmhold::digest::Hasher;
 
-use crate::cast::{Entrance, LIAR};
+use crate::cast::Entrance;
 use crate::leecher::Leecher;
 use crate::stage::{Ending, Stage};
 use crate::units;
 
 /// Bytes from which on a container has to come from several sources: four times what a node asks
 /// its first peer for before it can know of another.
-pub(crate) const SHARED_FROM: u64 = 2 * 1024 * 1024;
+const SHARED_FROM: u64 = 2 * 1024 * 1024;
 /// Sources that each leecher has to use, where there are as many.
 const SOURCES_MIN: usize = 2;
 
@@ -96,8 +96,9 @@ impl Verdict {
             }
         }
         if wrong.is_empty() {
+            let files = units::count(files, "file");
             self.good(format!(
-                "{files} files on disk have the SHA-256 of the source, {}",
+                "{files} on disk with the SHA-256 of the source, {}",
                 right.short()
             ));
         } else {
@@ -173,46 +174,29 @@ impl Verdict {
     }
 
     fn on_bans(&mut self, stage: &Stage) {
-        let honest: Vec<_> = stage
-            .leechers
-            .iter()
-            .map(|leecher| &leecher.node)
-            .chain([&stage.publisher])
-            .collect();
-        let banned_by =
-            |leecher: &&Leecher, who| leecher.node.status().borrow().banned.contains(&who);
-        for node in honest {
+        let judges_of = |who| {
             let judges = stage
                 .leechers
                 .iter()
-                .filter(|leecher| banned_by(leecher, node.address()));
-            let judges: Vec<_> = judges.map(|leecher| leecher.name.clone()).collect();
+                .filter(|leecher| leecher.has_banned(who));
+            judges
+                .map(|leecher| leecher.name.clone())
+                .collect::<Vec<_>>()
+        };
+        let leechers = stage.leechers.iter().map(|leecher| leecher.node.address());
+        for honest in leechers.chain([stage.publisher.address()]) {
+            let (judges, name) = (judges_of(honest), stage.names.of(honest));
             if !judges.is_empty() {
                 self.bad(format!(
-                    "{} is honest and banned by {}",
-                    stage.names.of(node.address()),
+                    "{name} is honest and banned by {}",
                     units::list(&judges)
                 ));
             }
         }
         let Some(liar) = &stage.liar else { return };
-        let judges = stage
-            .leechers
-            .iter()
-            .filter(|leecher| banned_by(leecher, liar.address()));
-        let judges: Vec<_> = judges.map(|leecher| leecher.name.clone()).collect();
-        let record = liar.record();
-        let story = format!(
-            "it was asked {} times over {} connections",
-            record.asked, record.connections
-        );
-        if judges.is_empty() {
-            self.bad(format!("{LIAR} is banned by nobody; {story}"));
-        } else {
-            self.good(format!(
-                "{LIAR} is caught and banned by {}; {story}",
-                units::list(&judges)
-            ));
+        match liar.verdict(&judges_of(liar.address())) {
+            Ok(what) => self.good(what),
+            Err(what) => self.bad(what),
         }
     }
 }
@@ -224,12 +208,12 @@ fn why_one_is_enough(stage: &Stage) -> Option<String> {
         return Some("the container is a single chunk".to_owned());
     }
     if layout.size() < SHARED_FROM {
-        let (size, from) = (units::bytes(layout.size()), units::bytes(SHARED_FROM));
+        let from = units::bytes(SHARED_FROM);
         return Some(format!(
-            "{size} may come from the first peer at once; from {from} on they are"
+            "below {from} the first peer may give everything at once"
         ));
     }
-    (stage.leechers.len() < SOURCES_MIN).then(|| "the publisher is the only one".to_owned())
+    (stage.leechers.len() < SOURCES_MIN).then(|| "the publisher is the only source".to_owned())
 }
 
 fn ended_after(peer: &Leecher, late: &Leecher) -> bool {

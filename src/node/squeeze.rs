@@ -1,6 +1,7 @@
 //! Whether compressing a container's chunks pays, and the compressed ones that may be asked again.
 //!
-//! Content that did not shrink is looked at less and less often. While a container leaves this
+//! Chunks are asked for in any order, and content that shrinks lies beside content that does not. So
+//! what a few chunks showed holds for their neighbours, and for nobody else. While a container leaves this
 //! node faster than the compressor works, nothing is compressed: the link outruns it.
 
 use std::collections::VecDeque;
@@ -10,20 +11,24 @@ use std::sync::{Mutex, PoisonError};
 use bytes::Bytes;
 
 use crate::chunk::ChunkIndex;
-use crate::limits::COMPRESSED_CACHE_BYTES;
+use crate::limits::{CHUNKS_MAX, COMPRESSED_CACHE_BYTES};
 
-/// Chunks in a row that did not shrink, after which only every [`LOOK_EVERY`]th is looked at.
-const STREAK_MAX: u32 = 8;
-/// See [`STREAK_MAX`].
+/// Neighbouring chunks that are judged together.
+const REGION: usize = 16;
+/// Tries in a row of one region that did not shrink, after which it is hardly looked at any more.
+const TRIES: u32 = 2;
+/// Of the chunks passed over for that, one in this many is looked at all the same.
 const LOOK_EVERY: u32 = 16;
 /// Bytes per second of one container above which a link outruns zstd on one core beside the
 /// network's own work.
 const LINK_RATE_MAX: u64 = 100_000_000;
 
 /// What is known of one container's compressibility.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Squeeze {
-    streak: AtomicU32,
+    /// For each region, its tries in a row that did not shrink.
+    failures: [AtomicU32; CHUNKS_MAX as usize / REGION],
+    passed_over: AtomicU32,
     outrun: AtomicBool,
     cache: Mutex<Cache>,
 }
@@ -47,18 +52,24 @@ impl Squeeze {
 
     /// Whether to try to compress this chunk.
     pub(super) fn is_worth_a_look(&self, chunk: ChunkIndex) -> bool {
-        let promising = self.streak.load(Ordering::Relaxed) < STREAK_MAX
-            || chunk.get().is_multiple_of(LOOK_EVERY);
-        promising && !self.outrun.load(Ordering::Relaxed)
+        if self.outrun.load(Ordering::Relaxed) {
+            return false;
+        }
+        let hopeless = self.failures(chunk).load(Ordering::Relaxed) >= TRIES;
+        !hopeless
+            || self
+                .passed_over
+                .fetch_add(1, Ordering::Relaxed)
+                .is_multiple_of(LOOK_EVERY)
     }
 
     /// A chunk was tried: this is what it shrank to, if it did.
     pub(super) fn on_tried(&self, chunk: ChunkIndex, packed: Option<&Bytes>) {
         let Some(packed) = packed else {
-            self.streak.fetch_add(1, Ordering::Relaxed);
+            self.failures(chunk).fetch_add(1, Ordering::Relaxed);
             return;
         };
-        self.streak.store(0, Ordering::Relaxed);
+        self.failures(chunk).store(0, Ordering::Relaxed);
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         cache.bytes += packed.len();
         cache.packed.push_back((chunk, packed.clone()));
@@ -74,20 +85,76 @@ impl Squeeze {
     pub(super) fn on_link_rate(&self, rate: u64) {
         self.outrun.store(rate > LINK_RATE_MAX, Ordering::Relaxed);
     }
+
+    fn failures(&self, chunk: ChunkIndex) -> &AtomicU32 {
+        &self.failures[chunk.as_usize() / REGION]
+    }
+}
+
+impl Default for Squeeze {
+    fn default() -> Self {
+        Self {
+            failures: std::array::from_fn(|_| AtomicU32::new(0)),
+            passed_over: AtomicU32::new(0),
+            outrun: AtomicBool::new(false),
+            cache: Mutex::default(),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// How many of these chunks are looked at, where those shrink for which `shrinks` says so.
+    fn looks(
+        squeeze: &Squeeze,
+        chunks: impl Iterator<Item = u32>,
+        shrinks: fn(u32) -> bool,
+    ) -> usize {
+        let packed = Bytes::from_static(b"small");
+        let look = |chunk: &u32| {
+            let at = ChunkIndex::new(*chunk);
+            let looked = squeeze.is_worth_a_look(at);
+            if looked {
+                squeeze.on_tried(at, shrinks(*chunk).then_some(&packed));
+            }
+            looked
+        };
+        chunks.filter(look).count()
+    }
+
     #[test]
     fn content_that_does_not_shrink_is_looked_at_rarely() {
         let squeeze = Squeeze::default();
-        (0..STREAK_MAX).for_each(|chunk| squeeze.on_tried(ChunkIndex::new(chunk), None));
-        let looks = (0..1600).filter(|chunk| squeeze.is_worth_a_look(ChunkIndex::new(*chunk)));
-        assert_eq!(looks.count(), 100);
-        squeeze.on_tried(ChunkIndex::new(0), Some(&Bytes::from_static(b"small")));
-        assert!(squeeze.is_worth_a_look(ChunkIndex::new(1)));
+        // 2 of each 16, and 1 in 16 of the rest
+        assert_eq!(
+            looks(&squeeze, 0..1600, |_| false),
+            200 + 1400_usize.div_ceil(16)
+        );
+        assert_eq!(looks(&squeeze, 0..1600, |_| false), 1600 / 16);
+    }
+
+    #[test]
+    fn content_that_shrinks_is_found_beside_content_that_does_not_in_any_order() {
+        let squeeze = Squeeze::default();
+        let is_text = |chunk: u32| (chunk / 32).is_multiple_of(2);
+        let scattered = (0..1024).map(|at| at * 331 % 1024);
+        let of_text = scattered.clone().filter(|chunk| is_text(*chunk)).count();
+        let noise = scattered.clone().filter(|chunk| !is_text(*chunk)).count();
+        let all = looks(&squeeze, scattered, is_text);
+        assert!(
+            (of_text..of_text + noise / 4).contains(&all),
+            "{all} of {of_text} and {noise}"
+        );
+    }
+
+    #[test]
+    fn a_region_that_changes_its_mind_is_looked_at_again() {
+        let squeeze = Squeeze::default();
+        assert_eq!(looks(&squeeze, 0..2, |_| false), 2);
+        assert!((1..=16).contains(&looks(&squeeze, (0..16).map(|_| 5), |_| true)));
+        assert!(squeeze.is_worth_a_look(ChunkIndex::new(6)));
     }
 
     #[test]

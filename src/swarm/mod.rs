@@ -7,7 +7,7 @@
 //! inputs give equal outputs.
 //!
 //! This file routes; the components decide: `download` (who is asked for what, with `container`,
-//! `chunks` and `wanted`, `peers`, `window` and `record`, `budget` and `timers`), `upload` (who is
+//! `chunks`, `wanted` and `spread`, `peers`, `window` and `record`, `budget` and `timers`), `upload` (who is
 //! served), `blame` (who is banned).
 //!
 //! Invariants: a chunk is announced only after it was proven and stored; a request goes only to a
@@ -21,6 +21,7 @@ mod download;
 mod event;
 mod peers;
 mod record;
+mod spread;
 mod tally;
 #[cfg(test)]
 mod tests;

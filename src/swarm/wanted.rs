@@ -1,12 +1,12 @@
 //! The chunks that nobody has been asked for, by how many peers hold them: rarest first.
 //!
-//! Peers that hold everything make no chunk rarer than another, so they are not counted. Ties go
-//! round in a fixed turn that starts at another place on each node: requests of one node stay
-//! contiguous on disk, and nodes that start together soon have something to trade.
+//! Peers that hold everything make no chunk rarer than another, so they are not counted. Among
+//! those that are equally rare the caller names a place (`spread`).
 //!
 //! Invariant: a wanted chunk is in the bucket of its number of holders and in no other; a chunk
 //! that is not wanted is in none. So a pick looks at few words, not at every chunk.
 
+use super::spread::Place;
 use crate::chunk::{Bitfield, ChunkIndex};
 
 /// Wanted chunks, sorted by rarity.
@@ -70,11 +70,12 @@ impl Wanted {
     }
 
     /// The chunk to ask a peer for: wanted by us, held by it, and held by the fewest.
-    pub(super) fn pick(&self, held: &Bitfield, start: ChunkIndex) -> Option<ChunkIndex> {
+    pub(super) fn pick(&self, held: &Bitfield, place: Place) -> Option<ChunkIndex> {
         let filled = self.buckets.iter().filter(|bucket| !bucket.is_empty());
-        filled
-            .into_iter()
-            .find_map(|bucket| held.intersection_from(bucket, start).next())
+        filled.into_iter().find_map(|bucket| {
+            let nth = place.among(held.intersection_count(bucket))?;
+            held.intersection_nth(bucket, nth)
+        })
     }
 
     fn holders_of(&self, chunk: ChunkIndex) -> usize {
@@ -97,32 +98,33 @@ mod tests {
     }
 
     #[test]
-    fn the_rarest_wins_and_ties_follow_the_turn() {
+    fn the_rarest_wins_and_ties_go_by_place() {
         let held = set(8, &[0, 1, 2, 3, 7]);
-        let pick_from = |holders: [u16; 8], start| {
+        let pick_at = |holders: [u16; 8], place| {
             let mut wanted = Wanted::new(set(8, &[0, 2, 3, 5, 7]));
             for (chunk, times) in (0..).zip(holders) {
                 (0..times).for_each(|_| wanted.on_held(ChunkIndex::new(chunk)));
             }
-            let pick = wanted.pick(&held, ChunkIndex::new(start));
+            let pick = wanted.pick(&held, place);
             pick.map(ChunkIndex::get)
         };
-        assert_eq!(pick_from([3, 1, 3, 2, 3, 1, 3, 3], 0), Some(3));
-        assert_eq!(pick_from([3; 8], 0), Some(0));
-        assert_eq!(pick_from([3; 8], 1), Some(2));
-        assert_eq!(pick_from([3; 8], 4), Some(7));
+        assert_eq!(pick_at([3, 1, 3, 2, 3, 1, 3, 3], Place::FRONT), Some(3));
+        assert_eq!(pick_at([3; 8], Place::FRONT), Some(0));
+        // of 0, 2, 3 and 7
+        assert_eq!(pick_at([3; 8], Place::new(u64::MAX / 2 + 1)), Some(3));
+        assert_eq!(pick_at([3; 8], Place::new(u64::MAX)), Some(7));
     }
 
     #[test]
     fn nothing_in_common_is_nothing_to_ask_for() {
         let wanted = Wanted::new(set(8, &[1]));
-        assert_eq!(wanted.pick(&set(8, &[2]), ChunkIndex::new(0)), None);
+        assert_eq!(wanted.pick(&set(8, &[2]), Place::FRONT), None);
     }
 
     proptest! {
         #[test]
         fn picks_what_a_search_over_all_chunks_would(
-            steps in prop::collection::vec((0u8..4, 0u32..70), 0..300), start in 0u32..70,
+            steps in prop::collection::vec((0u8..4, 0u32..70), 0..300), place: u64,
             held in prop::collection::vec(0u32..70, 0..40),
         ) {
             let (mut wanted, held) = (Wanted::new(Bitfield::full(70)), set(70, &held));
@@ -150,10 +152,16 @@ mod tests {
                     _ => {}
                 }
             }
-            let turned = (start..70).chain(0..start).map(ChunkIndex::new);
-            let askable = turned.filter(|chunk| want[chunk.as_usize()] && held.contains(*chunk));
-            let expected = askable.min_by_key(|chunk| holders[chunk.as_usize()]);
-            prop_assert_eq!(wanted.pick(&held, ChunkIndex::new(start)), expected);
+            let all = (0..70).map(ChunkIndex::new);
+            let askable = all.filter(|chunk| want[chunk.as_usize()] && held.contains(*chunk));
+            let askable: Vec<_> = askable.collect();
+            let rarest = askable.iter().map(|chunk| holders[chunk.as_usize()]).min();
+            let fewest = |chunk: &&ChunkIndex| Some(holders[chunk.as_usize()]) == rarest;
+            let best: Vec<_> = askable.iter().filter(fewest).collect();
+            let place = Place::new(place);
+            let count = u32::try_from(best.len()).unwrap();
+            let expected = place.among(count).map(|nth| *best[nth as usize]);
+            prop_assert_eq!(wanted.pick(&held, place), expected);
         }
     }
 }

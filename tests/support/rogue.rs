@@ -4,7 +4,7 @@
 //! container, and then misbehaves in one way. It runs on a thread and a current-thread runtime of
 //! its own, counts what it was asked, and remembers in what words it was shown the door.
 //!
-//! Used by `tests/e2e` and by `example swarm`, through `#[path]`.
+//! Used by `example swarm`, through `#[path]`.
 
 #[path = "rogue/act.rs"]
 mod act;
@@ -13,7 +13,6 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use swarmhold::chunk::ChunkIndex;
 use swarmhold::net::{BindError, EVENTS_MAX, Endpoint};
 use swarmhold::{Address, Manifest, Wallet};
 use tokio::sync::{mpsc, oneshot};
@@ -25,10 +24,8 @@ use self::act::Act;
 pub(crate) enum Behaviour {
     /// Answers every chunk request with wrong bytes of the right length.
     Liar,
-    /// Answers honestly, but the first request for this chunk with wrong bytes.
+    /// Answers honestly, but the very first request with wrong bytes.
     LiarOnce {
-        /// The chunk that it lies about.
-        chunk: ChunkIndex,
         /// The container's bytes.
         truth: Arc<[u8]>,
     },

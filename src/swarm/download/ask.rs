@@ -6,9 +6,9 @@ use super::{CHECK_EVERY, Download};
 use crate::chunk::ChunkIndex;
 use crate::digest::ManifestId;
 use crate::moment::Moment;
-use crate::swarm::container::Container;
 use crate::swarm::event::{Output, PeerKey, Reason, Ticket};
 use crate::swarm::peers::Peer;
+use crate::swarm::spread::Place;
 
 /// What there is to ask of a peer.
 enum Next {
@@ -82,8 +82,7 @@ impl Download {
             else {
                 continue;
             };
-            let start = self.start_in(container);
-            match container.chunks.wanted().pick(held, start) {
+            match container.chunks.wanted().pick(held, self.place()) {
                 None if container.chunks.out() > 0 && matches!(next, Next::Nothing) => {
                     next = Next::Idle;
                 }
@@ -100,16 +99,14 @@ impl Download {
         next
     }
 
-    /// Where this node begins among equally rare chunks: at the front while it has one source only
+    /// Where this node picks among equally rare chunks: at the front while it has one source only
     /// (nobody to trade with, and the whole can be hashed as it grows), elsewhere otherwise.
-    fn start_in(&self, container: &Container) -> ChunkIndex {
-        let count = u64::from(container.layout.chunk_count());
-        let start = if self.peers.len() < 2 {
-            0
+    fn place(&self) -> Place {
+        if self.peers.len() < 2 {
+            Place::FRONT
         } else {
-            self.seed % count
-        };
-        ChunkIndex::new(u32::try_from(start).expect("below a chunk count"))
+            Place::of(self.seed, self.tickets)
+        }
     }
 
     pub(super) fn ask(

@@ -115,7 +115,7 @@ impl Act {
         let len = len as usize;
         let (encoding, body) = match &self.behaviour {
             Behaviour::Liar => (Encoding::Raw, wrong(len, request.chunk_hash)),
-            Behaviour::LiarOnce { chunk: about, .. } if *about == chunk && !self.told => {
+            Behaviour::LiarOnce { .. } if !self.told => {
                 self.told = true;
                 (Encoding::Raw, wrong(len, request.chunk_hash))
             }
