@@ -27,6 +27,10 @@ pub(super) struct Budget {
     used: u64,
     /// Peers that were refused.
     starved: BTreeMap<PeerKey, Need>,
+    /// How many of them are on trial.
+    on_trial: usize,
+    /// What those need that have nothing.
+    first_bytes: u64,
 }
 
 /// What a peer has of the budget.
@@ -64,24 +68,19 @@ impl Budget {
 
     fn would_admit(&self, used: u64, peer: PeerKey, share: Share, bytes: u64) -> bool {
         let free = IN_FLIGHT_BYTES_MAX.saturating_sub(used);
-        let others = self.starved.iter().filter(|(other, _)| **other != peer);
-        let mut rivals = others.map(|(_, need)| need).filter(|need| match share {
-            Share::Nothing => false,
-            Share::Bytes(_) => !matches!(need.share, Share::OnTrial(_)),
-            Share::OnTrial(_) => true,
-        });
-        match share {
-            _ if used == 0 => true,
-            Share::Bytes(held) | Share::OnTrial(held) if rivals.clone().next().is_some() => {
-                let needed = rivals.try_fold(0, |sum: u64, need| {
-                    let is_first = need.share == Share::Nothing;
-                    let sum = sum + if is_first { need.bytes } else { 0 };
-                    (sum < RESERVED_MAX).then_some(sum)
-                });
-                held + bytes + needed.unwrap_or(RESERVED_MAX) <= free
-            }
-            Share::Nothing | Share::Bytes(_) | Share::OnTrial(_) => bytes <= free,
+        let own = self.starved.get(&peer);
+        let others = self.starved.len() - usize::from(own.is_some());
+        let on_trial = self.on_trial - usize::from(own.is_some_and(Need::is_on_trial));
+        let (held, rivals) = match share {
+            Share::Nothing => (0, 0),
+            Share::Bytes(held) => (held, others - on_trial),
+            Share::OnTrial(held) => (held, others),
+        };
+        if used == 0 || rivals == 0 {
+            return used == 0 || bytes <= free;
         }
+        let needed = self.first_bytes - own.map_or(0, Need::first_bytes);
+        held + bytes + needed.min(RESERVED_MAX) <= free
     }
 
     /// A peer was refused `bytes`.
@@ -92,12 +91,18 @@ impl Budget {
             share,
             since,
         };
+        self.on_content(peer);
+        self.on_trial += usize::from(need.is_on_trial());
+        self.first_bytes += need.first_bytes();
         self.starved.insert(peer, need);
     }
 
     /// A peer needs nothing, or nothing any more.
     pub(super) fn on_content(&mut self, peer: PeerKey) {
-        self.starved.remove(&peer);
+        if let Some(need) = self.starved.remove(&peer) {
+            self.on_trial -= usize::from(need.is_on_trial());
+            self.first_bytes -= need.first_bytes();
+        }
     }
 
     /// Peers that were refused and still need something.
@@ -128,6 +133,20 @@ impl Budget {
     #[cfg(test)]
     pub(super) fn used(&self) -> u64 {
         self.used
+    }
+}
+
+impl Need {
+    fn is_on_trial(&self) -> bool {
+        matches!(self.share, Share::OnTrial(_))
+    }
+
+    fn first_bytes(&self) -> u64 {
+        if self.share == Share::Nothing {
+            self.bytes
+        } else {
+            0
+        }
     }
 }
 

@@ -25,6 +25,10 @@ const FASTER: u32 = 2;
 /// How much faster a taker must be where an answer is lost that may be on its way.
 const MUCH_FASTER: u32 = 4;
 
+/// Peers that look for somebody to evict after one input: those that wait longest. If none of them
+/// finds one, more would not either.
+const STARVED_MAX: usize = 16;
+
 /// A request that another peer would answer sooner.
 #[derive(Debug, Clone, Copy)]
 struct Chance {
@@ -54,16 +58,18 @@ impl Download {
         peers: BTreeSet<PeerKey>,
         out: &mut VecDeque<Output>,
     ) {
-        let mut peers: Vec<_> = peers
-            .into_iter()
-            .filter(|it| self.idle.contains(it))
-            .collect();
-        peers.sort_by_key(|key| {
-            let lapses = self.peers.get(key).map(|it| it.record.lapses());
-            (self.budget.starved_since(*key).unwrap_or(now), lapses)
+        let idle = peers.into_iter().filter(|it| self.idle.contains(it));
+        let (mut starved, mut idle): (Vec<_>, Vec<_>) =
+            idle.partition(|it| self.budget.is_starved(*it));
+        let peer = |key: &PeerKey| self.peers.get(key);
+        starved.sort_by_key(|key| {
+            let known = peer(key).is_some_and(Peer::is_known);
+            (!known, self.budget.starved_since(*key))
         });
+        starved.truncate(STARVED_MAX);
+        idle.sort_by_key(|key| peer(key).map(|it| it.record.lapses()));
         let mut again = None::<Moment>;
-        for taker in peers {
+        for taker in starved.into_iter().chain(idle) {
             while self.idle.contains(&taker) {
                 match self.best_chance(now, taker) {
                     Some((at, chance)) if at <= now => {
