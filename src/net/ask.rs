@@ -176,6 +176,7 @@ impl Body<'_> {
                 let _ = self.session.events.try_send(Event::Progress {
                     session: self.session.key,
                     ticket,
+                    bytes: self.received,
                 });
             }
         }

@@ -81,6 +81,8 @@ pub enum Event {
         session: SessionKey,
         /// The number given with the request.
         ticket: u64,
+        /// How many so far.
+        bytes: u64,
     },
     /// A chunk request was taken back after this many bytes of its answer.
     Wasted {

@@ -32,10 +32,15 @@ impl Driver {
             } => {
                 self.on_chunk_answer(session, Ticket(ticket), answer, rtt);
             }
-            Event::Progress { session, ticket } => {
+            Event::Progress {
+                session,
+                ticket,
+                bytes,
+            } => {
                 self.tell(Input::Progress {
                     peer: peer_key(session),
                     ticket: Ticket(ticket),
+                    bytes,
                 });
             }
             Event::Wasted { session, id, bytes } => {

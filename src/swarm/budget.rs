@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 
 use super::event::PeerKey;
 use crate::limits::{CHUNK_BYTES_MAX, IN_FLIGHT_BYTES_MAX};
+use crate::moment::Moment;
 
 /// Bytes kept for peers that have nothing in flight, at most.
 const RESERVED_MAX: u64 = IN_FLIGHT_BYTES_MAX / 2;
@@ -24,33 +25,84 @@ const _: () = assert!(
 #[derive(Debug, Default)]
 pub(super) struct Budget {
     used: u64,
-    /// Peers that were refused: how many bytes each needs, if it has nothing in flight.
-    starved: BTreeMap<PeerKey, u64>,
+    /// Peers that were refused.
+    starved: BTreeMap<PeerKey, Need>,
+    /// How many of them are on trial.
+    on_trial: usize,
+    /// What those need that have nothing.
+    first_bytes: u64,
+}
+
+/// What a peer has of the budget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Share {
+    /// Nothing: it comes first.
+    Nothing,
+    /// So many bytes.
+    Bytes(u64),
+    /// So many bytes, or none, of a peer on trial: it comes after all others.
+    OnTrial(u64),
+}
+
+/// What a peer was refused.
+#[derive(Debug, Clone, Copy)]
+struct Need {
+    bytes: u64,
+    share: Share,
+    since: Moment,
 }
 
 impl Budget {
-    /// Whether a peer that has `in_flight` bytes may be asked for `bytes` more.
-    pub(super) fn admits(&self, peer: PeerKey, in_flight: u64, bytes: u64) -> bool {
-        let free = IN_FLIGHT_BYTES_MAX.saturating_sub(self.used);
-        let mut others = self.starved.iter().filter(|(other, _)| **other != peer);
-        if self.used == 0 || in_flight == 0 || others.clone().next().is_none() {
-            return self.used == 0 || bytes <= free;
+    /// Whether a peer that has this share may be asked for `bytes` more.
+    pub(super) fn admits(&self, peer: PeerKey, share: Share, bytes: u64) -> bool {
+        self.would_admit(self.used, peer, share, bytes)
+    }
+
+    /// Since when a peer has been refused, if it would not be were so much released.
+    pub(super) fn is_helped_by(&self, peer: PeerKey, released: u64) -> Option<Moment> {
+        let need = self.starved.get(&peer)?;
+        let used = self.used - released;
+        let helped = self.would_admit(used, peer, need.share, need.bytes);
+        helped.then_some(need.since)
+    }
+
+    fn would_admit(&self, used: u64, peer: PeerKey, share: Share, bytes: u64) -> bool {
+        let free = IN_FLIGHT_BYTES_MAX.saturating_sub(used);
+        let own = self.starved.get(&peer);
+        let others = self.starved.len() - usize::from(own.is_some());
+        let on_trial = self.on_trial - usize::from(own.is_some_and(Need::is_on_trial));
+        let (held, rivals) = match share {
+            Share::Nothing => (0, 0),
+            Share::Bytes(held) => (held, others - on_trial),
+            Share::OnTrial(held) => (held, others),
+        };
+        if used == 0 || rivals == 0 {
+            return used == 0 || bytes <= free;
         }
-        let needed = others.try_fold(0, |sum: u64, (_, bytes)| {
-            Some(sum + bytes).filter(|sum| *sum < RESERVED_MAX)
-        });
-        in_flight + bytes + needed.unwrap_or(RESERVED_MAX) <= free
+        let needed = self.first_bytes - own.map_or(0, Need::first_bytes);
+        held + bytes + needed.min(RESERVED_MAX) <= free
     }
 
     /// A peer was refused `bytes`.
-    pub(super) fn on_refused(&mut self, peer: PeerKey, in_flight: u64, bytes: u64) {
-        let needed = if in_flight == 0 { bytes } else { 0 };
-        self.starved.insert(peer, needed);
+    pub(super) fn on_refused(&mut self, now: Moment, peer: PeerKey, share: Share, bytes: u64) {
+        let since = self.starved_since(peer).unwrap_or(now);
+        let need = Need {
+            bytes,
+            share,
+            since,
+        };
+        self.on_content(peer);
+        self.on_trial += usize::from(need.is_on_trial());
+        self.first_bytes += need.first_bytes();
+        self.starved.insert(peer, need);
     }
 
     /// A peer needs nothing, or nothing any more.
     pub(super) fn on_content(&mut self, peer: PeerKey) {
-        self.starved.remove(&peer);
+        if let Some(need) = self.starved.remove(&peer) {
+            self.on_trial -= usize::from(need.is_on_trial());
+            self.first_bytes -= need.first_bytes();
+        }
     }
 
     /// Peers that were refused and still need something.
@@ -61,6 +113,11 @@ impl Budget {
     /// Whether a peer was refused and still needs something.
     pub(super) fn is_starved(&self, peer: PeerKey) -> bool {
         self.starved.contains_key(&peer)
+    }
+
+    /// Since when a peer has been refused.
+    pub(super) fn starved_since(&self, peer: PeerKey) -> Option<Moment> {
+        self.starved.get(&peer).map(|need| need.since)
     }
 
     /// Bytes are asked for.
@@ -79,12 +136,34 @@ impl Budget {
     }
 }
 
+impl Need {
+    fn is_on_trial(&self) -> bool {
+        matches!(self.share, Share::OnTrial(_))
+    }
+
+    fn first_bytes(&self) -> u64 {
+        if self.share == Share::Nothing {
+            self.bytes
+        } else {
+            0
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::limits::MIB;
 
     const CHUNK: u64 = 256 * 1024;
+
+    fn share(held: u64) -> Share {
+        if held == 0 {
+            Share::Nothing
+        } else {
+            Share::Bytes(held)
+        }
+    }
 
     /// What peers get that answer so many chunks per turn, or one in eight turns, and want eight
     /// times as many, or eight.
@@ -97,12 +176,12 @@ mod tests {
             while std::mem::take(&mut booked) {
                 for (peer, key) in (0..speeds.len()).zip(0..) {
                     let wants = held[peer] < chunk * 8 * speeds[peer].max(1);
-                    if wants && budget.admits(PeerKey(key), held[peer], chunk) {
+                    if wants && budget.admits(PeerKey(key), share(held[peer]), chunk) {
                         budget.book(chunk);
                         held[peer] += chunk;
                         booked = true;
                     } else if wants {
-                        budget.on_refused(PeerKey(key), held[peer], chunk);
+                        budget.on_refused(Moment::ORIGIN, PeerKey(key), share(held[peer]), chunk);
                     } else {
                         budget.on_content(PeerKey(key));
                     }
@@ -124,15 +203,15 @@ mod tests {
     fn a_peer_alone_gets_everything() {
         let mut budget = Budget::default();
         let mut held = 0;
-        while budget.admits(PeerKey(0), held, CHUNK) {
+        while budget.admits(PeerKey(0), share(held), CHUNK) {
             budget.book(CHUNK);
             held += CHUNK;
         }
-        budget.on_refused(PeerKey(0), held, CHUNK);
+        budget.on_refused(Moment::ORIGIN, PeerKey(0), share(held), CHUNK);
         assert_eq!(held, IN_FLIGHT_BYTES_MAX);
         budget.release(CHUNK);
-        assert!(budget.admits(PeerKey(0), held - CHUNK, CHUNK));
-        assert!(budget.admits(PeerKey(1), 0, CHUNK));
+        assert!(budget.admits(PeerKey(0), share(held - CHUNK), CHUNK));
+        assert!(budget.admits(PeerKey(1), share(0), CHUNK));
     }
 
     #[test]
@@ -150,14 +229,16 @@ mod tests {
         let mut held = [0; 40];
         let (large, big) = (PeerKey(99), u64::from(CHUNK_BYTES_MAX));
         for turn in 0..1000 {
-            if turn > 2 && budget.admits(large, 0, big) {
+            if turn > 2 && budget.admits(large, share(0), big) {
                 return;
             }
             if turn > 2 {
-                budget.on_refused(large, 0, big);
+                budget.on_refused(Moment::ORIGIN, large, share(0), big);
             }
             for (peer, key) in (0..held.len()).zip(0..) {
-                while held[peer] < MIB as u64 && budget.admits(PeerKey(key), held[peer], CHUNK) {
+                while held[peer] < MIB as u64
+                    && budget.admits(PeerKey(key), share(held[peer]), CHUNK)
+                {
                     budget.book(CHUNK);
                     held[peer] += CHUNK;
                 }

@@ -77,6 +77,16 @@ impl Chunks {
         matches!(self.flights.get(&chunk), Some(Flight::Out((_, other), None)) if *other != peer)
     }
 
+    /// Whether this peer may be asked for a chunk instead of one that was.
+    pub(super) fn may_replace(&self, chunk: ChunkIndex, peer: PeerKey) -> bool {
+        match self.flights.get(&chunk) {
+            Some(Flight::Out((_, first), second)) => {
+                *first != peer && second.is_none_or(|(_, second)| second != peer)
+            }
+            Some(Flight::Verifying(_)) | None => false,
+        }
+    }
+
     /// A peer says what it holds.
     pub(super) fn on_holder(&mut self, held: &Bitfield) {
         if !held.is_full() {

@@ -28,8 +28,10 @@ use crate::digest::{Address, ManifestId};
 use crate::manifest::Layout;
 use crate::moment::Moment;
 
-/// How often a peer that owes answers is looked at.
-const CHECK_EVERY: Duration = Duration::from_millis(500);
+/// How often a peer that owes answers is looked at: this often, and more rarely the longer it may
+/// say nothing.
+const CHECK_MIN: Duration = Duration::from_millis(500);
+const CHECK_MAX: Duration = Duration::from_secs(10);
 
 /// The downloading side of a node: every container and every peer.
 #[derive(Debug, Default)]
@@ -87,17 +89,22 @@ impl Download {
     }
 
     /// A container takes no part any more. Answers at a worker are released when it is done.
-    pub(super) fn on_remove(&mut self, id: &ManifestId, out: &mut VecDeque<Output>) {
-        self.take_all_back(id, out);
+    pub(super) fn on_remove(&mut self, now: Moment, id: &ManifestId, out: &mut VecDeque<Output>) {
+        self.take_all_back(now, id, out);
         self.containers.remove(id);
         self.peers.values_mut().for_each(|peer| peer.forget(id));
     }
 
     /// Takes a container's requests back. The caller has seen to it that no more are made.
-    pub(super) fn take_all_back(&mut self, id: &ManifestId, out: &mut VecDeque<Output>) {
+    pub(super) fn take_all_back(
+        &mut self,
+        now: Moment,
+        id: &ManifestId,
+        out: &mut VecDeque<Output>,
+    ) {
         let flights = self.containers.get(id).map(|it| it.chunks.flights());
         for (_, ticket, peer) in flights.into_iter().flatten().collect::<Vec<_>>() {
-            self.cancel(peer, ticket, out);
+            self.cancel(now, peer, ticket, out);
         }
     }
 
@@ -169,21 +176,32 @@ impl Download {
         }
     }
 
-    /// Takes back what a peer should have answered long ago.
+    /// Takes back what a peer should have answered long ago. One that is silent keeps the request
+    /// that it has had longest, and with it its place among those that wait for the peer, until
+    /// somebody else takes that over.
     fn on_impatience(&mut self, now: Moment, key: PeerKey, out: &mut VecDeque<Output>) {
         let next = Ticket(self.tickets);
         let Some(peer) = self.peers.get_mut(&key) else {
             return;
         };
-        let overdue = peer.overdue(now);
+        let overdue = match peer.silent_on(now) {
+            Some(oldest) => {
+                peer.on_silence(oldest, next);
+                let others = peer.flights().skip(1);
+                others.map(|(ticket, _)| ticket).collect()
+            }
+            None => peer.passed_over(now),
+        };
         for ticket in &overdue {
             peer.record.on_lapse(now, *ticket, next);
         }
-        if peer.flights().nth(overdue.len()).is_some() {
-            self.timers.arm(Reason::Patience(key), now + CHECK_EVERY);
+        let left = peer.flights().nth(overdue.len()).is_some();
+        if left {
+            let pause = (peer.patience() / 4).clamp(CHECK_MIN, CHECK_MAX);
+            self.timers.arm(Reason::Patience(key), now + pause);
         }
         for ticket in overdue {
-            self.cancel(key, ticket, out);
+            self.cancel(now, key, ticket, out);
         }
         self.arm_again(now, key);
     }
@@ -201,8 +219,12 @@ impl Download {
         }
     }
 
-    /// Takes a request back.
-    fn cancel(&mut self, key: PeerKey, ticket: Ticket, out: &mut VecDeque<Output>) {
+    /// Takes a request back. If its peer was late with it, that has to answer one before more is
+    /// expected of it.
+    fn cancel(&mut self, now: Moment, key: PeerKey, ticket: Ticket, out: &mut VecDeque<Output>) {
+        if let Some(peer) = self.peers.get_mut(&key).filter(|peer| peer.is_late(now)) {
+            peer.on_doubt();
+        }
         let Some((_, flight)) = self.take_flight(key, ticket) else {
             return;
         };

@@ -77,6 +77,8 @@ pub enum Input {
         peer: PeerKey,
         /// Our request.
         ticket: Ticket,
+        /// How many of this answer so far.
+        bytes: u64,
     },
     /// The network: an answer is here whole, its content unproven.
     Arrived {

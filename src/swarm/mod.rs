@@ -109,12 +109,16 @@ impl Swarm {
                 have,
                 trust,
             } => self.on_add(id, layout, have, trust),
-            Input::Remove { id } => self.download.on_remove(&id, &mut self.out),
+            Input::Remove { id } => self.download.on_remove(now, &id, &mut self.out),
             Input::PeerConnected { peer, address, rtt } => self.on_connected(peer, address, rtt),
             Input::PeerGone { peer } => self.on_gone(peer),
             Input::PeerHolds { peer, id, held } => self.download.on_holds(peer, id, held),
             Input::PeerHas { peer, id, chunks } => self.download.on_has(peer, &id, &chunks),
-            Input::Progress { peer, ticket } => self.download.on_progress(now, peer, ticket),
+            Input::Progress {
+                peer,
+                ticket,
+                bytes,
+            } => self.download.on_progress(now, peer, ticket, bytes),
             Input::Arrived {
                 peer,
                 ticket,
@@ -275,7 +279,8 @@ impl Swarm {
                 addresses
                     .iter()
                     .for_each(|address| self.blame.forgive(address));
-                self.download.take_all_back(&claim.id, &mut self.out);
+                self.download
+                    .take_all_back(self.now, &claim.id, &mut self.out);
                 self.out.push_back(Output::Suspect {
                     id: claim.id,
                     chunk: claim.chunk,
@@ -320,7 +325,7 @@ impl Swarm {
         };
         let container = self.download.container_mut(&id);
         if container.is_some_and(Container::on_stopped) {
-            self.download.take_all_back(&id, &mut self.out);
+            self.download.take_all_back(self.now, &id, &mut self.out);
             self.out.push_back(Output::Stopped { id });
         }
     }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound::{Excluded, Included, Unbounded};
 use std::time::Duration;
 
+use super::budget::Share;
 use super::event::Ticket;
 use super::record::Record;
 use super::window::{Mark, Window};
@@ -18,6 +19,10 @@ use crate::moment::Moment;
 const FLIGHTS_MAX: usize = STREAMS_INBOUND_MAX as usize - 8;
 /// The rate assumed of a peer that has delivered nothing yet, in bytes per second.
 const RATE_UNKNOWN: u64 = 1024 * 1024;
+/// A peer that is slower than this, in bytes per second, is as good as silent.
+const RATE_MIN: u64 = 4 * 1024;
+/// The moment after a moment.
+const SOON: Duration = Duration::from_micros(1);
 /// Round-trip times count up to this. Whoever delays acknowledgements gains no more by it.
 const RTT_MAX: Duration = Duration::from_secs(5);
 
@@ -47,6 +52,8 @@ pub(super) struct Flight {
     pub(super) chunk: ChunkIndex,
     /// The chunk's length.
     pub(super) bytes: u64,
+    /// How much of it is here, as far as is known.
+    received: u64,
     mark: Mark,
     heard_at: Moment,
     expected_by: Moment,
@@ -94,9 +101,10 @@ impl Peer {
             .map(|(ticket, flight)| (*ticket, flight))
     }
 
-    /// The request that has been out longest.
-    pub(super) fn oldest(&self) -> Option<Ticket> {
-        self.flights.keys().next().copied()
+    /// Whether a request is the one that has been out longest.
+    pub(super) fn is_oldest(&self, flight: &Flight) -> bool {
+        let oldest = self.flights.values().next();
+        oldest.is_some_and(|oldest| (oldest.id, oldest.chunk) == (flight.id, flight.chunk))
     }
 
     pub(super) fn flight(&self, ticket: Ticket) -> Option<Flight> {
@@ -105,6 +113,15 @@ impl Peer {
 
     pub(super) fn in_flight_bytes(&self) -> u64 {
         self.in_flight_bytes
+    }
+
+    /// What it has of the budget.
+    pub(super) fn share(&self) -> Share {
+        match self.in_flight_bytes {
+            held if self.record.is_on_trial() => Share::OnTrial(held),
+            0 => Share::Nothing,
+            held => Share::Bytes(held),
+        }
     }
 
     /// The measured delivery rate in bytes per second; 0 while nothing has been delivered.
@@ -150,18 +167,48 @@ impl Peer {
         self.remaining(now).max(self.rtt) + self.span_of(bytes)
     }
 
-    /// How long until the peer has answered all it owes. One that is late will be late for as long
-    /// again, as far as anyone can tell.
+    /// How long until the peer has answered all it owes. One that is late, or has yet to show what
+    /// it can do, will take as long again as it has taken already, as far as anyone can tell.
     pub(super) fn remaining(&self, now: Moment) -> Duration {
         let (since, turn) = self.turn(now);
         let waited = now.since(since);
-        let expected =
-            (self.rtt + self.span_of(self.in_flight_bytes)).saturating_sub(waited.min(turn));
-        if waited > 2 * turn {
-            expected.max(waited)
+        let all = self.rtt + self.span_of(self.in_flight_bytes);
+        if !self.is_known() || self.is_late(now) {
+            all.max(waited)
         } else {
-            expected
+            all.saturating_sub(waited.min(turn))
         }
+    }
+
+    /// Whether anything is known of how fast the peer is, and it has kept to it.
+    pub(super) fn is_known(&self) -> bool {
+        self.rate() > 0 && !self.record.is_on_trial()
+    }
+
+    /// Whether the answer that is next has taken twice as long as it should.
+    pub(super) fn is_late(&self, now: Moment) -> bool {
+        now > self.late_after(now)
+    }
+
+    /// Whether the peer is so slow that whatever it may be sending is no loss, if it is late.
+    pub(super) fn is_slow(&self) -> bool {
+        self.rate() < RATE_MIN
+    }
+
+    /// Until when the peer is not late. On trial it has all the time that we have patience for: it
+    /// may be slow because many ask it, and has to get its turn.
+    fn late_after(&self, now: Moment) -> Moment {
+        let (since, turn) = self.turn(now);
+        if self.record.is_on_trial() {
+            since + self.patience().max(2 * turn)
+        } else {
+            since + 2 * turn
+        }
+    }
+
+    /// The first moment from now on at which the peer is late, if it answers nothing until then.
+    pub(super) fn late_from(&self, now: Moment) -> Moment {
+        (self.late_after(now) + SOON).max(now)
     }
 
     /// The first moment from now on at which [`remaining`](Self::remaining) is over `span`, if the
@@ -170,9 +217,13 @@ impl Peer {
         if self.remaining(now) > span {
             return now;
         }
-        let (since, turn) = self.turn(now);
-        let late = since + span.max(2 * turn) + Duration::from_micros(1);
-        late.max(now + Duration::from_micros(1))
+        let (since, _) = self.turn(now);
+        let at = if self.is_known() {
+            (since + span).max(self.late_after(now))
+        } else {
+            since + span
+        };
+        at.max(now) + SOON
     }
 
     /// A request goes out.
@@ -185,11 +236,12 @@ impl Peer {
         bytes: u64,
     ) {
         let expected = self.rtt + self.span_of(self.in_flight_bytes + bytes);
-        let expected_by = now + self.record.patience(self.rtt) + 4 * expected;
+        let expected_by = now + self.patience() + 4 * expected;
         let flight = Flight {
             id,
             chunk,
             bytes,
+            received: 0,
             mark: self.window.mark(now),
             heard_at: now,
             expected_by,
@@ -199,11 +251,17 @@ impl Peer {
         self.last = Some(id);
     }
 
-    /// Bytes of an answer are coming in.
-    pub(super) fn on_progress(&mut self, now: Moment, ticket: Ticket) {
-        if let Some(flight) = self.flights.get_mut(&ticket) {
+    /// So many bytes of an answer are here.
+    pub(super) fn on_progress(&mut self, now: Moment, ticket: Ticket, bytes: u64) {
+        let Some(flight) = self.flights.get_mut(&ticket) else {
+            return;
+        };
+        let more = bytes.min(flight.bytes).saturating_sub(flight.received);
+        if more > 0 {
+            flight.received += more;
             flight.heard_at = now;
             self.heard_at = now;
+            self.window.on_delivered(now, flight.mark, more);
         }
     }
 
@@ -215,12 +273,26 @@ impl Peer {
         rtt: Duration,
     ) -> Option<Flight> {
         let flight = self.on_void(ticket)?;
-        self.window.on_delivered(now, flight.mark, flight.bytes);
+        let rest = flight.bytes - flight.received;
+        self.window.on_delivered(now, flight.mark, rest);
         self.record.on_answer();
         self.answered_at = now;
         self.heard_at = now;
         self.rtt = rtt.min(RTT_MAX);
         Some(flight)
+    }
+
+    /// The peer has said nothing since it should have. How fast it was says nothing about how fast it
+    /// is.
+    pub(super) fn on_silence(&mut self, ticket: Ticket, next: Ticket) {
+        self.record.on_silence(ticket, next);
+        self.window.forget_rate();
+    }
+
+    /// The peer was late, and lost a request for it.
+    pub(super) fn on_doubt(&mut self) {
+        self.record.on_doubt();
+        self.window.forget_rate();
     }
 
     /// A request is over without an answer.
@@ -230,40 +302,54 @@ impl Peer {
         Some(flight)
     }
 
-    /// Requests that will not be answered, as far as anyone can tell: all of them where the peer
-    /// is silent, and those that it passes over while it answers others.
-    pub(super) fn overdue(&self, now: Moment) -> Vec<Ticket> {
-        let patience = self.record.patience(self.rtt);
-        let Some((_, oldest)) = self.flights.first_key_value() else {
-            return Vec::new();
-        };
-        let silent = now.since(self.heard_at.max(oldest.mark.at())) > patience;
-        let passed_over =
-            |flight: &Flight| now > flight.expected_by && now.since(flight.heard_at) > patience;
-        let late = self
-            .flights
-            .iter()
-            .filter(|(_, flight)| silent || passed_over(flight));
-        late.map(|(ticket, _)| *ticket).collect()
+    /// The oldest request, if the peer has said nothing since it should have.
+    pub(super) fn silent_on(&self, now: Moment) -> Option<Ticket> {
+        let (ticket, oldest) = self.flights.first_key_value()?;
+        let waited = now.since(self.heard_at.max(oldest.mark.at()));
+        (waited > self.patience()).then_some(*ticket)
     }
 
-    /// Since when the peer has owed the answer that is next, and how long that should take.
+    /// Requests that the peer passes over while it answers others.
+    pub(super) fn passed_over(&self, now: Moment) -> Vec<Ticket> {
+        let is_over = |flight: &Flight| {
+            now > flight.expected_by && now.since(flight.heard_at) > self.patience()
+        };
+        let over = self.flights.iter().filter(|(_, flight)| is_over(flight));
+        over.map(|(ticket, _)| *ticket).collect()
+    }
+
+    /// How long the peer may say nothing.
+    pub(super) fn patience(&self) -> Duration {
+        self.record.patience(self.rtt)
+    }
+
+    /// Since when the peer has owed the answer that is next, and how long that should take. What is
+    /// as good as silent gets no longer for it than one that nothing is known of.
     fn turn(&self, now: Moment) -> (Moment, Duration) {
         self.flights
             .values()
             .next()
             .map_or((now, Duration::ZERO), |oldest| {
                 let since = self.answered_at.max(oldest.mark.at());
-                (since, self.rtt + self.span_of(oldest.bytes))
+                let rate = if self.is_slow() {
+                    RATE_UNKNOWN
+                } else {
+                    self.rate()
+                };
+                (since, self.rtt + span_at(rate, oldest.bytes))
             })
     }
 
+    /// How long the peer takes to send this many bytes.
     fn span_of(&self, bytes: u64) -> Duration {
-        let rate = if self.rate() == 0 {
-            RATE_UNKNOWN
-        } else {
-            self.rate()
+        let rate = match self.rate() {
+            0 => RATE_UNKNOWN,
+            rate => rate,
         };
-        Duration::from_micros(bytes.saturating_mul(1_000_000) / rate)
+        span_at(rate, bytes)
     }
+}
+
+fn span_at(rate: u64, bytes: u64) -> Duration {
+    Duration::from_micros(bytes.saturating_mul(1_000_000) / rate)
 }

@@ -1,8 +1,9 @@
 //! How a peer has kept its word lately: how long to wait for it, and when to ask it again.
 //!
-//! A peer that lets us down rests for a while, twice as long each time in a row, and is then tried
-//! with one request at a time until it answers. It is also waited for twice as long: a peer that is
-//! slow because many ask it must get its turn to answer, a silent one must cost little.
+//! A peer that lets us down is on trial: it gets one request at a time until it answers one. If what
+//! it was asked for failed, it rests before, twice as long each time in a row. If it was silent, it
+//! keeps its oldest request, and is waited for twice as long each time: a peer that is slow because
+//! many ask it must get its turn to answer, a silent one must cost little.
 //!
 //! Invariant: what one cause makes fail counts once. Requests older than a counted failure were
 //! made under the same hopes.
@@ -16,12 +17,12 @@ use crate::moment::Moment;
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 /// The first rest after a failure.
 const REST: Duration = Duration::from_secs(1);
-/// The longest rest that a busy peer gets.
+/// The longest rest.
 const REST_MAX: Duration = Duration::from_secs(60);
 /// The shortest rest that a busy peer gets, whatever it asks for.
 const BUSY_MIN: Duration = Duration::from_millis(100);
-/// How often patience and rest double at most.
-const DOUBLINGS_MAX: u32 = 5;
+/// How often patience doubles at most: to half an hour.
+const DOUBLINGS_MAX: u32 = 10;
 /// Chunks that a peer may lack although it said that it holds them, before that is a failure.
 const BROKEN_PROMISES_MAX: u32 = 3;
 
@@ -52,11 +53,17 @@ impl Record {
             return;
         }
         let rest = REST * (1 << self.lapses.min(DOUBLINGS_MAX));
-        self.lapses += 1;
-        self.counted_below = Some(next);
+        self.on_silence(ticket, next);
         self.broken_promises = 0;
-        self.on_trial = true;
-        self.rests_until = now + rest;
+        self.rests_until = now + rest.min(REST_MAX);
+    }
+
+    /// The peer has said nothing for longer than there was patience for.
+    pub(super) fn on_silence(&mut self, ticket: Ticket, next: Ticket) {
+        if !self.is_counted(ticket) {
+            self.on_doubt();
+            self.counted_below = Some(next);
+        }
     }
 
     /// The peer lacks a chunk that it said it holds. Once is news, over and over is a failure.
@@ -76,6 +83,17 @@ impl Record {
         self.on_trial = true;
         let rest = retry_after.clamp(BUSY_MIN, REST_MAX);
         self.busy_until = self.busy_until.max(now + rest);
+    }
+
+    /// The peer was late, and lost a request for it.
+    pub(super) fn on_doubt(&mut self) {
+        self.lapses = self.lapses.saturating_add(1);
+        self.on_trial = true;
+    }
+
+    /// How often in a row the peer let us down.
+    pub(super) fn lapses(&self) -> u32 {
+        self.lapses
     }
 
     /// Until when the peer is not asked, if it rests.
@@ -125,7 +143,7 @@ mod tests {
         let mut record = Record::default();
         (0..100).for_each(|ticket| record.on_lapse(NOW, Ticket(ticket), Ticket(ticket + 1)));
         assert!(rest_of(&record) <= REST_MAX && record.is_on_trial());
-        assert_eq!(record.patience(Duration::ZERO), 32 * PATIENCE);
+        assert_eq!(record.patience(Duration::ZERO), 1024 * PATIENCE);
         record.on_answer();
         assert_eq!(rest_of(&record), Duration::ZERO);
         assert!(!record.is_on_trial() && record.patience(Duration::ZERO) == PATIENCE);

@@ -33,9 +33,16 @@ pub(in crate::swarm) enum Cause {
 }
 
 impl Download {
-    pub(in crate::swarm) fn on_progress(&mut self, now: Moment, key: PeerKey, ticket: Ticket) {
+    /// So many bytes of an answer are here.
+    pub(in crate::swarm) fn on_progress(
+        &mut self,
+        now: Moment,
+        key: PeerKey,
+        ticket: Ticket,
+        bytes: u64,
+    ) {
         if let Some(peer) = self.peers.get_mut(&key) {
-            peer.on_progress(now, ticket);
+            peer.on_progress(now, ticket, bytes);
         }
     }
 
@@ -67,7 +74,7 @@ impl Download {
         let container = self.containers.get_mut(&flight.id);
         let container = container.expect("a container's flights end when it is removed");
         if let Some((loser, at)) = container.chunks.on_arrived(flight.chunk, ticket) {
-            self.cancel(at, loser, out);
+            self.cancel(now, at, loser, out);
         }
         out.push_back(Output::Verify {
             ticket,

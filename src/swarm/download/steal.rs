@@ -6,8 +6,9 @@
 //! share of bytes; beyond it, or where the budget is used up, the request moves as well, if that
 //! saves much.
 //!
-//! Progress is certain: only a peer that has delivered may make another lose the answer it may be
-//! sending, so no crowd of silent peers can keep a chunk going round.
+//! Progress is certain: only a peer that has delivered, and is not late itself, may make another
+//! lose the answer it may be sending, so no crowd of silent peers can keep a chunk going round. A
+//! peer that was late when it lost a request takes nothing over until it has answered one.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
@@ -23,6 +24,10 @@ const GAIN_MIN: Duration = Duration::from_millis(20);
 const FASTER: u32 = 2;
 /// How much faster a taker must be where an answer is lost that may be on its way.
 const MUCH_FASTER: u32 = 4;
+
+/// Peers that look for somebody to evict after one input: those that wait longest. If none of them
+/// finds one, more would not either.
+const STARVED_MAX: usize = 16;
 
 /// A request that another peer would answer sooner.
 #[derive(Debug, Clone, Copy)]
@@ -46,18 +51,34 @@ enum Way {
 
 impl Download {
     /// Gives work to those of these peers that are idle, and sees to it that it is looked again
-    /// when that could help.
+    /// when that could help. Those come first that have waited longest for room in the budget.
     pub(super) fn share_work(
         &mut self,
         now: Moment,
         peers: BTreeSet<PeerKey>,
         out: &mut VecDeque<Output>,
     ) {
+        let idle = peers.into_iter().filter(|it| self.idle.contains(it));
+        let (mut starved, mut idle): (Vec<_>, Vec<_>) =
+            idle.partition(|it| self.budget.is_starved(*it));
+        let peer = |key: &PeerKey| self.peers.get(key);
+        starved.sort_by_key(|key| {
+            let known = peer(key).is_some_and(Peer::is_known);
+            (!known, self.budget.starved_since(*key))
+        });
+        starved.truncate(STARVED_MAX);
+        idle.sort_by_key(|key| peer(key).map(|it| it.record.lapses()));
         let mut again = None::<Moment>;
-        for taker in peers {
+        for taker in starved.into_iter().chain(idle) {
             while self.idle.contains(&taker) {
                 match self.best_chance(now, taker) {
-                    Some((at, chance)) if at <= now => self.take_over(now, taker, chance, out),
+                    Some((at, chance)) if at <= now => {
+                        self.take_over(now, taker, chance, out);
+                        // Room in the budget is shared out anew before anybody needs more of it.
+                        if chance.way == Way::Evict {
+                            break;
+                        }
+                    }
                     Some((at, _)) => {
                         again = Some(again.map_or(at, |other| other.min(at)));
                         break;
@@ -74,71 +95,109 @@ impl Download {
     /// The best request to take over now, or else the one for which it is time first.
     fn best_chance(&self, now: Moment, taker: PeerKey) -> Option<(Moment, Chance)> {
         let peer = self.peers.get(&taker)?;
-        if peer.record.is_on_trial() || peer.record.rests_until(now).is_some() {
+        if peer.record.rests_until(now).is_some() {
             return None;
         }
         let others = self.peers.iter().filter(|(other, _)| **other != taker);
         let chances = others.filter_map(|(other, victim)| {
-            let (chance, factor) = self.chance_at(now, (taker, peer), (*other, victim))?;
-            let gain = GAIN_MIN + factor * peer.done_in(now, chance.flight.bytes);
+            let (at, chance) = if self.budget.is_starved(taker) {
+                self.chance_to_evict(now, (taker, peer), (*other, victim))
+            } else {
+                self.chance_to_take(now, (taker, peer), (*other, victim))
+            }?;
             let rank = std::cmp::Reverse(victim.remaining(now));
-            Some((victim.slower_than(now, gain), rank, *other, chance))
+            Some((at, rank, *other, chance))
         });
         let best = chances.min_by_key(|(at, rank, other, _)| (*at, *rank, *other));
         best.map(|(at, _, _, chance)| (at, chance))
     }
 
-    /// Which of a peer's requests another one could take over, the newest first, and how much
-    /// faster it has to be.
-    fn chance_at(
+    /// When a peer that is starved may have another one's place in the budget: at once that of one
+    /// on trial. If it has nothing at all, also another's, once it has waited for as long as it will
+    /// need, and if it is much faster, as far as is known. Where nothing is known of either, the other
+    /// must be late.
+    fn chance_to_evict(
         &self,
         now: Moment,
         (taker, peer): (PeerKey, &Peer),
         (victim, other): (PeerKey, &Peer),
-    ) -> Option<(Chance, u32)> {
-        let oldest = other.oldest()?;
-        let chance = |ticket, flight, way| Chance {
-            victim,
-            ticket,
-            flight,
-            way,
-        };
-        if self.budget.is_starved(taker) {
-            let (ticket, flight) = other.flights().next_back()?;
-            let first = peer.in_flight_bytes() == 0 && peer.rate() > 0;
-            return first.then(|| (chance(ticket, *flight, Way::Evict), MUCH_FASTER));
-        }
-        let mut flights = other.flights().rev();
-        let (ticket, flight) =
-            flights.find(|(_, flight)| self.can_take(now, taker, peer, flight))?;
-        let (way, factor) = if ticket != oldest {
-            (Way::Move, FASTER)
-        } else if self.may_hedge(taker, peer, flight) {
-            (Way::Hedge, FASTER)
-        } else if peer.rate() > 0 {
-            (Way::Move, MUCH_FASTER)
+    ) -> Option<(Moment, Chance)> {
+        let (ticket, flight) = other.flights().next_back()?;
+        let since = self.budget.is_helped_by(taker, flight.bytes)?;
+        let done_in = peer.done_in(now, flight.bytes);
+        let is_first = peer.in_flight_bytes() == 0;
+        let at = if peer.is_known() && other.record.is_on_trial() {
+            now
+        } else if peer.is_known() && is_first {
+            let much_slower = other.slower_than(now, GAIN_MIN + MUCH_FASTER * done_in);
+            much_slower.max(since + done_in)
+        } else if other.is_slow() && is_first {
+            other.late_from(now).max(since + done_in)
         } else {
             return None;
         };
-        Some((chance(ticket, *flight, way), factor))
+        let chance = Chance {
+            victim,
+            ticket,
+            flight: *flight,
+            way: Way::Evict,
+        };
+        Some((at, chance))
     }
 
-    fn can_take(&self, now: Moment, taker: PeerKey, peer: &Peer, flight: &Flight) -> bool {
-        let holds = peer.holds(&flight.id);
-        let container = self.containers.get(&flight.id);
-        holds.is_some_and(|held| held.contains(flight.chunk))
-            && container.is_some_and(|it| {
-                it.chunks.may_hedge(flight.chunk, taker)
-                    && peer.has_room(now, it.layout.chunk_size().into())
-            })
+    /// When a peer that has nothing left to ask for may take over a request of another one: the
+    /// newest that it can.
+    fn chance_to_take(
+        &self,
+        now: Moment,
+        taker: (PeerKey, &Peer),
+        (victim, other): (PeerKey, &Peer),
+    ) -> Option<(Moment, Chance)> {
+        let mut flights = other.flights().rev();
+        flights.find_map(|(ticket, flight)| {
+            let (at, way) = self.way_to_take(now, taker, other, flight)?;
+            let chance = Chance {
+                victim,
+                ticket,
+                flight: *flight,
+                way,
+            };
+            Some((at, chance))
+        })
     }
 
-    fn may_hedge(&self, taker: PeerKey, peer: &Peer, flight: &Flight) -> bool {
-        let container = self.containers.get(&flight.id);
-        container.is_some_and(|it| it.may_hedge(flight.bytes))
-            && self
-                .budget
-                .admits(taker, peer.in_flight_bytes(), flight.bytes)
+    /// When and how a peer may take over this request, if it may.
+    fn way_to_take(
+        &self,
+        now: Moment,
+        (taker, peer): (PeerKey, &Peer),
+        other: &Peer,
+        flight: &Flight,
+    ) -> Option<(Moment, Way)> {
+        let container = self.containers.get(&flight.id)?;
+        let (chunks, chunk_size) = (&container.chunks, container.layout.chunk_size());
+        let holds = peer.holds(&flight.id)?.contains(flight.chunk);
+        if !holds || !peer.has_room(now, chunk_size.into()) {
+            return None;
+        }
+        let late = other.late_from(now);
+        let alone = chunks.may_hedge(flight.chunk, taker);
+        let waits = alone && !other.is_oldest(flight) && !peer.record.is_on_trial();
+        let hedges = alone && self.budget.admits(taker, peer.share(), flight.bytes);
+        let hopeless = other.is_slow() && chunks.may_replace(flight.chunk, taker);
+        let ways = [
+            waits.then_some((now, Way::Move, FASTER)),
+            (hedges && container.may_hedge(flight.bytes)).then_some((now, Way::Hedge, FASTER)),
+            (hedges && chunks.hedges() == 0).then_some((late, Way::Hedge, FASTER)),
+            (alone && peer.is_known()).then_some((now, Way::Move, MUCH_FASTER)),
+            hopeless.then_some((late, Way::Move, FASTER)),
+        ];
+        let done_in = peer.done_in(now, flight.bytes);
+        let ways = ways.into_iter().flatten().map(|(from, way, factor)| {
+            let at = other.slower_than(now, GAIN_MIN + factor * done_in);
+            (at.max(from), way)
+        });
+        ways.min_by_key(|(at, _)| *at)
     }
 
     fn take_over(
@@ -158,13 +217,13 @@ impl Download {
             Way::Hedge => self.ask(now, taker, flight.id, flight.chunk, out),
             Way::Move => {
                 let all_hungry = self.all_hungry;
-                self.cancel(victim, ticket, out);
+                self.cancel(now, victim, ticket, out);
                 self.ask(now, taker, flight.id, flight.chunk, out);
                 // The chunk is in flight again, so nobody else has to look for it.
                 self.all_hungry = all_hungry;
             }
             Way::Evict => {
-                self.cancel(victim, ticket, out);
+                self.cancel(now, victim, ticket, out);
                 self.fill_one(now, taker, out);
             }
         }

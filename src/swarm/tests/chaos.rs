@@ -94,7 +94,11 @@ impl Chaos {
             },
             4 => Input::Failed { peer, ticket },
             5 => Input::Misbehaved { peer, ticket },
-            6 => Input::Progress { peer, ticket },
+            6 => Input::Progress {
+                peer,
+                ticket,
+                bytes: number,
+            },
             _ => Input::Wasted {
                 peer,
                 id,
