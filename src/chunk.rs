@@ -4,6 +4,7 @@
 //! need no masks.
 
 use std::fmt;
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
@@ -205,6 +206,26 @@ impl Bitfield {
         None
     }
 
+    /// The chunks from `range` that are in both sets, in ascending order.
+    pub fn intersection_in<'a>(
+        &'a self,
+        other: &'a Self,
+        range: Range<u32>,
+    ) -> impl Iterator<Item = ChunkIndex> + 'a {
+        debug_assert_eq!(self.len, other.len, "bitfields of two containers");
+        let masks = masks(range.start..range.end.min(self.len));
+        masks.flat_map(|(at, mask)| ones_of(at, self.words[at] & other.words[at] & mask))
+    }
+
+    /// How many chunks from `range` are in both sets.
+    pub fn intersection_count_in(&self, other: &Self, range: Range<u32>) -> u32 {
+        debug_assert_eq!(self.len, other.len, "bitfields of two containers");
+        let masks = masks(range.start..range.end.min(self.len));
+        masks
+            .map(|(at, mask)| (self.words[at] & other.words[at] & mask).count_ones())
+            .sum()
+    }
+
     /// Whether both sets have a chunk in common.
     pub fn intersects(&self, other: &Self) -> bool {
         self.words
@@ -230,6 +251,20 @@ fn word(chunk: ChunkIndex) -> usize {
 
 fn bit(chunk: ChunkIndex) -> u64 {
     1 << (chunk.0 % 64)
+}
+
+/// The words that a range touches, each with the bits of it that are in the range.
+fn masks(range: Range<u32>) -> impl Iterator<Item = (usize, u64)> {
+    let words = range.start / 64..range.end.div_ceil(64);
+    words.map(move |at| {
+        let base = at * 64;
+        let from = u64::MAX << range.start.saturating_sub(base);
+        let to = match range.end - base {
+            64.. => u64::MAX,
+            bits => (1 << bits) - 1,
+        };
+        (at as usize, from & to)
+    })
 }
 
 /// The positions of the set bits of consecutive words.
@@ -300,6 +335,10 @@ mod tests {
                 let expected = common.get(nth as usize).copied().map(ChunkIndex);
                 prop_assert_eq!(a.intersection_nth(&b, nth), expected);
             }
+            let (from, to) = (picks.first().copied().unwrap_or(0), others.first().copied().unwrap_or(9));
+            let within = common.iter().copied().filter(|chunk| (from..to).contains(chunk));
+            prop_assert_eq!(a.intersection_count_in(&b, from..to) as usize, within.clone().count());
+            prop_assert!(a.intersection_in(&b, from..to).map(ChunkIndex::get).eq(within));
             prop_assert_eq!(a.intersects(&b), model.intersection(&other).next().is_some());
             prop_assert_eq!(Bitfield::from_bytes(&a.to_bytes(), len), Ok(a));
         }

@@ -139,6 +139,8 @@ pub const DIALS_MAX: usize = 20;
 
 // --- engine (DESIGN section 7) ----------------------------------------------------------------
 
+/// Ranges of one container that readers may wait for at once; each costs a look for each pick.
+pub const READERS_MAX: usize = 16;
 /// Bytes asked for and not yet stored, of all peers and containers together.
 pub const IN_FLIGHT_BYTES_MAX: u64 = 32 * MIB as u64;
 /// Bytes read for uploads and not yet taken by the transport, of all peers together.

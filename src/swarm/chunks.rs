@@ -7,6 +7,7 @@
 //! * *have*: in `have`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use super::event::{PeerKey, Ticket};
 use super::wanted::Wanted;
@@ -225,6 +226,20 @@ impl Chunks {
             };
             let out = out.into_iter().flatten();
             out.map(|(ticket, peer)| (*chunk, ticket, peer))
+        })
+    }
+
+    /// Requests for chunks from a range that one peer alone was asked for, the foremost first.
+    pub(super) fn flights_in(
+        &self,
+        range: Range<u32>,
+    ) -> impl Iterator<Item = (ChunkIndex, Ticket, PeerKey)> + '_ {
+        let (from, to) = (range.start, range.end.max(range.start));
+        let range = ChunkIndex::new(from)..ChunkIndex::new(to);
+        let flights = self.flights.range(range);
+        flights.filter_map(|(chunk, flight)| match flight {
+            Flight::Out((ticket, peer), None) => Some((*chunk, *ticket, *peer)),
+            Flight::Out(_, Some(_)) | Flight::Verifying(_) => None,
         })
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::chunks::Chunks;
 use super::event::Trust;
+use super::order::Plan;
 use super::tally::Tally;
 use crate::chunk::{Bitfield, ChunkIndex};
 use crate::digest::Address;
@@ -18,6 +19,8 @@ pub(super) struct Container {
     pub(super) layout: Layout,
     pub(super) chunks: Chunks,
     pub(super) tally: Tally,
+    pub(super) plan: Plan,
+    paused: bool,
     trust: Trust,
     standing: Standing,
 }
@@ -54,6 +57,8 @@ impl Container {
             layout,
             chunks: Chunks::new(have),
             tally: Tally::default(),
+            plan: Plan::new(layout.chunk_count()),
+            paused: false,
             trust,
             standing: Standing::Active,
         }
@@ -66,16 +71,26 @@ impl Container {
 
     /// Whether chunks are asked for.
     pub(super) fn is_active(&self) -> bool {
-        self.standing == Standing::Active
+        self.standing == Standing::Active && !self.paused
+    }
+
+    /// No chunks are asked for until [`on_resumed`](Self::on_resumed). What is here is served.
+    pub(super) fn on_paused(&mut self) {
+        self.paused = true;
+    }
+
+    /// Chunks are asked for again, unless something else stands against it.
+    pub(super) fn on_resumed(&mut self) {
+        self.paused = false;
     }
 
     /// Chunks cannot be stored. False if the container does not go on anyway.
     pub(super) fn on_stopped(&mut self) -> bool {
-        let was_active = self.is_active();
-        if was_active {
+        let goes_on = self.standing == Standing::Active;
+        if goes_on {
             self.standing = Standing::Stopped;
         }
-        was_active
+        goes_on
     }
 
     /// Whether a chunk of this many bytes may be asked of two peers at once.

@@ -1,7 +1,8 @@
 //! The downloading side of a node: which peers and containers there are, and what is out.
 //!
 //! The rest of it: `ask` (who is asked for what), `steal` (what peers do that have nothing left to
-//! ask for), `answer` (what becomes of a request).
+//! ask for), `rescue` (what somebody waits for), `answer` (what becomes of a request), `steer` (what
+//! surfaces wish).
 //!
 //! Invariants: a request is out at a peer if and only if it is out in its container's
 //! [`Chunks`](super::chunks::Chunks); the budget is the sum of the bytes of flights and claims; a
@@ -11,7 +12,9 @@ mod answer;
 mod ask;
 #[cfg(test)]
 mod check;
+mod rescue;
 mod steal;
+mod steer;
 
 pub(super) use answer::{Cause, Claim};
 
@@ -126,6 +129,8 @@ impl Download {
         for (ticket, flight) in peer.flights() {
             self.release(ticket, *flight);
         }
+        let containers = self.containers.values_mut();
+        containers.for_each(|container| container.plan.on_gone(key));
         self.timers.disarm(Reason::Patience(key));
         self.timers.disarm(Reason::Again(key));
         self.budget.on_content(key);

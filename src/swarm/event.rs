@@ -1,7 +1,9 @@
 //! The whole boundary of the core on one page: what it is told, and what it asks for.
 
+use std::ops::Range;
 use std::time::Duration;
 
+use super::order::Order;
 use crate::chunk::{Bitfield, ChunkIndex};
 use crate::digest::{Address, ManifestId};
 use crate::manifest::Layout;
@@ -38,6 +40,13 @@ pub enum Input {
     Remove {
         /// The container's manifest.
         id: ManifestId,
+    },
+    /// A surface: this is how a container is to be fetched from now on.
+    Steer {
+        /// The container's manifest.
+        id: ManifestId,
+        /// What is wished.
+        wish: Wish,
     },
     /// The network: a peer has said hello.
     PeerConnected {
@@ -176,6 +185,22 @@ pub enum Input {
     },
     /// The clock: the deadline has come.
     Wake,
+}
+
+/// How a container is to be fetched: what a surface may change while it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wish {
+    /// Its chunks are asked for in this order. The default is [`Order::Rarest`].
+    Order(Order),
+    /// Readers wait for these chunks, and for no others: they come before everything else, those
+    /// nearest to the start of a range first. Without any, the order alone decides. Of more than
+    /// [`READERS_MAX`](crate::limits::READERS_MAX) ranges the first ones count.
+    Readers(Vec<Range<ChunkIndex>>),
+    /// No more chunks are asked for. Requests are taken back, but for answers that are nearly here.
+    /// What is here stays here and is served.
+    Pause,
+    /// Chunks are asked for again.
+    Resume,
 }
 
 /// What the core asks for. Each variant names who carries it out.

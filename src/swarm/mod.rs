@@ -7,8 +7,8 @@
 //! inputs give equal outputs.
 //!
 //! This file routes; the components decide: `download` (who is asked for what, with `container`,
-//! `chunks`, `wanted` and `spread`, `peers`, `window` and `record`, `budget` and `timers`), `upload` (who is
-//! served), `blame` (who is banned).
+//! `chunks`, `order` and `sections`, `wanted` and `spread`, `peers`, `window` and `record`, `budget` and
+//! `timers`), `upload` (who is served), `blame` (who is banned). What can be seen of it is in `view`.
 //!
 //! Invariants: a chunk is announced only after it was proven and stored; a request goes only to a
 //! connected peer that is not banned and says it holds the chunk; what a peer asks is answered once.
@@ -19,22 +19,27 @@ mod chunks;
 mod container;
 mod download;
 mod event;
+mod order;
 mod peers;
 mod record;
+mod sections;
 mod spread;
 mod tally;
 #[cfg(test)]
 mod tests;
 mod timers;
 mod upload;
+mod view;
 mod wanted;
 mod window;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-pub use event::{AskKey, Input, Offence, Output, PeerKey, Reason, Ticket, Trust};
+pub use event::{AskKey, Input, Offence, Output, PeerKey, Reason, Ticket, Trust, Wish};
+pub use order::Order;
 pub use tally::{Account, Tally};
+pub use view::PeerView;
 
 use self::blame::Blame;
 use self::container::{Container, Failure};
@@ -70,21 +75,6 @@ pub struct Swarm {
     now: Moment,
 }
 
-/// How one peer is doing, for showing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PeerView {
-    /// The connection.
-    pub peer: PeerKey,
-    /// Whose it is.
-    pub address: Address,
-    /// Chunks of the container that it holds.
-    pub held: u32,
-    /// Its measured delivery rate, bytes per second.
-    pub rate: u64,
-    /// Requests out at it.
-    pub in_flight: usize,
-}
-
 impl Swarm {
     /// A node that knows no container and no peer.
     pub fn new(setup: Setup) -> Self {
@@ -110,6 +100,7 @@ impl Swarm {
                 trust,
             } => self.on_add(id, layout, have, trust),
             Input::Remove { id } => self.download.on_remove(now, &id, &mut self.out),
+            Input::Steer { id, wish } => self.download.on_steer(now, &id, wish, &mut self.out),
             Input::PeerConnected { peer, address, rtt } => self.on_connected(peer, address, rtt),
             Input::PeerGone { peer } => self.on_gone(peer),
             Input::PeerHolds { peer, id, held } => self.download.on_holds(peer, id, held),
@@ -170,53 +161,6 @@ impl Swarm {
     /// When to call [`handle`](Self::handle) with [`Input::Wake`], and why.
     pub fn deadline(&self) -> Option<(Moment, Reason)> {
         self.download.deadline()
-    }
-
-    /// The chunks of a container that are stored and verified.
-    pub fn have(&self, id: &ManifestId) -> Option<&Bitfield> {
-        self.download
-            .container(id)
-            .map(|container| container.chunks.have())
-    }
-
-    /// Who gave and took how much of a container.
-    pub fn tally(&self, id: &ManifestId) -> Option<&Tally> {
-        self.download
-            .container(id)
-            .map(|container| &container.tally)
-    }
-
-    /// The peers that take part in a container's swarm.
-    pub fn peers(&self, id: ManifestId) -> impl Iterator<Item = PeerView> + '_ {
-        self.download.peers().filter_map(move |(key, peer)| {
-            let held = peer.holds(&id)?.count();
-            let in_flight = peer.flights().filter(|(_, flight)| flight.id == id).count();
-            Some(PeerView {
-                peer: key,
-                address: peer.address(),
-                held,
-                rate: peer.rate(),
-                in_flight,
-            })
-        })
-    }
-
-    /// The container that a request of ours is about, while it is out.
-    pub fn container_of(&self, peer: PeerKey, ticket: Ticket) -> Option<ManifestId> {
-        self.download
-            .peer(peer)?
-            .flight(ticket)
-            .map(|flight| flight.id)
-    }
-
-    /// Whether an address is refused now.
-    pub fn is_banned(&self, address: &Address) -> bool {
-        self.blame.is_banned(address, self.now)
-    }
-
-    /// Addresses that are refused now, and until when.
-    pub fn bans(&self) -> impl Iterator<Item = (Address, Moment)> + '_ {
-        self.blame.bans(self.now)
     }
 
     fn on_add(&mut self, id: ManifestId, layout: Layout, have: Bitfield, trust: Trust) {

@@ -180,6 +180,11 @@ impl Peer {
         }
     }
 
+    /// Whether an answer has begun to come in and its rest takes no longer than this.
+    pub(super) fn brings(&self, flight: &Flight, within: Duration) -> bool {
+        flight.received > 0 && self.span_of(flight.bytes - flight.received) <= within
+    }
+
     /// Whether anything is known of how fast the peer is, and it has kept to it.
     pub(super) fn is_known(&self) -> bool {
         self.rate() > 0 && !self.record.is_on_trial()

@@ -4,7 +4,8 @@
 //! those that are equally rare the caller names a place (`spread`).
 //!
 //! Invariant: a wanted chunk is in the bucket of its number of holders and in no other; a chunk
-//! that is not wanted is in none. So a pick looks at few words, not at every chunk.
+//! that is not wanted is in none; `all` is the union of the buckets. So a pick looks at few words, not
+//! at every chunk.
 
 use super::spread::Place;
 use crate::chunk::{Bitfield, ChunkIndex};
@@ -16,36 +17,45 @@ pub(super) struct Wanted {
     holders: Vec<u16>,
     /// At `n`, the wanted chunks that have `n` such holders.
     buckets: Vec<Bitfield>,
-    chunks: u32,
+    /// All wanted chunks.
+    all: Bitfield,
 }
 
 impl Wanted {
     /// These chunks, held by nobody yet.
     pub(super) fn new(wanted: Bitfield) -> Self {
-        let chunks = wanted.len();
         Self {
-            holders: vec![0; chunks as usize],
-            buckets: vec![wanted],
-            chunks,
+            holders: vec![0; wanted.len() as usize],
+            buckets: vec![wanted.clone()],
+            all: wanted,
         }
+    }
+
+    /// All wanted chunks.
+    pub(super) fn all(&self) -> &Bitfield {
+        &self.all
     }
 
     /// Whether a chunk is wanted.
     #[cfg(test)]
     pub(super) fn contains(&self, chunk: ChunkIndex) -> bool {
-        self.buckets[self.holders_of(chunk)].contains(chunk)
+        let wanted = self.all.contains(chunk);
+        assert_eq!(wanted, self.buckets[self.holders_of(chunk)].contains(chunk));
+        wanted
     }
 
     /// A chunk becomes wanted.
     pub(super) fn insert(&mut self, chunk: ChunkIndex) {
         let holders = self.holders_of(chunk);
         self.buckets[holders].insert(chunk);
+        self.all.insert(chunk);
     }
 
     /// A chunk is not wanted any more. True if it was.
     pub(super) fn remove(&mut self, chunk: ChunkIndex) -> bool {
         let holders = self.holders_of(chunk);
-        self.buckets[holders].remove(chunk)
+        self.buckets[holders].remove(chunk);
+        self.all.remove(chunk)
     }
 
     /// A peer that holds a part holds this chunk too.
@@ -53,7 +63,7 @@ impl Wanted {
         let before = self.holders_of(chunk);
         self.holders[chunk.as_usize()] += 1;
         if self.buckets.len() == before + 1 {
-            self.buckets.push(Bitfield::empty(self.chunks));
+            self.buckets.push(Bitfield::empty(self.all.len()));
         }
         if self.buckets[before].remove(chunk) {
             self.buckets[before + 1].insert(chunk);

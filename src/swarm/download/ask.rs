@@ -7,6 +7,7 @@ use crate::chunk::ChunkIndex;
 use crate::digest::ManifestId;
 use crate::moment::Moment;
 use crate::swarm::budget::Share;
+use crate::swarm::container::Container;
 use crate::swarm::event::{Output, PeerKey, Reason, Ticket};
 use crate::swarm::peers::Peer;
 use crate::swarm::spread::Place;
@@ -62,9 +63,14 @@ impl Download {
         key: PeerKey,
         out: &mut VecDeque<Output>,
     ) -> bool {
+        if self.rescue(now, key, out) {
+            return true;
+        }
         let next = self.next_for(now, key);
         match &next {
             Next::Chunk(id, chunk) => {
+                let container = self.containers.get_mut(id).expect("picked from it");
+                container.plan.on_picked(key, *chunk);
                 self.ask(now, key, *id, *chunk, out);
                 self.turn = key;
                 return true;
@@ -89,28 +95,55 @@ impl Download {
         let Some(peer) = self.peers.get(&key) else {
             return next;
         };
-        for (id, held) in peer.in_turn() {
-            let container = self.containers.get(id).filter(|it| it.is_active());
-            let Some(container) =
-                container.filter(|it| peer.has_room(now, it.layout.chunk_size().into()))
-            else {
-                continue;
-            };
-            match container.chunks.wanted().pick(held, self.place()) {
+        let askable = || {
+            peer.in_turn().filter_map(|(id, held)| {
+                let container = self.containers.get(id).filter(|it| it.is_active())?;
+                let has_room = peer.has_room(now, container.layout.chunk_size().into());
+                has_room.then_some((id, held, container))
+            })
+        };
+        // What readers wait for comes before everything else.
+        let read = askable().find_map(|(id, held, container)| {
+            let wanted = container.chunks.wanted().all();
+            Some((id, container, container.plan.next_read(wanted, held)?))
+        });
+        if let Some((id, container, chunk)) = read {
+            return self.if_admitted(key, peer, id, container, chunk);
+        }
+        for (id, held, container) in askable() {
+            let picked = container
+                .plan
+                .pick(key, &container.chunks, held, self.place());
+            match picked {
                 None if container.chunks.out() > 0 && matches!(next, Next::Nothing) => {
                     next = Next::Idle;
                 }
                 None => {}
                 Some(chunk) => {
-                    let bytes = container.chunk_bytes(chunk);
-                    if self.budget.admits(key, peer.share(), bytes) {
-                        return Next::Chunk(*id, chunk);
+                    next = self.if_admitted(key, peer, id, container, chunk);
+                    if matches!(next, Next::Chunk(..)) {
+                        return next;
                     }
-                    next = Next::Starved(bytes);
                 }
             }
         }
         next
+    }
+
+    fn if_admitted(
+        &self,
+        key: PeerKey,
+        peer: &Peer,
+        id: &ManifestId,
+        container: &Container,
+        chunk: ChunkIndex,
+    ) -> Next {
+        let bytes = container.chunk_bytes(chunk);
+        if self.budget.admits(key, peer.share(), bytes) {
+            Next::Chunk(*id, chunk)
+        } else {
+            Next::Starved(bytes)
+        }
     }
 
     /// Where this node picks among equally rare chunks: at the front while it has one source only

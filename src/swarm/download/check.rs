@@ -46,6 +46,7 @@ impl Download {
 
         for container in self.containers.values() {
             container.chunks.check();
+            container.plan.check();
         }
         assert!(
             self.hungry.is_empty() && !self.all_hungry,

@@ -31,16 +31,16 @@ const STARVED_MAX: usize = 16;
 
 /// A request that another peer would answer sooner.
 #[derive(Debug, Clone, Copy)]
-struct Chance {
-    victim: PeerKey,
-    ticket: Ticket,
-    flight: Flight,
-    way: Way,
+pub(super) struct Chance {
+    pub(super) victim: PeerKey,
+    pub(super) ticket: Ticket,
+    pub(super) flight: Flight,
+    pub(super) way: Way,
 }
 
 /// How a request is taken over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
+pub(super) enum Way {
     /// The other peer is not asked any more.
     Move,
     /// Both peers are asked.
@@ -167,14 +167,15 @@ impl Download {
     }
 
     /// When and how a peer may take over this request, if it may.
-    fn way_to_take(
+    pub(super) fn way_to_take(
         &self,
         now: Moment,
         (taker, peer): (PeerKey, &Peer),
         other: &Peer,
         flight: &Flight,
     ) -> Option<(Moment, Way)> {
-        let container = self.containers.get(&flight.id)?;
+        let container = self.containers.get(&flight.id);
+        let container = container.filter(|it| it.is_active())?;
         let (chunks, chunk_size) = (&container.chunks, container.layout.chunk_size());
         let holds = peer.holds(&flight.id)?.contains(flight.chunk);
         if !holds || !peer.has_room(now, chunk_size.into()) {
@@ -200,7 +201,7 @@ impl Download {
         ways.min_by_key(|(at, _)| *at)
     }
 
-    fn take_over(
+    pub(super) fn take_over(
         &mut self,
         now: Moment,
         taker: PeerKey,

@@ -16,6 +16,7 @@ enum Step {
     Lost(u8, u32),
     Asked(u64, u8, u32),
     Served(u64),
+    Steer(u8, Wish),
     Wait(u64),
 }
 
@@ -36,9 +37,22 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (id.clone(), chunk.clone()).prop_map(|(id, chunk)| Step::Lost(id, chunk)),
         3 => (peer.clone(), id, chunk).prop_map(|(peer, id, chunk)| Step::Asked(peer, id, chunk)),
         3 => (0u64..40).prop_map(Step::Served),
+        3 => (0u8..3, wishes()).prop_map(|(id, wish)| Step::Steer(id, wish)),
         4 => (0u64..4_000).prop_map(Step::Wait),
     ];
     prop::collection::vec(step, 0..250)
+}
+
+fn wishes() -> impl Strategy<Value = Wish> {
+    let orders = [Order::Rarest, Order::Sequential, Order::Sections];
+    let chunk = || (0u32..80).prop_map(ChunkIndex::new);
+    let range = (chunk(), chunk()).prop_map(|(from, to)| from..to);
+    prop_oneof![
+        prop::sample::select(orders.to_vec()).prop_map(Wish::Order),
+        prop::collection::vec(range, 0..4).prop_map(Wish::Readers),
+        Just(Wish::Pause),
+        Just(Wish::Resume),
+    ]
 }
 
 /// A bitfield, of the right length for its container or not, all ones now and then.
@@ -183,6 +197,10 @@ impl Chaos {
             Step::Served(ask) => {
                 let (peer, ask, bytes) = (self.key(ask % 8), AskKey(ask), 9);
                 self.bench.tell(Input::Served { peer, ask, bytes });
+            }
+            Step::Steer(of, wish) => {
+                let id = container(of);
+                self.bench.tell(Input::Steer { id, wish });
             }
             Step::Wait(ms) => self.bench.wait(Duration::from_millis(ms)),
         }

@@ -1,0 +1,53 @@
+//! Requests that somebody waits for do not stay with a slow peer: a faster one takes them over as
+//! soon as it has room, although it has other things to ask for.
+//!
+//! Which those are, the container's plan says (`order`); when and how one may be taken over, `steal`
+//! does. So it costs what stealing costs, and as little is asked for twice.
+
+use std::collections::VecDeque;
+
+use super::Download;
+use super::steal::Chance;
+use crate::moment::Moment;
+use crate::swarm::event::{Output, PeerKey, Ticket};
+use crate::swarm::peers::Peer;
+
+impl Download {
+    /// Gives a peer a request of a slower one that somebody waits for. True if there was one.
+    pub(super) fn rescue(&mut self, now: Moment, key: PeerKey, out: &mut VecDeque<Output>) -> bool {
+        let Some(peer) = self.peers.get(&key).filter(|peer| peer.is_known()) else {
+            return false;
+        };
+        let containers = peer
+            .in_turn()
+            .filter_map(|(id, _)| self.containers.get(id).filter(|it| it.is_active()));
+        let pressing = containers.flat_map(|it| it.plan.pressing(&it.chunks));
+        let chance = pressing
+            .filter(|(_, victim)| *victim != key)
+            .find_map(|(ticket, victim)| self.chance_to_rescue(now, (key, peer), ticket, victim));
+        let Some(chance) = chance else {
+            return false;
+        };
+        self.take_over(now, key, chance, out);
+        true
+    }
+
+    fn chance_to_rescue(
+        &self,
+        now: Moment,
+        taker: (PeerKey, &Peer),
+        ticket: Ticket,
+        victim: PeerKey,
+    ) -> Option<Chance> {
+        let other = self.peers.get(&victim)?;
+        let flight = other.flight(ticket)?;
+        let (at, way) = self.way_to_take(now, taker, other, &flight)?;
+        let chance = Chance {
+            victim,
+            ticket,
+            flight,
+            way,
+        };
+        (at <= now).then_some(chance)
+    }
+}

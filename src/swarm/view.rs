@@ -1,0 +1,72 @@
+//! What can be seen of a [`Swarm`] from outside. Looking changes nothing.
+
+use super::Swarm;
+use super::event::{PeerKey, Ticket};
+use super::tally::Tally;
+use crate::chunk::Bitfield;
+use crate::digest::{Address, ManifestId};
+use crate::moment::Moment;
+
+/// How one peer is doing, for showing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PeerView {
+    /// The connection.
+    pub peer: PeerKey,
+    /// Whose it is.
+    pub address: Address,
+    /// Chunks of the container that it holds.
+    pub held: u32,
+    /// Its measured delivery rate, bytes per second.
+    pub rate: u64,
+    /// Requests out at it.
+    pub in_flight: usize,
+}
+
+impl Swarm {
+    /// The chunks of a container that are stored and verified.
+    pub fn have(&self, id: &ManifestId) -> Option<&Bitfield> {
+        self.download
+            .container(id)
+            .map(|container| container.chunks.have())
+    }
+
+    /// Who gave and took how much of a container.
+    pub fn tally(&self, id: &ManifestId) -> Option<&Tally> {
+        self.download
+            .container(id)
+            .map(|container| &container.tally)
+    }
+
+    /// The peers that take part in a container's swarm.
+    pub fn peers(&self, id: ManifestId) -> impl Iterator<Item = PeerView> + '_ {
+        self.download.peers().filter_map(move |(key, peer)| {
+            let held = peer.holds(&id)?.count();
+            let in_flight = peer.flights().filter(|(_, flight)| flight.id == id).count();
+            Some(PeerView {
+                peer: key,
+                address: peer.address(),
+                held,
+                rate: peer.rate(),
+                in_flight,
+            })
+        })
+    }
+
+    /// The container that a request of ours is about, while it is out.
+    pub fn container_of(&self, peer: PeerKey, ticket: Ticket) -> Option<ManifestId> {
+        self.download
+            .peer(peer)?
+            .flight(ticket)
+            .map(|flight| flight.id)
+    }
+
+    /// Whether an address is refused now.
+    pub fn is_banned(&self, address: &Address) -> bool {
+        self.blame.is_banned(address, self.now)
+    }
+
+    /// Addresses that are refused now, and until when.
+    pub fn bans(&self) -> impl Iterator<Item = (Address, Moment)> + '_ {
+        self.blame.bans(self.now)
+    }
+}
