@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::chunks::Chunks;
 use super::event::Trust;
 use super::order::Plan;
+use super::pacer::Pacer;
 use super::tally::Tally;
 use crate::chunk::{Bitfield, ChunkIndex};
 use crate::digest::Address;
@@ -20,6 +21,7 @@ pub(super) struct Container {
     pub(super) chunks: Chunks,
     pub(super) tally: Tally,
     pub(super) plan: Plan,
+    pub(super) pacer: Pacer,
     paused: bool,
     trust: Trust,
     standing: Standing,
@@ -58,6 +60,7 @@ impl Container {
             chunks: Chunks::new(have),
             tally: Tally::default(),
             plan: Plan::new(layout.chunk_count()),
+            pacer: Pacer::default(),
             paused: false,
             trust,
             standing: Standing::Active,

@@ -24,6 +24,7 @@ use std::time::Duration;
 use super::budget::Budget;
 use super::container::Container;
 use super::event::{Output, PeerKey, Reason, Ticket, Trust};
+use super::pacer::Pacer;
 use super::peers::{Flight, Peer};
 use super::timers::Timers;
 use crate::chunk::{Bitfield, ChunkIndex};
@@ -43,6 +44,7 @@ pub(super) struct Download {
     peers: BTreeMap<PeerKey, Peer>,
     claims: BTreeMap<Ticket, Claim>,
     budget: Budget,
+    pacer: Pacer,
     timers: Timers,
     tickets: u64,
     seed: u64,
@@ -53,6 +55,11 @@ pub(super) struct Download {
     turn: PeerKey,
     /// Peers that could take one, while nobody is left unasked for anything that they hold.
     idle: BTreeSet<PeerKey>,
+    /// Peers that would be asked for more, but for a download limit.
+    paced: BTreeSet<PeerKey>,
+    /// Until when somebody has to wait for the limit for all: then the others wait behind that one,
+    /// so that small chunks do not overtake large ones for ever.
+    dry_until: Option<Moment>,
 }
 
 impl Download {
@@ -135,6 +142,7 @@ impl Download {
         self.timers.disarm(Reason::Again(key));
         self.budget.on_content(key);
         self.hungry.remove(&key);
+        self.paced.remove(&key);
         self.idle.remove(&key);
     }
 
@@ -177,6 +185,8 @@ impl Download {
                     self.hungry.insert(key);
                 }
                 Reason::Steal => self.hungry.extend(&self.idle),
+                // Whoever waits for a limit is looked at after any input.
+                Reason::Pace => {}
             }
         }
     }
@@ -248,6 +258,7 @@ impl Download {
     fn release(&mut self, ticket: Ticket, flight: Flight) {
         self.budget.release(flight.bytes);
         self.hungry.extend(self.budget.starved());
+        self.put_back(&flight.id, flight.missing());
         let container = self.containers.get_mut(&flight.id);
         self.all_hungry |= container.is_some_and(|it| it.chunks.on_void(flight.chunk, ticket));
     }

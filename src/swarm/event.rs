@@ -41,6 +41,11 @@ pub enum Input {
         /// The container's manifest.
         id: ManifestId,
     },
+    /// A surface: these limits hold for all containers together from now on.
+    Limit {
+        /// The limits.
+        rates: Rates,
+    },
     /// A surface: this is how a container is to be fetched from now on.
     Steer {
         /// The container's manifest.
@@ -201,6 +206,17 @@ pub enum Wish {
     Pause,
     /// Chunks are asked for again.
     Resume,
+    /// These limits hold for this container, within those for all.
+    Limit(Rates),
+}
+
+/// Rate limits in bytes per second, as the bytes travel; `None` is none, and 0 counts as 1.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Rates {
+    /// For what is sent. The network limits that; the core reads ahead accordingly.
+    pub up: Option<u64>,
+    /// For what is asked for. The core limits that.
+    pub down: Option<u64>,
 }
 
 /// What the core asks for. Each variant names who carries it out.
@@ -339,4 +355,6 @@ pub enum Reason {
     Again(PeerKey),
     /// A peer has nothing to do while others have a backlog.
     Steal,
+    /// A download limit lets the next chunk be asked for.
+    Pace,
 }

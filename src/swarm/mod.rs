@@ -7,8 +7,8 @@
 //! inputs give equal outputs.
 //!
 //! This file routes; the components decide: `download` (who is asked for what, with `container`,
-//! `chunks`, `order` and `sections`, `wanted` and `spread`, `peers`, `window` and `record`, `budget` and
-//! `timers`), `upload` (who is served), `blame` (who is banned). What can be seen of it is in `view`.
+//! `chunks`, `order` and `sections`, `wanted` and `spread`, `peers`, `window` and `record`, `budget`,
+//! `pacer` and `timers`), `upload` (who is served), `blame` (who is banned). What can be seen of it is in `view`.
 //!
 //! Invariants: a chunk is announced only after it was proven and stored; a request goes only to a
 //! connected peer that is not banned and says it holds the chunk; what a peer asks is answered once.
@@ -20,6 +20,7 @@ mod container;
 mod download;
 mod event;
 mod order;
+mod pacer;
 mod peers;
 mod record;
 mod sections;
@@ -36,7 +37,7 @@ mod window;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-pub use event::{AskKey, Input, Offence, Output, PeerKey, Reason, Ticket, Trust, Wish};
+pub use event::{AskKey, Input, Offence, Output, PeerKey, Rates, Reason, Ticket, Trust, Wish};
 pub use order::Order;
 pub use tally::{Account, Tally};
 pub use view::PeerView;
@@ -100,6 +101,7 @@ impl Swarm {
                 trust,
             } => self.on_add(id, layout, have, trust),
             Input::Remove { id } => self.download.on_remove(now, &id, &mut self.out),
+            Input::Limit { rates } => self.on_limit(rates),
             Input::Steer { id, wish } => self.download.on_steer(now, &id, wish, &mut self.out),
             Input::PeerConnected { peer, address, rtt } => self.on_connected(peer, address, rtt),
             Input::PeerGone { peer } => self.on_gone(peer),
@@ -172,6 +174,11 @@ impl Swarm {
         if complete {
             self.out.push_back(Output::Complete { id });
         }
+    }
+
+    fn on_limit(&mut self, rates: Rates) {
+        self.download.on_limit(self.now, rates.down);
+        self.upload.on_limit(rates.up);
     }
 
     fn on_connected(&mut self, peer: PeerKey, address: Address, rtt: Duration) {

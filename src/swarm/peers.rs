@@ -59,6 +59,13 @@ pub(super) struct Flight {
     expected_by: Moment,
 }
 
+impl Flight {
+    /// How much of it is not here, as far as is known.
+    pub(super) fn missing(&self) -> u64 {
+        self.bytes - self.received
+    }
+}
+
 impl Peer {
     /// A peer that has just said hello.
     pub(super) fn new(address: Address, rtt: Duration, now: Moment) -> Self {
@@ -182,7 +189,7 @@ impl Peer {
 
     /// Whether an answer has begun to come in and its rest takes no longer than this.
     pub(super) fn brings(&self, flight: &Flight, within: Duration) -> bool {
-        flight.received > 0 && self.span_of(flight.bytes - flight.received) <= within
+        flight.received > 0 && self.span_of(flight.missing()) <= within
     }
 
     /// Whether anything is known of how fast the peer is, and it has kept to it.
@@ -278,7 +285,7 @@ impl Peer {
         rtt: Duration,
     ) -> Option<Flight> {
         let flight = self.on_void(ticket)?;
-        let rest = flight.bytes - flight.received;
+        let rest = flight.missing();
         self.window.on_delivered(now, flight.mark, rest);
         self.record.on_answer();
         self.answered_at = now;

@@ -18,6 +18,7 @@ use crate::wire::payload::Payload;
 
 mod cases;
 mod chaos;
+mod limits;
 mod orders;
 
 const CHUNK: u32 = 256 * 1024;

@@ -45,15 +45,19 @@ pub(super) struct Upload {
 impl Upload {
     /// `rate_max` is the upload limit in bytes per second, where there is one.
     pub(super) fn new(rate_max: Option<u64>) -> Self {
-        let ahead = rate_max.map_or(u64::MAX, |rate| rate.saturating_mul(READ_AHEAD_MS) / 1000);
         Self {
             queues: BTreeMap::new(),
             reading: BTreeMap::new(),
             reading_bytes: 0,
             shares: BTreeMap::new(),
-            budget: ahead.min(SERVING_BYTES_MAX),
+            budget: budget_of(rate_max),
             last: PeerKey(0),
         }
+    }
+
+    /// Another limit holds from now on. What is being read is read.
+    pub(super) fn on_limit(&mut self, rate_max: Option<u64>) {
+        self.budget = budget_of(rate_max);
     }
 
     /// Queues a request; false where its peer has too many waiting.
@@ -123,6 +127,11 @@ impl Upload {
             self.queues.remove(&peer);
         }
     }
+}
+
+fn budget_of(rate_max: Option<u64>) -> u64 {
+    let ahead = rate_max.map_or(u64::MAX, |rate| rate.saturating_mul(READ_AHEAD_MS) / 1000);
+    ahead.min(SERVING_BYTES_MAX)
 }
 
 #[cfg(test)]

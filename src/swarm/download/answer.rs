@@ -71,6 +71,8 @@ impl Download {
         };
         self.claims.insert(ticket, claim);
         self.hungry.insert(key);
+        // Limits are for bytes as they travel.
+        self.put_back(&claim.id, claim.bytes.saturating_sub(claim.wire_bytes));
         let container = self.containers.get_mut(&flight.id);
         let container = container.expect("a container's flights end when it is removed");
         if let Some((loser, at)) = container.chunks.on_arrived(flight.chunk, ticket) {

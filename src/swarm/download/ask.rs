@@ -28,10 +28,27 @@ enum Next {
     Nothing,
 }
 
+/// Until when limits keep a peer from being asked.
+#[derive(Debug, Default)]
+struct Limits {
+    /// That of a container.
+    own: Option<Moment>,
+    /// That for all.
+    all: Option<Moment>,
+}
+
+impl Limits {
+    fn earliest(&self) -> Option<Moment> {
+        self.own.into_iter().chain(self.all).min()
+    }
+}
+
 impl Download {
     /// Asks every peer that may have room for as much as it takes: one chunk of each in turn, and
     /// the turn goes on where it ended, so that none takes everything.
     pub(in crate::swarm) fn fill(&mut self, now: Moment, out: &mut VecDeque<Output>) {
+        self.dry_until = None;
+        self.hungry.append(&mut self.paced);
         for _ in 0..ROUNDS_MAX {
             if !self.all_hungry && self.hungry.is_empty() {
                 return;
@@ -66,7 +83,11 @@ impl Download {
         if self.rescue(now, key, out) {
             return true;
         }
-        let next = self.next_for(now, key);
+        let (next, paced) = self.next_for(now, key);
+        if let Some(at) = paced {
+            self.paced.insert(key);
+            self.timers.arm_sooner(Reason::Pace, at);
+        }
         match &next {
             Next::Chunk(id, chunk) => {
                 let container = self.containers.get_mut(id).expect("picked from it");
@@ -89,12 +110,21 @@ impl Download {
         false
     }
 
-    /// What a peer is asked for next, if it has room and holds anything that is wanted.
-    fn next_for(&self, now: Moment, key: PeerKey) -> Next {
-        let mut next = Next::Nothing;
-        let Some(peer) = self.peers.get(&key) else {
-            return next;
-        };
+    /// What a peer is asked for next, if it has room and holds anything that is wanted; and from when
+    /// on, if it is but for a limit.
+    fn next_for(&mut self, now: Moment, key: PeerKey) -> (Next, Option<Moment>) {
+        let mut limits = Limits::default();
+        let next = self.look_for(now, key, &mut limits);
+        let next = next.unwrap_or(Next::Nothing);
+        if let Some(at) = limits.all {
+            self.dry_until.get_or_insert(at);
+        }
+        let asks = matches!(next, Next::Chunk(..));
+        (next, limits.earliest().filter(|_| !asks))
+    }
+
+    fn look_for(&self, now: Moment, key: PeerKey, limits: &mut Limits) -> Option<Next> {
+        let peer = self.peers.get(&key)?;
         let askable = || {
             peer.in_turn().filter_map(|(id, held)| {
                 let container = self.containers.get(id).filter(|it| it.is_active())?;
@@ -102,48 +132,54 @@ impl Download {
                 has_room.then_some((id, held, container))
             })
         };
+        let mut next = None;
         // What readers wait for comes before everything else.
-        let read = askable().find_map(|(id, held, container)| {
+        let read = askable().filter_map(|(id, held, container)| {
             let wanted = container.chunks.wanted().all();
-            Some((id, container, container.plan.next_read(wanted, held)?))
+            Some((id, container, Some(container.plan.next_read(wanted, held)?)))
         });
-        if let Some((id, container, chunk)) = read {
-            return self.if_admitted(key, peer, id, container, chunk);
-        }
-        for (id, held, container) in askable() {
-            let picked = container
-                .plan
-                .pick(key, &container.chunks, held, self.place());
-            match picked {
-                None if container.chunks.out() > 0 && matches!(next, Next::Nothing) => {
-                    next = Next::Idle;
+        let picked = askable().map(|(id, held, container)| {
+            let (plan, chunks) = (&container.plan, &container.chunks);
+            (id, container, plan.pick(key, chunks, held, self.place()))
+        });
+        for (id, container, chunk) in read.chain(picked) {
+            let Some(chunk) = chunk else {
+                if container.chunks.out() > 0 && next.is_none() {
+                    next = Some(Next::Idle);
                 }
-                None => {}
-                Some(chunk) => {
-                    next = self.if_admitted(key, peer, id, container, chunk);
-                    if matches!(next, Next::Chunk(..)) {
-                        return next;
-                    }
+                continue;
+            };
+            let bytes = container.chunk_bytes(chunk);
+            if !self.budget.admits(key, peer.share(), bytes) {
+                next = Some(Next::Starved(bytes));
+            } else if self.is_paced(now, container, bytes, limits) {
+                if limits.all.is_some() {
+                    break;
                 }
+            } else {
+                return Some(Next::Chunk(*id, chunk));
             }
         }
         next
     }
 
-    fn if_admitted(
+    /// Whether limits stand against asking for so many bytes now; notes which.
+    fn is_paced(
         &self,
-        key: PeerKey,
-        peer: &Peer,
-        id: &ManifestId,
+        now: Moment,
         container: &Container,
-        chunk: ChunkIndex,
-    ) -> Next {
-        let bytes = container.chunk_bytes(chunk);
-        if self.budget.admits(key, peer.share(), bytes) {
-            Next::Chunk(*id, chunk)
-        } else {
-            Next::Starved(bytes)
+        bytes: u64,
+        limits: &mut Limits,
+    ) -> bool {
+        let own = container.pacer.next(now, bytes);
+        let all = self.pacer.next(now, bytes);
+        let all = self.dry_until.map_or(all, |until| until.max(all));
+        if own > now {
+            limits.own = Some(limits.own.map_or(own, |other| other.min(own)));
+        } else if all > now {
+            limits.all = Some(all);
         }
+        own > now || all > now
     }
 
     /// Where this node picks among equally rare chunks: at the front while it has one source only
@@ -169,6 +205,8 @@ impl Download {
         let (bytes, ticket) = (container.chunk_bytes(chunk), Ticket(self.tickets));
         self.tickets += 1;
         self.budget.book(bytes);
+        self.pacer.take(now, bytes);
+        container.pacer.take(now, bytes);
         container.chunks.on_asked(chunk, ticket, key);
         peer.on_asked(now, ticket, id, chunk, bytes);
         if !self.timers.is_armed(Reason::Patience(key)) {

@@ -55,5 +55,12 @@ impl Download {
         let known = |key: PeerKey| self.peers.contains_key(&key);
         assert!(self.idle.iter().all(|key| known(*key)), "{:?}", self.idle);
         assert!(self.budget.starved().all(known));
+        assert!(self.paced.iter().all(|key| known(*key)), "{:?}", self.paced);
+        let waits = self.timers.is_armed(Reason::Pace);
+        assert!(
+            waits || self.paced.is_empty(),
+            "nobody wakes {:?}",
+            self.paced
+        );
     }
 }

@@ -194,9 +194,12 @@ impl Download {
             hopeless.then_some((late, Way::Move, FASTER)),
         ];
         let done_in = peer.done_in(now, flight.bytes);
+        let paced = self.may_ask_at(now, container, flight.bytes);
         let ways = ways.into_iter().flatten().map(|(from, way, factor)| {
             let at = other.slower_than(now, GAIN_MIN + factor * done_in);
-            (at.max(from), way)
+            // What moves is not asked for a second time.
+            let paced = if way == Way::Hedge { paced } else { now };
+            (at.max(from).max(paced), way)
         });
         ways.min_by_key(|(at, _)| *at)
     }

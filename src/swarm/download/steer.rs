@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::Download;
 use crate::digest::ManifestId;
 use crate::moment::Moment;
+use crate::swarm::container::Container;
 use crate::swarm::event::{Output, Wish};
 
 /// A pause lets an answer finish that will be here within this time: less is lost than by asking
@@ -42,7 +43,32 @@ impl Download {
                 container.on_resumed();
                 self.all_hungry = true;
             }
+            Wish::Limit(rates) => {
+                container.pacer.on_limit(now, rates.down);
+                self.all_hungry = true;
+            }
         }
+    }
+
+    /// Another download limit holds for all containers together.
+    pub(in crate::swarm) fn on_limit(&mut self, now: Moment, rate_max: Option<u64>) {
+        self.pacer.on_limit(now, rate_max);
+        self.all_hungry = true;
+    }
+
+    /// From when on limits let so many bytes be asked for.
+    pub(super) fn may_ask_at(&self, now: Moment, container: &Container, bytes: u64) -> Moment {
+        let own = container.pacer.next(now, bytes);
+        own.max(self.pacer.next(now, bytes))
+    }
+
+    /// Bytes that were asked for will not come: others may be asked for instead.
+    pub(super) fn put_back(&mut self, id: &ManifestId, bytes: u64) {
+        let Some(container) = self.containers.get_mut(id).filter(|_| bytes > 0) else {
+            return;
+        };
+        container.pacer.put_back(bytes);
+        self.pacer.put_back(bytes);
     }
 
     /// Takes a container's requests back, but for answers that are nearly here.

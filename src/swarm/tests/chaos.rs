@@ -17,6 +17,7 @@ enum Step {
     Asked(u64, u8, u32),
     Served(u64),
     Steer(u8, Wish),
+    Limit(Rates),
     Wait(u64),
 }
 
@@ -37,10 +38,15 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (id.clone(), chunk.clone()).prop_map(|(id, chunk)| Step::Lost(id, chunk)),
         3 => (peer.clone(), id, chunk).prop_map(|(peer, id, chunk)| Step::Asked(peer, id, chunk)),
         3 => (0u64..40).prop_map(Step::Served),
+        1 => (rate(), rate()).prop_map(|(up, down)| Step::Limit(Rates { up, down })),
         3 => (0u8..3, wishes()).prop_map(|(id, wish)| Step::Steer(id, wish)),
         4 => (0u64..4_000).prop_map(Step::Wait),
     ];
     prop::collection::vec(step, 0..250)
+}
+
+fn rate() -> impl Strategy<Value = Option<u64>> {
+    prop::option::of(100_000u64..50_000_000)
 }
 
 fn wishes() -> impl Strategy<Value = Wish> {
@@ -52,6 +58,7 @@ fn wishes() -> impl Strategy<Value = Wish> {
         prop::collection::vec(range, 0..4).prop_map(Wish::Readers),
         Just(Wish::Pause),
         Just(Wish::Resume),
+        rate().prop_map(|down| Wish::Limit(Rates { up: None, down })),
     ]
 }
 
@@ -201,6 +208,9 @@ impl Chaos {
             Step::Steer(of, wish) => {
                 let id = container(of);
                 self.bench.tell(Input::Steer { id, wish });
+            }
+            Step::Limit(rates) => {
+                self.bench.tell(Input::Limit { rates });
             }
             Step::Wait(ms) => self.bench.wait(Duration::from_millis(ms)),
         }
