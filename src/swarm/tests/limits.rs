@@ -145,7 +145,7 @@ fn a_limit_for_one_leaves_the_other_alone() {
 fn a_limit_changes_while_transfers_run() {
     let mut bench = Bench::new();
     limit_all(&mut bench, 256 * KIB as u64);
-    add(&mut bench, 1, 4096, CHUNK, &[1, 2]);
+    add(&mut bench, 1, 2048, CHUNK, &[1, 2]);
     assert!((9..=10).contains(&flow(&mut bench, &[1, 2], TEN)[&container(1)]));
     limit_all(&mut bench, 2560 * KIB as u64);
     let came = flow(&mut bench, &[1, 2], TEN)[&container(1)];
@@ -167,7 +167,7 @@ fn a_limit_changes_while_transfers_run() {
 fn small_chunks_do_not_overtake_large_ones_for_ever() {
     let mut bench = Bench::new();
     limit_all(&mut bench, MIB as u64);
-    add(&mut bench, 1, 4096, 32 * 1024, &[1, 2, 3]);
+    add(&mut bench, 1, 1024, 32 * 1024, &[1, 2, 3]);
     add(&mut bench, 2, 64, 1024 * 1024, &[4]);
     let came = flow(&mut bench, &[1, 2, 3, 4], TEN);
     assert!(came[&container(2)] >= 1, "{came:?}");
