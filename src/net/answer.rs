@@ -8,9 +8,11 @@ use quinn::{ReadToEndError, RecvStream, SendStream, VarInt, WriteError};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::Event;
+use super::aside::{Aside, AsideCursor};
 use super::feed::{Cursor, HaveLog};
 use super::session::{Inner, SessionKey};
 use super::throttle::Throttle;
+use crate::digest::ManifestId;
 use crate::limits::{PROGRESS_TIMEOUT, REQUEST_BYTES_MAX, REQUEST_TIMEOUT, SERVE_RATE_MIN};
 use crate::wire::{CloseCode, Encoding, Refusal, Reply, Request, frame};
 
@@ -34,8 +36,8 @@ pub enum Answer {
     Manifest(Bytes, Arc<Throttle>),
     /// Not at all.
     Refuse(Refusal),
-    /// What we hold, and news of it.
-    Feed(Arc<HaveLog>),
+    /// What we hold of this container, and news of it, with what this peer alone is told.
+    Feed(ManifestId, Arc<HaveLog>, Arc<Aside>),
 }
 
 impl Responder {
@@ -64,7 +66,7 @@ impl Responder {
                     let reply = Reply::Manifest { len };
                     write(&mut send, &reply, body, Some(&throttle)).await
                 }
-                Answer::Feed(log) => feed(&mut send, &log).await,
+                Answer::Feed(id, log, aside) => feed(&mut send, &id, &log, &aside).await,
             };
             if let Err(fault) = written {
                 tracing::debug!(session = session.key.0, fault, "an answer was not taken");
@@ -236,23 +238,33 @@ async fn write_pieces(
 }
 
 /// Tells a subscriber everything, and then news, until it stops listening or there is no more.
-async fn feed(send: &mut SendStream, log: &HaveLog) -> Result<(), String> {
-    let mut changed = log.watch();
-    let mut cursor = Cursor::default();
+async fn feed(
+    send: &mut SendStream,
+    id: &ManifestId,
+    log: &HaveLog,
+    aside: &Aside,
+) -> Result<(), String> {
+    let (mut changed, mut spoken) = (log.watch(), aside.watch());
+    let (mut cursor, mut aside_cursor) = (Cursor::default(), AsideCursor::default());
     let header = Bytes::from(frame::encode_reply(&Reply::Subscribed));
     write_pieces(send, &mut Pace::default(), &mut [header]).await?;
     loop {
         changed.borrow_and_update();
+        spoken.borrow_and_update();
         if log.is_closed() {
             refuse(send, Refusal::NotFound);
             return Ok(());
         }
-        while let Some(update) = log.next(&mut cursor) {
+        let next = |cursor: &mut Cursor, aside_cursor: &mut AsideCursor| {
+            log.next(cursor).or_else(|| aside.next(id, aside_cursor))
+        };
+        while let Some(update) = next(&mut cursor, &mut aside_cursor) {
             let update = Bytes::from(frame::encode_update(&update));
             write_pieces(send, &mut Pace::default(), &mut [update]).await?;
         }
         tokio::select! {
             news = changed.changed() => news.expect("the log at hand keeps its sender"),
+            news = spoken.changed() => news.expect("the one at hand keeps its sender"),
             _ = send.stopped() => return Ok(()),
         }
         sleep(FEED_PAUSE).await;

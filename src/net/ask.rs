@@ -320,6 +320,7 @@ fn check_update(update: &Update, chunk_count: u32) -> Result<(), String> {
         Update::Bitfield(bytes) => Bitfield::from_bytes(bytes, chunk_count)
             .map(|_| ())
             .map_err(|error: BitfieldError| format!("PROTOCOL {error}")),
+        Update::Choked | Update::Unchoked => Ok(()),
         Update::Have(chunks) if chunks.is_empty() => Err("PROTOCOL have of nothing".to_owned()),
         Update::Have(chunks) => match chunks.iter().find(|chunk| chunk.get() >= chunk_count) {
             Some(chunk) => Err(format!(

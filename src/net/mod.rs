@@ -7,6 +7,7 @@
 //! endpoint   one UDP socket, dials and accepts
 //! handshake  a fresh QUIC connection becomes a Session by saying hello
 //! session    one peer: opens streams for our requests, takes in the peer's
+//! aside      what one subscriber alone is told
 //! ask        our request and its answer, one stream
 //! answer     the peer's request and our answer, one stream
 //! meter      how much a peer may ask, and take back
@@ -15,6 +16,7 @@
 //! ```
 
 mod answer;
+mod aside;
 mod ask;
 mod endpoint;
 mod feed;
@@ -25,6 +27,7 @@ mod throttle;
 mod transport;
 
 pub use answer::{Answer, Responder};
+pub use aside::{Aside, Standing};
 pub use ask::{ChunkAnswer, Fault};
 pub use endpoint::{BindError, Endpoint};
 pub use feed::HaveLog;

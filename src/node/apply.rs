@@ -7,7 +7,7 @@ use super::work::{Done, Job, VerifyError};
 use crate::chunk::ChunkIndex;
 use crate::digest::{Address, ManifestId};
 use crate::moment::Moment;
-use crate::net::Answer;
+use crate::net::{Answer, Standing};
 use crate::store::WriteError;
 use crate::swarm::{AskKey, Input, Offence, Output, PeerKey, Ticket};
 use crate::wire::{Accept, ChunkRequest, CloseCode, Refusal, Reply};
@@ -57,6 +57,8 @@ impl Driver {
                 Output::AnswerBusy {
                     ask, retry_after, ..
                 } => self.answer_busy(ask, retry_after),
+                Output::Choke { peer } => self.set_standing(peer, Standing::Choked),
+                Output::Unchoke { peer } => self.set_standing(peer, Standing::Unchoked),
                 Output::Announce { id, chunk } => {
                     if let Some(entry) = self.catalog.get(&id) {
                         entry.log.announce(chunk);
@@ -119,6 +121,12 @@ impl Driver {
             chunk,
             accept,
         });
+    }
+
+    fn set_standing(&self, peer: PeerKey, standing: Standing) {
+        if let Some(known) = self.roster.get(session_key(peer)) {
+            known.aside.set_standing(standing);
+        }
     }
 
     fn answer_not_held(&mut self, ask: AskKey, id: &ManifestId) {

@@ -31,6 +31,7 @@ mod sessions;
 mod squeeze;
 mod start;
 mod status;
+mod subnet;
 mod work;
 
 use std::net::SocketAddr;

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::AbortHandle;
@@ -12,7 +13,7 @@ use tokio::task::AbortHandle;
 use crate::digest::{Address, ManifestId};
 use crate::limits::CONNECTIONS_MAX;
 use crate::moment::Moment;
-use crate::net::{Origin, Session, SessionKey};
+use crate::net::{Aside, Origin, Session, SessionKey};
 
 /// From how many connections on the idle ones are closed.
 const CROWDED: usize = CONNECTIONS_MAX / 4 * 3;
@@ -30,6 +31,8 @@ pub(super) struct Peer {
     pub(super) subscriptions: BTreeMap<ManifestId, AbortHandle>,
     /// Containers of which we tell the peer what we hold.
     pub(super) follows: BTreeSet<ManifestId>,
+    /// What we tell it and nobody else.
+    pub(super) aside: Arc<Aside>,
     /// Whether we have asked it for chunks, and it us.
     pub(super) downloads: bool,
     pub(super) uploads: bool,
@@ -81,6 +84,7 @@ impl Roster {
             since: now,
             subscriptions: BTreeMap::new(),
             follows: BTreeSet::new(),
+            aside: Arc::default(),
             downloads: false,
             uploads: false,
         };

@@ -3,6 +3,7 @@
 use super::driver::{Driver, peer_key};
 use super::quest::{FetchId, Stage};
 use super::roster::Admission;
+use super::subnet;
 use crate::chunk::{Bitfield, BitfieldError, ChunkIndex};
 use crate::digest::ManifestId;
 use crate::net::{
@@ -105,11 +106,12 @@ impl Driver {
             }
         }
         tracing::debug!(%address, remote = %session.remote(), ?origin, "a peer is connected");
-        let rtt = session.rtt();
+        let (rtt, subnet) = (session.rtt(), subnet::of(session.remote().ip(), address));
         self.roster.insert(self.clock.now(), session, origin);
         self.tell(Input::PeerConnected {
             peer: peer_key(key),
             address,
+            subnet,
             rtt,
         });
         self.engage(key);
@@ -179,8 +181,7 @@ impl Driver {
     }
 
     fn engage_for(&mut self, fetch: FetchId, key: SessionKey) {
-        let (Some(quest), Some(peer)) = (self.quests.get_mut(&fetch), self.roster.get_mut(key))
-        else {
+        let (Some(quest), Some(peer)) = (self.quests.get_mut(&fetch), self.roster.get(key)) else {
             return;
         };
         match (quest.stage, &quest.manifest, quest.want.manifest_id) {
@@ -196,12 +197,26 @@ impl Driver {
             }
             (Stage::Downloading, Some(manifest), _) => {
                 let (id, chunks) = (manifest.id(), manifest.layout().chunk_count());
-                let session = &peer.session;
-                peer.subscriptions
-                    .entry(id)
-                    .or_insert_with(|| session.subscribe(id, chunks));
+                self.subscribe(key, id, chunks);
             }
             (Stage::Downloading | Stage::Opening | Stage::Finishing, _, _) => {}
+        }
+    }
+
+    /// Asks a peer to tell us what it holds of a container, if it does not yet.
+    fn subscribe(&mut self, key: SessionKey, id: ManifestId, chunks: u32) {
+        let Some(peer) = self.roster.get_mut(key) else {
+            return;
+        };
+        // What was said on a subscription that is over need not hold any more.
+        let is_first = peer.subscriptions.is_empty();
+        let session = &peer.session;
+        peer.subscriptions
+            .entry(id)
+            .or_insert_with(|| session.subscribe(id, chunks));
+        if is_first {
+            let peer = peer_key(key);
+            self.tell(Input::Unchoked { peer });
         }
     }
 
@@ -285,6 +300,8 @@ impl Driver {
                 let is_useful = chunks.iter().any(is_new);
                 (Input::PeerHas { peer, id, chunks }, is_useful)
             }
+            Update::Choked => (Input::Choked { peer }, false),
+            Update::Unchoked => (Input::Unchoked { peer }, false),
         };
         self.tell(input);
         if is_useful {
@@ -355,10 +372,12 @@ impl Driver {
         let Some(entry) = self.catalog.get(&id) else {
             return responder.answer(Answer::Refuse(Refusal::NotFound));
         };
-        responder.answer(Answer::Feed(entry.log.clone()));
-        if let Some(peer) = self.roster.get_mut(key) {
-            peer.follows.insert(id);
-        }
+        let Some(peer) = self.roster.get_mut(key) else {
+            return;
+        };
+        let (log, aside) = (entry.log.clone(), peer.aside.clone());
+        responder.answer(Answer::Feed(id, log, aside));
+        peer.follows.insert(id);
         self.engage(key);
     }
 }

@@ -176,6 +176,22 @@ impl Download {
         self.hungry.insert(key);
     }
 
+    /// A peer does not serve us. What is out at it, it answers yet, one way or the other.
+    pub(super) fn on_choked(&mut self, key: PeerKey) {
+        if let Some(peer) = self.peers.get_mut(&key) {
+            peer.record.on_choked();
+            self.hungry.insert(key);
+        }
+    }
+
+    /// A peer serves us again.
+    pub(super) fn on_unchoked(&mut self, key: PeerKey) {
+        if let Some(peer) = self.peers.get_mut(&key) {
+            peer.record.on_unchoked();
+            self.hungry.insert(key);
+        }
+    }
+
     /// Gives up on what is overdue, and lets peers that rested work again.
     pub(super) fn on_wake(&mut self, now: Moment, out: &mut VecDeque<Output>) {
         for reason in self.timers.take_due(now) {
@@ -187,6 +203,7 @@ impl Download {
                 Reason::Steal => self.hungry.extend(&self.idle),
                 // Whoever waits for a limit is looked at after any input.
                 Reason::Pace => {}
+                Reason::Slots => {}
             }
         }
     }

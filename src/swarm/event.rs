@@ -22,6 +22,11 @@ pub struct Ticket(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AskKey(pub u64);
 
+/// Where a peer's IP address lies, for sharing fairly: equal for those that one owner may well have.
+/// The caller computes it; the core only compares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Subnet(pub u64);
+
 /// What the core is told. Each variant names who sends it.
 #[derive(Debug)]
 pub enum Input {
@@ -59,6 +64,8 @@ pub enum Input {
         peer: PeerKey,
         /// Whose it is, proven by TLS.
         address: Address,
+        /// Where it comes from.
+        subnet: Subnet,
         /// The path's round-trip time so far.
         rtt: Duration,
     },
@@ -84,6 +91,16 @@ pub enum Input {
         id: ManifestId,
         /// The chunks.
         chunks: Vec<ChunkIndex>,
+    },
+    /// The network: a peer does not serve us until it says otherwise.
+    Choked {
+        /// The connection.
+        peer: PeerKey,
+    },
+    /// The network: a peer serves us from now on, as all do at first.
+    Unchoked {
+        /// The connection.
+        peer: PeerKey,
     },
     /// The network: bytes of an answer are coming in.
     Progress {
@@ -280,6 +297,16 @@ pub enum Output {
         /// When to ask again.
         retry_after: Duration,
     },
+    /// The network: tell this peer that it is not served until it hears otherwise.
+    Choke {
+        /// The connection.
+        peer: PeerKey,
+    },
+    /// The network: tell this peer that it is served from now on, as all are at first.
+    Unchoke {
+        /// The connection.
+        peer: PeerKey,
+    },
     /// The network: a chunk is here; tell those who subscribed.
     Announce {
         /// The container's manifest.
@@ -357,4 +384,6 @@ pub enum Reason {
     Steal,
     /// A download limit lets the next chunk be asked for.
     Pace,
+    /// Peers wait for an upload slot.
+    Slots,
 }

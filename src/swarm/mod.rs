@@ -8,7 +8,8 @@
 //!
 //! This file routes; the components decide: `download` (who is asked for what, with `container`,
 //! `chunks`, `order` and `sections`, `wanted` and `spread`, `peers`, `window` and `record`, `budget`,
-//! `pacer` and `timers`), `upload` (who is served), `blame` (who is banned). What can be seen of it is in `view`.
+//! `pacer` and `timers`), `upload` and `serve` (who is served), `blame` (who is banned). What can be seen
+//! of it is in `view`.
 //!
 //! Invariants: a chunk is announced only after it was proven and stored; a request goes only to a
 //! connected peer that is not banned and says it holds the chunk; what a peer asks is answered once.
@@ -24,6 +25,7 @@ mod pacer;
 mod peers;
 mod record;
 mod sections;
+mod serve;
 mod spread;
 mod tally;
 #[cfg(test)]
@@ -37,7 +39,9 @@ mod window;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-pub use event::{AskKey, Input, Offence, Output, PeerKey, Rates, Reason, Ticket, Trust, Wish};
+pub use event::{
+    AskKey, Input, Offence, Output, PeerKey, Rates, Reason, Subnet, Ticket, Trust, Wish,
+};
 pub use order::Order;
 pub use tally::{Account, Tally};
 pub use view::PeerView;
@@ -46,21 +50,19 @@ use self::blame::Blame;
 use self::container::{Container, Failure};
 use self::download::{Cause, Claim, Download};
 use self::peers::Peer;
-use self::upload::{Ask, Upload};
-use crate::chunk::{Bitfield, ChunkIndex};
+use self::upload::{Upload, Who};
+use crate::chunk::Bitfield;
 use crate::digest::{Address, ManifestId};
 use crate::manifest::Layout;
 use crate::moment::Moment;
-
-/// How long a peer with too many waiting requests is told to wait.
-const BUSY_PAUSE: Duration = Duration::from_millis(500);
 
 /// What a [`Swarm`] is given at its start.
 #[derive(Debug, Clone, Default)]
 pub struct Setup {
     /// Decides ties. Nodes with different seeds spread over a container.
     pub seed: u64,
-    /// Upload limit in bytes per second, for reading ahead; the network does the limiting.
+    /// Upload limit in bytes per second, for reading ahead and for how many are served at once; the
+    /// network does the limiting.
     pub upload_rate_max: Option<u64>,
     /// Bans from an earlier run, and when they end.
     pub bans: Vec<(Address, Moment)>,
@@ -81,7 +83,7 @@ impl Swarm {
     pub fn new(setup: Setup) -> Self {
         Self {
             download: Download::new(setup.seed),
-            upload: Upload::new(setup.upload_rate_max),
+            upload: Upload::new(setup.seed, setup.upload_rate_max),
             blame: Blame::new(setup.bans),
             out: VecDeque::new(),
             now: Moment::ORIGIN,
@@ -103,10 +105,24 @@ impl Swarm {
             Input::Remove { id } => self.download.on_remove(now, &id, &mut self.out),
             Input::Limit { rates } => self.on_limit(rates),
             Input::Steer { id, wish } => self.download.on_steer(now, &id, wish, &mut self.out),
-            Input::PeerConnected { peer, address, rtt } => self.on_connected(peer, address, rtt),
+            Input::PeerConnected {
+                peer,
+                address,
+                subnet,
+                rtt,
+            } => {
+                let who = Who {
+                    subnet,
+                    address,
+                    peer,
+                };
+                self.on_connected(who, rtt);
+            }
             Input::PeerGone { peer } => self.on_gone(peer),
             Input::PeerHolds { peer, id, held } => self.download.on_holds(peer, id, held),
             Input::PeerHas { peer, id, chunks } => self.download.on_has(peer, &id, &chunks),
+            Input::Choked { peer } => self.download.on_choked(peer),
+            Input::Unchoked { peer } => self.download.on_unchoked(peer),
             Input::Progress {
                 peer,
                 ticket,
@@ -162,7 +178,8 @@ impl Swarm {
 
     /// When to call [`handle`](Self::handle) with [`Input::Wake`], and why.
     pub fn deadline(&self) -> Option<(Moment, Reason)> {
-        self.download.deadline()
+        let upload = self.upload.deadline().map(|at| (at, Reason::Slots));
+        self.download.deadline().into_iter().chain(upload).min()
     }
 
     fn on_add(&mut self, id: ManifestId, layout: Layout, have: Bitfield, trust: Trust) {
@@ -181,7 +198,8 @@ impl Swarm {
         self.upload.on_limit(rates.up);
     }
 
-    fn on_connected(&mut self, peer: PeerKey, address: Address, rtt: Duration) {
+    fn on_connected(&mut self, who: Who, rtt: Duration) {
+        let Who { address, peer, .. } = who;
         if self.is_banned(&address) {
             self.out.push_back(Output::Drop {
                 peer,
@@ -189,13 +207,14 @@ impl Swarm {
             });
         } else {
             self.download.on_connected(self.now, peer, address, rtt);
+            self.upload.on_connected(self.now, who, rtt);
         }
     }
 
     fn on_gone(&mut self, peer: PeerKey) {
         self.download.on_gone(peer);
         for ask in self.upload.on_gone(peer) {
-            self.answer_busy(peer, ask);
+            self.answer_busy(peer, ask.ask);
         }
     }
 
@@ -210,9 +229,11 @@ impl Swarm {
     }
 
     fn on_stored(&mut self, ticket: Ticket) {
-        let Some(Claim { id, chunk, .. }) = self.download.on_stored(ticket) else {
+        let Some(claim) = self.download.on_stored(ticket) else {
             return;
         };
+        let Claim { id, chunk, .. } = claim;
+        self.upload.on_given(self.now, claim.peer, claim.bytes);
         self.out.push_back(Output::Announce { id, chunk });
         if self.have(&id).is_some_and(Bitfield::is_full) {
             self.out.push_back(Output::Complete { id });
@@ -278,70 +299,6 @@ impl Swarm {
         if container.is_some_and(Container::on_stopped) {
             self.download.take_all_back(self.now, &id, &mut self.out);
             self.out.push_back(Output::Stopped { id });
-        }
-    }
-
-    fn on_asked(&mut self, peer: PeerKey, ask: AskKey, id: ManifestId, chunk: ChunkIndex) {
-        let Some(address) = self.download.peer(peer).map(Peer::address) else {
-            return self.answer_busy(peer, ask);
-        };
-        let container = self.download.container(&id);
-        let Some(container) = container.filter(|it| it.chunks.have().contains(chunk)) else {
-            return self.out.push_back(Output::AnswerNotHeld { peer, ask, id });
-        };
-        let bytes = container.chunk_bytes(chunk);
-        if !self.upload.on_asked(Ask {
-            peer,
-            address,
-            ask,
-            id,
-            chunk,
-            bytes,
-        }) {
-            self.answer_busy(peer, ask);
-        }
-    }
-
-    fn answer_busy(&mut self, peer: PeerKey, ask: AskKey) {
-        self.out.push_back(Output::AnswerBusy {
-            peer,
-            ask,
-            retry_after: BUSY_PAUSE,
-        });
-    }
-
-    fn on_served(&mut self, peer: PeerKey, key: AskKey, bytes: u64) {
-        let Some(ask) = self.upload.on_over(peer, key) else {
-            return;
-        };
-        if let Some(container) = self.download.container_mut(&ask.id) {
-            container
-                .tally
-                .enter(ask.address, |account| account.sent_bytes += bytes);
-        }
-    }
-
-    fn serve(&mut self) {
-        while let Some(ask) = self.upload.poll() {
-            let Ask {
-                peer,
-                ask,
-                id,
-                chunk,
-                ..
-            } = ask;
-            if self.have(&id).is_some_and(|have| have.contains(chunk)) {
-                self.out.push_back(Output::Serve {
-                    peer,
-                    ask,
-                    id,
-                    chunk,
-                });
-            } else {
-                // It was there when it was asked for.
-                self.upload.on_over(peer, ask);
-                self.out.push_back(Output::AnswerNotHeld { peer, ask, id });
-            }
         }
     }
 }

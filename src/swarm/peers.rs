@@ -166,6 +166,7 @@ impl Peer {
         };
         self.flights.len() < flights_max
             && self.in_flight_bytes < self.window.target(self.rtt, chunk_bytes)
+            && !self.record.is_choked()
             && self.record.rests_until(now).is_none()
     }
 

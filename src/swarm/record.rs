@@ -5,6 +5,9 @@
 //! keeps its oldest request, and is waited for twice as long each time: a peer that is slow because
 //! many ask it must get its turn to answer, a silent one must cost little.
 //!
+//! A peer that chokes us is not asked, and what it does not serve meanwhile is no failure, whether we
+//! hear of that before or after.
+//!
 //! Invariant: what one cause makes fail counts once. Requests older than a counted failure were
 //! made under the same hopes.
 
@@ -33,6 +36,9 @@ pub(super) struct Record {
     broken_promises: u32,
     counted_below: Option<Ticket>,
     on_trial: bool,
+    /// Whether it asked for a rest and has answered nothing since.
+    was_busy: bool,
+    is_choked: bool,
     /// The end of the rest after a failure, and of the one that the peer asked for.
     rests_until: Moment,
     busy_until: Moment,
@@ -44,6 +50,7 @@ impl Record {
         self.lapses = 0;
         self.broken_promises = 0;
         self.on_trial = false;
+        self.was_busy = false;
         self.rests_until = Moment::ORIGIN;
     }
 
@@ -80,9 +87,26 @@ impl Record {
 
     /// The peer asks for a rest.
     pub(super) fn on_busy(&mut self, now: Moment, retry_after: Duration) {
-        self.on_trial = true;
+        self.was_busy = true;
         let rest = retry_after.clamp(BUSY_MIN, REST_MAX);
         self.busy_until = self.busy_until.max(now + rest);
+    }
+
+    /// The peer does not serve us.
+    pub(super) fn on_choked(&mut self) {
+        self.is_choked = true;
+    }
+
+    /// The peer serves us again: what it said while it did not means nothing any more.
+    pub(super) fn on_unchoked(&mut self) {
+        self.is_choked = false;
+        self.was_busy = false;
+        self.busy_until = Moment::ORIGIN;
+    }
+
+    /// Whether the peer does not serve us.
+    pub(super) fn is_choked(&self) -> bool {
+        self.is_choked
     }
 
     /// The peer was late, and lost a request for it.
@@ -103,7 +127,7 @@ impl Record {
 
     /// Whether the peer has yet to answer after it let us down: it gets one request at a time.
     pub(super) fn is_on_trial(&self) -> bool {
-        self.on_trial
+        self.on_trial || self.was_busy
     }
 
     /// How long the peer may say nothing.
@@ -158,6 +182,23 @@ mod tests {
         record.on_broken_promise(NOW, Ticket(16), Ticket(17));
         record.on_broken_promise(NOW, Ticket(17), Ticket(18));
         assert_eq!(rest_of(&record), REST, "they are all wrong");
+    }
+
+    #[test]
+    fn what_a_peer_does_not_serve_while_it_chokes_us_is_no_failure() {
+        let mut record = Record::default();
+        record.on_busy(NOW, REST);
+        assert!(record.is_on_trial(), "nobody said why");
+        record.on_choked();
+        record.on_busy(NOW, REST);
+        assert!(record.is_choked());
+        record.on_unchoked();
+        assert!(!record.is_choked() && !record.is_on_trial());
+        assert_eq!((rest_of(&record), record.lapses()), (Duration::ZERO, 0));
+        record.on_lapse(NOW, Ticket(0), Ticket(1));
+        record.on_choked();
+        record.on_unchoked();
+        assert!(record.is_on_trial(), "that was its own failure");
     }
 
     #[test]

@@ -40,7 +40,7 @@ impl Place {
 
 /// The finalizer of SplitMix64 (Steele, Lea and Flood, 2014): each bit of the input moves half of
 /// the output's.
-fn mix(bits: u64) -> u64 {
+pub(super) fn mix(bits: u64) -> u64 {
     let bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     let bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     bits ^ (bits >> 31)

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
+use crate::chunk::ChunkIndex;
 use crate::digest::Digest;
 use crate::limits::{BAD_CHUNKS_MAX, IN_FLIGHT_BYTES_MAX};
 use crate::wire::Encoding;
@@ -23,6 +24,7 @@ mod orders;
 
 const CHUNK: u32 = 256 * 1024;
 const RTT: Duration = Duration::from_millis(20);
+const SUBNET: Subnet = Subnet(0);
 
 /// A core, and what it asked for and did not get yet.
 struct Bench {
@@ -55,8 +57,12 @@ fn set(len: u32, chunks: impl IntoIterator<Item = u32>) -> Bitfield {
 
 impl Bench {
     fn new() -> Self {
+        Self::with(Setup::default())
+    }
+
+    fn with(setup: Setup) -> Self {
         Self {
-            swarm: Swarm::new(Setup::default()),
+            swarm: Swarm::new(setup),
             now: Moment::from_micros(1_000_000),
             requests: BTreeMap::new(),
             verifying: Vec::new(),
@@ -87,6 +93,7 @@ impl Bench {
         self.tell(Input::PeerConnected {
             peer,
             address,
+            subnet: SUBNET,
             rtt: RTT,
         });
         let id = container(1);

@@ -148,7 +148,7 @@ impl Message for Reply {
 
 impl Message for Update {
     const BYTES_MAX: usize = HEADER_BYTES_MAX;
-    const KINDS: u32 = 2;
+    const KINDS: u32 = 4;
 
     fn list(tag: u32) -> Option<List> {
         match tag {
@@ -165,6 +165,7 @@ impl Message for Update {
                 Bound::Haves.check(chunks.len() as u64)?;
                 chunks.iter().copied().try_for_each(check_index)
             }
+            Self::Choked | Self::Unchoked => Ok(()),
         }
     }
 }

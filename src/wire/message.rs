@@ -129,6 +129,10 @@ pub enum Update {
     Bitfield(Vec<u8>),
     /// Chunks the peer holds from now on, at most [`HAVES_MAX`](crate::limits::HAVES_MAX).
     Have(Vec<ChunkIndex>),
+    /// The peer serves the subscriber no chunk of any container until it says otherwise.
+    Choked,
+    /// The peer serves the subscriber, as it does unless it says otherwise.
+    Unchoked,
 }
 
 /// Why a request stream is reset: the application error code of RESET_STREAM (RFC 9000 section 19.4).

@@ -5,7 +5,7 @@
 //! work is bounded (6), honest nodes are never banned (7) and liars are (8), every request ends
 //! exactly once (10), nothing leaks (13).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use swarmhold::chunk::{Bitfield, ChunkIndex};
 use swarmhold::digest::{Address, ManifestId};
@@ -44,6 +44,8 @@ pub(crate) struct Ledger {
     /// Answers at a worker; false once their container was removed.
     pub(crate) verifying: BTreeMap<Ticket, (Request, bool)>,
     pub(crate) told: BTreeMap<PeerKey, BTreeMap<ManifestId, Bitfield>>,
+    /// Peers that told us that they do not serve us.
+    pub(crate) choked_by: BTreeSet<PeerKey>,
     pub(crate) ends: Ends,
     bad: BTreeMap<Address, u32>,
     bytes: u64,
@@ -82,6 +84,7 @@ impl Ledger {
             holds.is_some_and(|held| held.contains(chunk)),
             "I5: {peer:?} never said that it holds {chunk}"
         );
+        assert!(!self.choked_by.contains(&peer), "I5: {peer:?} chokes us");
         assert!(!is_banned, "I5: {peer:?} is banned");
         assert!(!have.contains(chunk), "I3: {chunk} is there already");
         let same =
@@ -148,6 +151,7 @@ impl Ledger {
     /// A connection is over, with all its requests.
     pub(crate) fn on_gone(&mut self, peer: PeerKey) {
         self.told.remove(&peer);
+        self.choked_by.remove(&peer);
         let theirs = self.requests.iter().filter(|(_, it)| it.peer == peer);
         for ticket in theirs.map(|(ticket, _)| *ticket).collect::<Vec<_>>() {
             self.on_over(ticket);

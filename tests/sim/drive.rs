@@ -91,6 +91,8 @@ impl World {
             Output::AnswerBusy {
                 ask, retry_after, ..
             } => self.answer(node, ask, Answer::Busy(retry_after)),
+            Output::Choke { peer } => self.say(node, peer, Message::Choke),
+            Output::Unchoke { peer } => self.say(node, peer, Message::Unchoke),
             Output::Announce { id, chunk } => {
                 let here = &mut self.nodes[node];
                 let proven = here.disk[&id].contains(chunk);
@@ -156,6 +158,14 @@ impl World {
                     });
                 }
                 self.tell(node, Input::PeerHas { peer, id, chunks });
+            }
+            Message::Choke => {
+                self.nodes[node].ledger.choked_by.insert(peer);
+                self.tell(node, Input::Choked { peer });
+            }
+            Message::Unchoke => {
+                self.nodes[node].ledger.choked_by.remove(&peer);
+                self.tell(node, Input::Unchoked { peer });
             }
             Message::Wasted(id, bytes) => {
                 self.report.wasted[node] += bytes;

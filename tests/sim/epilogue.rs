@@ -4,7 +4,7 @@ use swarmhold::chunk::Bitfield;
 use swarmhold::digest::{Address, Digest, ManifestId};
 use swarmhold::limits::{CHUNK_BYTES_MAX, IN_FLIGHT_BYTES_MAX};
 use swarmhold::manifest::Layout;
-use swarmhold::swarm::{Input, Output, PeerKey, Trust};
+use swarmhold::swarm::{Input, Output, PeerKey, Subnet, Trust};
 
 use crate::faults::Role;
 use crate::node::Stage;
@@ -66,7 +66,13 @@ fn assert_empty_budget(world: &mut World, node: usize) {
         );
         let rtt = std::time::Duration::ZERO;
         let held = Bitfield::full(layout.chunk_count());
-        inputs.push(Input::PeerConnected { peer, address, rtt });
+        let subnet = Subnet(0);
+        inputs.push(Input::PeerConnected {
+            peer,
+            address,
+            subnet,
+            rtt,
+        });
         inputs.push(Input::PeerHolds { peer, id, held });
     }
     for input in inputs {

@@ -54,6 +54,8 @@ pub(crate) enum Message {
     Answer(Ticket, Answer),
     Holds(ManifestId, Bitfield),
     Has(ManifestId, Vec<ChunkIndex>),
+    Choke,
+    Unchoke,
     Wasted(ManifestId, u64),
 }
 

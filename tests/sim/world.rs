@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use swarmhold::digest::ManifestId;
 use swarmhold::moment::Moment;
-use swarmhold::swarm::{Input, PeerKey, Trust};
+use swarmhold::swarm::{Input, PeerKey, Subnet, Trust};
 
 use crate::faults::{Plan, Turn, container_id};
 use crate::net::{Answer, Event, Events, Message, Session, SessionId};
@@ -270,7 +270,16 @@ impl World {
                 .insert(keys[side], std::collections::BTreeMap::new());
             let (peer, address) = (keys[side], self.nodes[there].address);
             let rtt = 2 * latency;
-            self.tell(here, Input::PeerConnected { peer, address, rtt });
+            let subnet = Subnet(there as u64);
+            self.tell(
+                here,
+                Input::PeerConnected {
+                    peer,
+                    address,
+                    subnet,
+                    rtt,
+                },
+            );
         }
         for side in [0, 1] {
             let node = [a, b][side];

@@ -19,7 +19,7 @@ pub(in crate::swarm) struct Claim {
     pub(in crate::swarm) address: Address,
     pub(in crate::swarm) id: ManifestId,
     pub(in crate::swarm) chunk: ChunkIndex,
-    pub(super) bytes: u64,
+    pub(in crate::swarm) bytes: u64,
     wire_bytes: u64,
 }
 

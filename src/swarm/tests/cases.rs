@@ -118,7 +118,12 @@ fn a_liar_is_dropped_at_once_and_banned_at_the_third_bad_chunk() {
     for (times, key) in (1..).zip([1, 2, 3]) {
         let (peer, address) = (PeerKey(key), address(1));
         let rtt = RTT;
-        bench.tell(Input::PeerConnected { peer, address, rtt });
+        bench.tell(Input::PeerConnected {
+            peer,
+            address,
+            subnet: SUBNET,
+            rtt,
+        });
         let (id, held) = (container(1), Bitfield::full(8));
         bench.tell(Input::PeerHolds { peer, id, held });
         let ticket = bench.out_at(key)[0];
@@ -133,7 +138,12 @@ fn a_liar_is_dropped_at_once_and_banned_at_the_third_bad_chunk() {
     let (peer, address) = (PeerKey(9), address(1));
     bench.said.clear();
     let rtt = RTT;
-    bench.tell(Input::PeerConnected { peer, address, rtt });
+    bench.tell(Input::PeerConnected {
+        peer,
+        address,
+        subnet: SUBNET,
+        rtt,
+    });
     let offence = Offence::Banned;
     assert_eq!(bench.said, [Output::Drop { peer, offence }]);
 }

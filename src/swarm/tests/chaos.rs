@@ -18,6 +18,7 @@ enum Step {
     Served(u64),
     Steer(u8, Wish),
     Limit(Rates),
+    Choke(u64, bool),
     Wait(u64),
 }
 
@@ -36,11 +37,13 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         16 => (0u8..8, any::<usize>(), any::<u64>()).prop_map(|(how, at, n)| Step::Answer(how, at, n)),
         12 => (0u8..5, any::<usize>()).prop_map(|(how, at)| Step::Work(how, at)),
         1 => (id.clone(), chunk.clone()).prop_map(|(id, chunk)| Step::Lost(id, chunk)),
-        3 => (peer.clone(), id, chunk).prop_map(|(peer, id, chunk)| Step::Asked(peer, id, chunk)),
+        9 => (peer.clone(), id, chunk).prop_map(|(peer, id, chunk)| Step::Asked(peer, id, chunk)),
         3 => (0u64..40).prop_map(Step::Served),
         1 => (rate(), rate()).prop_map(|(up, down)| Step::Limit(Rates { up, down })),
         3 => (0u8..3, wishes()).prop_map(|(id, wish)| Step::Steer(id, wish)),
         4 => (0u64..4_000).prop_map(Step::Wait),
+        2 => (peer, any::<bool>()).prop_map(|(peer, choked)| Step::Choke(peer, choked)),
+        4 => (0u64..12_000).prop_map(Step::Wait),
     ];
     prop::collection::vec(step, 0..250)
 }
@@ -166,7 +169,12 @@ impl Chaos {
                 self.keys.insert(peer, self.fresh);
                 let (peer, address) = (self.key(peer), address(who));
                 let rtt = Duration::from_millis(who * 50);
-                self.bench.tell(Input::PeerConnected { peer, address, rtt });
+                self.bench.tell(Input::PeerConnected {
+                    peer,
+                    address,
+                    subnet: SUBNET,
+                    rtt,
+                });
             }
             Step::Gone(peer) => {
                 let peer = self.key(peer);
@@ -209,6 +217,14 @@ impl Chaos {
                 let id = container(of);
                 self.bench.tell(Input::Steer { id, wish });
             }
+            Step::Choke(peer, choked) => {
+                let peer = self.key(peer);
+                self.bench.tell(if choked {
+                    Input::Choked { peer }
+                } else {
+                    Input::Unchoked { peer }
+                });
+            }
             Step::Limit(rates) => {
                 self.bench.tell(Input::Limit { rates });
             }
@@ -223,7 +239,8 @@ proptest! {
     #[test]
     fn no_order_of_inputs_breaks_the_core(steps in steps()) {
         let mut chaos = Chaos {
-            bench: Bench::new(), sizes: BTreeMap::new(), asks: 0, keys: BTreeMap::new(), fresh: 0,
+            // As few slots as there can be.
+            bench: Bench::with(Setup { upload_rate_max: Some(1), ..Setup::default() }), sizes: BTreeMap::new(), asks: 0, keys: BTreeMap::new(), fresh: 0,
         };
         for step in steps {
             chaos.step(step);

@@ -115,6 +115,8 @@ fn updates() -> Vec<(Update, String)> {
         (Update::Bitfield(vec![0xff; 512]), "0302 00 8004 ff*512".into()),
         (Update::Have(vec![]), "0200 01 00".into()),
         (Update::Have(chunks), "0800 01 04 00 7f 8001 ff1f".into()),
+        (Update::Choked, "0100 02".into()),
+        (Update::Unchoked, "0100 03".into()),
     ]
 }
 

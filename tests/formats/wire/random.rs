@@ -104,6 +104,8 @@ fn update() -> impl Strategy<Value = Update> {
     prop_oneof![
         vec(any::<u8>(), 0..=BITFIELD_BYTES_MAX).prop_map(Update::Bitfield),
         vec(index(), 0..=HAVES_MAX).prop_map(Update::Have),
+        Just(Update::Choked),
+        Just(Update::Unchoked),
     ]
 }
 
