@@ -56,6 +56,8 @@ impl Trace {
             Output::Stopped { .. } => (10, 0, 0),
             Output::Drop { peer, .. } => (11, peer.0, 0),
             Output::Ban { .. } => (12, 0, 0),
+            Output::Choke { peer } => (13, peer.0, 0),
+            Output::Unchoke { peer } => (14, peer.0, 0),
         };
         for part in [now.as_micros(), kind, peer, number] {
             self.0 = mix(self.0 ^ part).wrapping_add(part);

@@ -42,6 +42,8 @@ pub(crate) enum Message {
     Busy(Ticket, Duration),
     Holds(Arc<Bitfield>),
     Has(Arc<[ChunkIndex]>),
+    Choke,
+    Unchoke,
 }
 
 /// An event and its place in the order.

@@ -12,7 +12,7 @@ use swarmhold::digest::{Address, Digest, ManifestId};
 use swarmhold::limits::CHUNK_BYTES_MAX;
 use swarmhold::manifest::Layout;
 use swarmhold::moment::Moment;
-use swarmhold::swarm::{AskKey, Input, Output, PeerKey, Setup, Swarm, Ticket, Trust};
+use swarmhold::swarm::{AskKey, Input, Output, PeerKey, Setup, Subnet, Swarm, Ticket, Trust};
 use swarmhold::wire::Encoding;
 use swarmhold::wire::payload::Payload;
 
@@ -165,6 +165,7 @@ impl Node {
         let connected = Input::PeerConnected {
             peer,
             address: address_of(neighbour.node),
+            subnet: Subnet(neighbour.node.into()),
             rtt: 2 * neighbour.latency,
         };
         self.tell(connected, letters);
@@ -203,6 +204,8 @@ impl Node {
                 let held = Bitfield::clone(&held);
                 Input::PeerHolds { peer, id, held }
             }
+            Message::Choke => Input::Choked { peer },
+            Message::Unchoke => Input::Unchoked { peer },
             Message::Has(chunks) => {
                 let chunks = chunks.to_vec();
                 Input::PeerHas { peer, id, chunks }
@@ -323,6 +326,8 @@ impl Node {
                 ask,
                 retry_after,
             } => self.say(peer, Message::Busy(ticket_of(ask), retry_after), letters),
+            Output::Choke { peer } => self.say(peer, Message::Choke, letters),
+            Output::Unchoke { peer } => self.say(peer, Message::Unchoke, letters),
             Output::Announce { chunk, .. } => {
                 if self.news.is_empty() {
                     self.plan(self.now + self.common.feed_pause, Event::Feed);

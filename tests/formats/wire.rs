@@ -109,7 +109,7 @@ fn frame_cases() -> Vec<(&'static str, Input, &'static str)> {
         ("W-03 request", Request(vec![57]), "0x03 UNKNOWN_MESSAGE 57"),
         ("W-03 the next", Request(vec![5]), "0x03 UNKNOWN_MESSAGE 5"),
         ("W-03 large", Reply(vec![0xff, 0xff, 0xff, 0xff, 0x0f]), "0x03 UNKNOWN_MESSAGE 4294967295"),
-        ("W-03 with a body", Update(vec![2, 1, 2, 3]), "0x03 UNKNOWN_MESSAGE 2"),
+        ("W-03 with a body", Update(vec![4, 1, 2, 3]), "0x03 UNKNOWN_MESSAGE 4"),
         ("W-03 inside: accept", Request(golden::chunk_request(&[0], 2)), "0x04 MALFORMED: unknown tag inside message"),
         ("W-03 inside: encoding", Reply(vec![4, 2, 1]), "0x04 MALFORMED: unknown tag inside message"),
         ("W-03 inside: option", Request(vec![2, 2]), "0x04 MALFORMED: unknown tag inside message"),

@@ -98,6 +98,8 @@ fn describe(line: &mut String, output: &Output) -> std::fmt::Result {
             write!(line, "tells p{} not held (a{})", peer.0, ask.0)
         }
         Output::AnswerBusy { peer, ask, .. } => write!(line, "tells p{} busy (a{})", peer.0, ask.0),
+        Output::Choke { peer } => write!(line, "chokes p{}", peer.0),
+        Output::Unchoke { peer } => write!(line, "unchokes p{}", peer.0),
         Output::Announce { chunk, id } => write!(line, "has {chunk} of {}", id.short()),
         Output::Complete { id } => write!(line, "has all of {}", id.short()),
         Output::Suspect { id, chunk } => write!(line, "suspects {} for {chunk}", id.short()),

@@ -66,10 +66,6 @@ impl Client {
         matches!(self.standing, Standing::Regular | Standing::Optimistic)
     }
 
-    pub(super) fn is_choked(&self) -> bool {
-        self.standing == Standing::Choked
-    }
-
     /// When a slot that goes unused from now on is lost.
     pub(super) fn lease(&self, now: Moment) -> Moment {
         now + LEASE + 2 * self.rtt

@@ -20,7 +20,6 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use self::choker::{Choker, Verdict};
-use self::client::Client;
 use self::queue::Queue;
 use super::event::{AskKey, PeerKey};
 use crate::moment::Moment;
@@ -132,11 +131,5 @@ impl Upload {
             choked.push((who.peer, asks));
         }
         (changes.unchoked, choked)
-    }
-
-    /// Whether a peer was told not to ask.
-    pub(super) fn is_choked(&self, peer: PeerKey) -> bool {
-        let client = self.choker.client(peer);
-        client.is_some_and(Client::is_choked)
     }
 }

@@ -88,7 +88,8 @@ impl Act {
                 ));
             }
             Request::Subscribe { id } if id == ours => {
-                responder.answer(Answer::Feed(Arc::clone(&self.log)));
+                let (log, aside) = (Arc::clone(&self.log), Arc::default());
+                responder.answer(Answer::Feed(id, log, aside));
             }
             Request::Manifest { .. } | Request::Subscribe { .. } => {
                 responder.answer(Answer::Refuse(Refusal::NotFound));
