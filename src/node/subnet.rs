@@ -22,7 +22,7 @@ pub(super) fn of(ip: IpAddr, wallet: Address) -> Subnet {
     Subnet(match ip {
         _ if !is_global(ip) => {
             let bytes = wallet.digest().as_bytes().first_chunk().copied();
-            WALLET | u64::from_be_bytes(bytes.unwrap_or_default()) >> 2
+            WALLET | (u64::from_be_bytes(bytes.unwrap_or_default()) >> 2)
         }
         IpAddr::V4(v4) => V4 | u64::from(v4.to_bits() >> 8),
         IpAddr::V6(v6) => V6 | u64::try_from(v6.to_bits() >> 80).unwrap_or_default(),

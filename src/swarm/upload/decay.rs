@@ -35,7 +35,7 @@ impl Decaying {
             .and_then(|times| self.amount.checked_shr(times))
             .unwrap_or(0);
         (0..steps % STEPS).fold(halved, |amount, _| {
-            let left = u128::from(amount) * u128::from(LEFT) >> 16;
+            let left = (u128::from(amount) * u128::from(LEFT)) >> 16;
             u64::try_from(left).expect("less than before")
         })
     }
