@@ -18,7 +18,12 @@ fn add(bench: &mut Bench, of: u8, chunks: u32, chunk: u32, peers: &[u64]) {
     });
     for key in peers {
         let (peer, address, rtt) = (PeerKey(*key), address(*key), RTT);
-        bench.tell(Input::PeerConnected { peer, address, subnet: SUBNET, rtt });
+        bench.tell(Input::PeerConnected {
+            peer,
+            address,
+            subnet: SUBNET,
+            rtt,
+        });
         let held = Bitfield::full(chunks);
         bench.tell(Input::PeerHolds { peer, id, held });
     }
