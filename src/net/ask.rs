@@ -8,13 +8,14 @@ use quinn::{Connection, ReadError, RecvStream, VarInt};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::Event;
+use super::fault::Fault;
 use super::session::Inner;
 use crate::chunk::{Bitfield, BitfieldError};
 use crate::digest::{ManifestId, ProgramId};
 use crate::limits::{HEADER_BYTES_MAX, MANIFEST_BYTES_MAX, PROGRESS_TIMEOUT};
 use crate::wire::body::body_len_allowed;
 use crate::wire::payload::Payload;
-use crate::wire::{ChunkRequest, CloseCode, Deluge, Hello, Refusal, Reply, Request, Update, frame};
+use crate::wire::{ChunkRequest, Deluge, Hello, Refusal, Reply, Request, Update, frame};
 
 /// Pieces of a body taken off a stream at once.
 const PIECES: usize = 64;
@@ -36,37 +37,6 @@ pub enum ChunkAnswer {
     Denied,
     /// No answer.
     Failed(Fault),
-}
-
-/// Why a request got no answer.
-#[derive(Debug, thiserror::Error)]
-pub enum Fault {
-    /// The connection or the stream ended.
-    #[error("the stream ended: {0}")]
-    Lost(String),
-    /// The peer refused the request.
-    #[error("refused: {0}")]
-    Refused(Refusal),
-    /// The peer took too long.
-    #[error("no progress for {0:?}")]
-    TooSlow(Duration),
-    /// The peer's answer broke the protocol.
-    #[error("{0}")]
-    Protocol(String),
-    /// The peer's answer does not have the chunk's length.
-    #[error("{0}")]
-    BadChunk(String),
-}
-
-impl Fault {
-    /// The code to close the connection with, where the peer is provably at fault.
-    pub fn close_code(&self) -> Option<CloseCode> {
-        match self {
-            Self::Protocol(_) => Some(CloseCode::Protocol),
-            Self::BadChunk(_) => Some(CloseCode::BadChunk),
-            Self::Lost(_) | Self::Refused(_) | Self::TooSlow(_) => None,
-        }
-    }
 }
 
 /// Says hello and hears the answer.

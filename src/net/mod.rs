@@ -9,6 +9,7 @@
 //! session    one peer: opens streams for our requests, takes in the peer's
 //! aside      what one subscriber alone is told
 //! ask        our request and its answer, one stream
+//! fault      why a request of ours got no answer
 //! answer     the peer's request and our answer, one stream
 //! meter      how much a peer may ask, and take back
 //! feed       the long answer to a subscription
@@ -19,6 +20,7 @@ mod answer;
 mod aside;
 mod ask;
 mod endpoint;
+mod fault;
 mod feed;
 mod handshake;
 mod meter;
@@ -28,8 +30,9 @@ mod transport;
 
 pub use answer::{Answer, Responder};
 pub use aside::{Aside, Standing};
-pub use ask::{ChunkAnswer, Fault};
+pub use ask::ChunkAnswer;
 pub use endpoint::{BindError, Endpoint};
+pub use fault::Fault;
 pub use feed::HaveLog;
 pub use handshake::DialError;
 pub use session::{Session, SessionKey};

@@ -94,7 +94,12 @@ impl Swarm {
     /// known are ignored: they crossed with what ended them.
     pub fn handle(&mut self, now: Moment, input: Input) {
         self.now = self.now.max(now);
-        let now = self.now;
+        self.route(self.now, input);
+        self.download.fill(self.now, &mut self.out);
+        self.serve();
+    }
+
+    fn route(&mut self, now: Moment, input: Input) {
         match input {
             Input::Add {
                 id,
@@ -111,12 +116,7 @@ impl Swarm {
                 subnet,
                 rtt,
             } => {
-                let who = Who {
-                    subnet,
-                    address,
-                    peer,
-                };
-                self.on_connected(who, rtt);
+                self.on_connected(Who::new(subnet, address, peer), rtt);
             }
             Input::PeerGone { peer } => self.on_gone(peer),
             Input::PeerHolds { peer, id, held } => self.download.on_holds(peer, id, held),
@@ -167,8 +167,6 @@ impl Swarm {
             Input::Served { peer, ask, bytes } => self.on_served(peer, ask, bytes),
             Input::Wake => self.download.on_wake(now, &mut self.out),
         }
-        self.download.fill(now, &mut self.out);
-        self.serve();
     }
 
     /// The next thing to carry out.

@@ -18,6 +18,16 @@ pub(in crate::swarm) struct Who {
     pub(in crate::swarm) peer: PeerKey,
 }
 
+impl Who {
+    pub(in crate::swarm) fn new(subnet: Subnet, address: Address, peer: PeerKey) -> Self {
+        Self {
+            subnet,
+            address,
+            peer,
+        }
+    }
+}
+
 /// Members in turn.
 #[derive(Debug)]
 pub(super) struct Turns<V> {
@@ -47,14 +57,9 @@ impl<V> Turns<V> {
     pub(super) fn in_turn(&self) -> impl Iterator<Item = (Who, &V)> {
         self.subnets.in_turn().flat_map(|(subnet, addresses)| {
             addresses.in_turn().flat_map(move |(address, peers)| {
-                peers.in_turn().map(move |(peer, value)| {
-                    let who = Who {
-                        subnet: *subnet,
-                        address: *address,
-                        peer: *peer,
-                    };
-                    (who, value)
-                })
+                peers
+                    .in_turn()
+                    .map(move |(peer, value)| (Who::new(*subnet, *address, *peer), value))
             })
         })
     }
