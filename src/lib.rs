@@ -72,6 +72,6 @@ pub use digest::{Address, Digest, ManifestId, ProgramId};
 pub use identity::Wallet;
 pub use manifest::{Link, Manifest};
 pub use node::{
-    Config, Discovery, Fetch, FetchOptions, FetchStatus, Fetched, Listen, Node, PeerHint, Status,
-    What, create,
+    Config, Discovery, Fetch, FetchOptions, FetchStatus, Fetched, Listen, Node, Order, PeerHint,
+    Rates, Status, What, create,
 };

@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
-use crate::node::PeerHint;
+use crate::node::{self, PeerHint};
 
 use super::exit;
 use super::units::{self, Rate};
@@ -164,6 +164,7 @@ the same command resumes.")]
 Examples:
   swarmhold get 'swarmhold:...'                into this node's own folder
   swarmhold get 'swarmhold:...' -o app.tar
+  swarmhold get 'swarmhold:...' -o film.mkv --order sequential --down 4M
   swarmhold get app.tar.deluge -o . --peer '[2001:db8::7]:7922' --timeout 2m")]
     Get(Get),
     /// Tell what a manifest or a link says, and how much of it is proven
@@ -263,12 +264,50 @@ pub(super) struct Get {
     )]
     #[arg(hide_env_values = true)]
     pub(super) peer: Vec<PeerHint>,
+    /// Which chunks to ask for first
+    #[arg(
+        long,
+        value_name = "ORDER",
+        env = "SWARMHOLD_ORDER",
+        hide_env_values = true
+    )]
+    #[arg(value_enum, default_value_t = Order::Rarest)]
+    pub(super) order: Order,
+    /// Download limit in bytes per second, as in 500K or 2M [default: none]
+    #[arg(long, value_name = "RATE", value_parser = units::rate, env = "SWARMHOLD_DOWN")]
+    #[arg(hide_env_values = true)]
+    pub(super) down: Option<Rate>,
+    /// Upload limit for what is passed on meanwhile, as in 500K or 2M [default: none]
+    #[arg(long, value_name = "RATE", value_parser = units::rate, env = "SWARMHOLD_UP")]
+    #[arg(hide_env_values = true)]
+    pub(super) up: Option<Rate>,
     #[command(flatten)]
     pub(super) network: Network,
     /// How long to go on while no peer is of any use
     #[arg(long, value_name = "TIME", value_parser = units::duration, default_value = "30s")]
     #[arg(env = "SWARMHOLD_TIMEOUT", hide_env_values = true)]
     pub(super) timeout: Duration,
+}
+
+/// In which order to ask for chunks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Order {
+    /// What the fewest peers have: best for everybody
+    Rarest,
+    /// From the first to the last: for reading along
+    Sequential,
+    /// A contiguous part from each peer: for disks that seek
+    Sections,
+}
+
+impl From<Order> for node::Order {
+    fn from(order: Order) -> Self {
+        match order {
+            Order::Rarest => Self::Rarest,
+            Order::Sequential => Self::Sequential,
+            Order::Sections => Self::Sections,
+        }
+    }
 }
 
 /// What the commands that run a node take.

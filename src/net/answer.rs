@@ -11,7 +11,7 @@ use super::Event;
 use super::aside::{Aside, AsideCursor};
 use super::feed::{Cursor, HaveLog};
 use super::session::{Inner, SessionKey};
-use super::throttle::Throttle;
+use super::throttle::Lane;
 use crate::digest::ManifestId;
 use crate::limits::{PROGRESS_TIMEOUT, REQUEST_BYTES_MAX, REQUEST_TIMEOUT, SERVE_RATE_MIN};
 use crate::wire::{CloseCode, Encoding, Refusal, Reply, Request, frame};
@@ -32,8 +32,8 @@ pub struct Responder {
 pub enum Answer {
     /// A header and nothing else.
     Header(Reply),
-    /// A manifest file, at the pace of the throttle.
-    Manifest(Bytes, Arc<Throttle>),
+    /// A manifest file, at the pace of the lane.
+    Manifest(Bytes, Lane),
     /// Not at all.
     Refuse(Refusal),
     /// What we hold of this container, and news of it, with what this peer alone is told.
@@ -61,10 +61,10 @@ impl Responder {
             let written = match answer {
                 Answer::Refuse(refusal) => return refuse(&mut send, refusal),
                 Answer::Header(reply) => write(&mut send, &reply, Bytes::new(), None).await,
-                Answer::Manifest(body, throttle) => {
+                Answer::Manifest(body, lane) => {
                     let len = u32::try_from(body.len()).expect("manifests are bounded");
                     let reply = Reply::Manifest { len };
-                    write(&mut send, &reply, body, Some(&throttle)).await
+                    write(&mut send, &reply, body, Some(&lane)).await
                 }
                 Answer::Feed(id, log, aside) => feed(&mut send, &id, &log, &aside).await,
             };
@@ -74,8 +74,8 @@ impl Responder {
         });
     }
 
-    /// Answers with a chunk, at the pace of the throttle. Ends as [`Event::Answered`].
-    pub fn chunk(mut self, encoding: Encoding, body: Bytes, throttle: Arc<Throttle>) {
+    /// Answers with a chunk, at the pace of the lane. Ends as [`Event::Answered`].
+    pub fn chunk(mut self, encoding: Encoding, body: Bytes, lane: Lane) {
         let Some(mut send) = self.send.take() else {
             return;
         };
@@ -83,13 +83,7 @@ impl Responder {
         tokio::spawn(async move {
             let bytes = body.len() as u64;
             let len = u32::try_from(body.len()).expect("chunks are bounded");
-            let written = write(
-                &mut send,
-                &Reply::Data { encoding, len },
-                body,
-                Some(&throttle),
-            )
-            .await;
+            let written = write(&mut send, &Reply::Data { encoding, len }, body, Some(&lane)).await;
             let bytes = if written.is_ok() { bytes } else { 0 };
             let _ = session
                 .events
@@ -190,19 +184,19 @@ async fn write(
     send: &mut SendStream,
     reply: &Reply,
     body: Bytes,
-    throttle: Option<&Throttle>,
+    lane: Option<&Lane>,
 ) -> Result<(), String> {
     let header = Bytes::from(frame::encode_reply(reply));
     let (mut body, mut pace) = (body, Pace::default());
-    let first = throttle.map_or(body.len(), |throttle| throttle.piece(body.len()));
-    if let Some(throttle) = throttle {
-        throttle.pass(first).await;
+    let first = lane.map_or(body.len(), |lane| lane.piece(body.len()));
+    if let Some(lane) = lane {
+        lane.pass(first).await;
     }
     write_pieces(send, &mut pace, &mut [header, body.split_to(first)]).await?;
     while !body.is_empty() {
-        let next = throttle.map_or(body.len(), |throttle| throttle.piece(body.len()));
-        if let Some(throttle) = throttle {
-            throttle.pass(next).await;
+        let next = lane.map_or(body.len(), |lane| lane.piece(body.len()));
+        if let Some(lane) = lane {
+            lane.pass(next).await;
         }
         write_pieces(send, &mut pace, &mut [body.split_to(next)]).await?;
     }

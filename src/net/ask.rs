@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use quinn::{Connection, ReadError, RecvStream, VarInt};
-use tokio::time::{Instant, sleep, timeout};
+use quinn::{Connection, ReadError, RecvStream};
+use tokio::time::{sleep, timeout};
 
 use super::Event;
+use super::body::Body;
 use super::fault::Fault;
 use super::session::Inner;
+use super::throttle::Lane;
 use crate::chunk::{Bitfield, BitfieldError};
 use crate::digest::{ManifestId, ProgramId};
 use crate::limits::{HEADER_BYTES_MAX, MANIFEST_BYTES_MAX, PROGRESS_TIMEOUT};
@@ -17,12 +19,8 @@ use crate::wire::body::body_len_allowed;
 use crate::wire::payload::Payload;
 use crate::wire::{ChunkRequest, Deluge, Hello, Refusal, Reply, Request, Update, frame};
 
-/// Pieces of a body taken off a stream at once.
-const PIECES: usize = 64;
 /// The least time between two updates taken from one peer; honest ones come 10 ms apart.
 const UPDATE_PAUSE: Duration = Duration::from_millis(5);
-/// How often a long body is reported to be coming in.
-const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 
 /// The answer to a chunk request.
 #[derive(Debug)]
@@ -56,8 +54,9 @@ pub(super) async fn chunk(
     id: ManifestId,
     request: ChunkRequest,
     chunk_len: u32,
+    lane: Lane,
 ) {
-    let answer = match try_chunk(&session, ticket, id, request, chunk_len).await {
+    let answer = match try_chunk(&session, ticket, id, request, chunk_len, &lane).await {
         Ok(answer) => answer,
         Err(fault) => ChunkAnswer::Failed(fault),
     };
@@ -80,19 +79,14 @@ async fn try_chunk(
     id: ManifestId,
     request: ChunkRequest,
     chunk_len: u32,
+    lane: &Lane,
 ) -> Result<ChunkAnswer, Fault> {
     let recv = send_request(&session.connection, &Request::Chunk(request)).await?;
-    let mut body = Body {
-        session,
-        id,
-        recv,
-        received: 0,
-        whole: false,
-    };
-    match read_reply(&mut body.recv).await? {
+    let mut body = Body::new(session, id, recv);
+    match read_reply(body.stream()).await? {
         Reply::Data { encoding, len } => {
             body_len_allowed(encoding, len, chunk_len).map_err(bad_chunk)?;
-            let parts = body.read(ticket, len as usize).await?;
+            let parts = body.read(ticket, len as usize, lane).await?;
             Ok(ChunkAnswer::Payload(Payload::new(encoding, parts)))
         }
         Reply::NotHeld { held } => Ok(ChunkAnswer::NotHeld(held)),
@@ -104,85 +98,6 @@ async fn try_chunk(
         | Reply::Manifest { .. }
         | Reply::Deluges(_)
         | Reply::Subscribed) => Err(unexpected(&other)),
-    }
-}
-
-/// A chunk's body on its way in. Dropped early, it tells the peer to stop and says what was wasted.
-struct Body<'a> {
-    session: &'a Arc<Inner>,
-    id: ManifestId,
-    recv: RecvStream,
-    received: u64,
-    whole: bool,
-}
-
-impl Body<'_> {
-    async fn read(&mut self, ticket: u64, len: usize) -> Result<Vec<Bytes>, Fault> {
-        let mut parts = Vec::with_capacity(len.div_ceil(1200).min(1024));
-        let mut pieces: [Bytes; PIECES] = std::array::from_fn(|_| Bytes::new());
-        let mut missing = len;
-        let mut reported = Instant::now();
-        while missing > 0 {
-            let read = timeout(PROGRESS_TIMEOUT, self.recv.read_chunks(&mut pieces)).await;
-            let count = read
-                .map_err(|_| Fault::TooSlow(PROGRESS_TIMEOUT))?
-                .map_err(lost)?;
-            let count = count.ok_or_else(|| {
-                bad_chunk(format!(
-                    "BAD_CHUNK length {}, expected {len}",
-                    len - missing
-                ))
-            })?;
-            for piece in pieces[..count].iter_mut().map(std::mem::take) {
-                missing = missing.checked_sub(piece.len()).ok_or_else(|| {
-                    bad_chunk(format!("BAD_CHUNK length over {len}, expected {len}"))
-                })?;
-                self.received += piece.len() as u64;
-                parts.push(piece);
-            }
-            if missing > 0 && reported.elapsed() >= PROGRESS_EVERY {
-                reported = Instant::now();
-                // A full channel means that the driver hears enough already.
-                let _ = self.session.events.try_send(Event::Progress {
-                    session: self.session.key,
-                    ticket,
-                    bytes: self.received,
-                });
-            }
-        }
-        self.expect_end(len).await?;
-        self.whole = true;
-        Ok(parts)
-    }
-
-    async fn expect_end(&mut self, len: usize) -> Result<(), Fault> {
-        match timeout(PROGRESS_TIMEOUT, self.recv.read_chunk(1, true)).await {
-            Ok(Ok(None)) => Ok(()),
-            Ok(Ok(Some(_))) => Err(bad_chunk(format!(
-                "BAD_CHUNK length over {len}, expected {len}"
-            ))),
-            Ok(Err(error)) => Err(lost(error)),
-            Err(_) => Err(Fault::TooSlow(PROGRESS_TIMEOUT)),
-        }
-    }
-}
-
-impl Drop for Body<'_> {
-    fn drop(&mut self) {
-        if self.whole {
-            return;
-        }
-        // Stopping a stream that has ended already is of no consequence.
-        let _ = self.recv.stop(VarInt::from_u32(Refusal::Cancelled.code()));
-        if self.received > 0 {
-            let wasted = Event::Wasted {
-                session: self.session.key,
-                id: self.id,
-                bytes: self.received,
-            };
-            // Only a statistic: a full channel may lose it.
-            let _ = self.session.events.try_send(wasted);
-        }
     }
 }
 
@@ -335,7 +250,7 @@ async fn read_exact(recv: &mut RecvStream, buffer: &mut [u8]) -> Result<(), Faul
     })
 }
 
-fn lost(error: ReadError) -> Fault {
+pub(super) fn lost(error: ReadError) -> Fault {
     match error {
         ReadError::Reset(code) => match Refusal::from_code(code.into_inner()) {
             Some(refusal) => Fault::Refused(refusal),
@@ -366,6 +281,6 @@ fn protocol(what: impl ToString) -> Fault {
     Fault::Protocol(what.to_string())
 }
 
-fn bad_chunk(what: impl ToString) -> Fault {
+pub(super) fn bad_chunk(what: impl ToString) -> Fault {
     Fault::BadChunk(what.to_string())
 }

@@ -13,12 +13,14 @@
 //! answer     the peer's request and our answer, one stream
 //! meter      how much a peer may ask, and take back
 //! feed       the long answer to a subscription
-//! throttle   an upload limit, shared by all answers
+//! body       what comes in for our request
+//! throttle   limits, each shared by many transfers
 //! ```
 
 mod answer;
 mod aside;
 mod ask;
+mod body;
 mod endpoint;
 mod fault;
 mod feed;
@@ -36,7 +38,7 @@ pub use fault::Fault;
 pub use feed::HaveLog;
 pub use handshake::DialError;
 pub use session::{Session, SessionKey};
-pub use throttle::Throttle;
+pub use throttle::{Lane, Throttle};
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -11,6 +11,7 @@ use tokio::task::AbortHandle;
 use super::endpoint::{Place, Shared};
 use super::handshake::canonical;
 use super::meter::{Meter, Resets};
+use super::throttle::Lane;
 use super::{Event, Origin, answer, ask};
 use crate::digest::{Address, ManifestId, ProgramId};
 use crate::limits::{
@@ -106,16 +107,18 @@ impl Session {
             .set_max_concurrent_bi_streams(VarInt::from_u32(STREAMS_INBOUND_MAX));
     }
 
-    /// Asks for a chunk of `chunk_len` bytes. Ends as [`Event::Chunk`], unless the handle is
-    /// aborted, which takes the request back.
+    /// Asks for a chunk of `chunk_len` bytes, and takes it in at the pace of the lane. Ends as
+    /// [`Event::Chunk`], unless the handle is aborted, which takes the request back.
     pub fn ask_chunk(
         &self,
         ticket: u64,
         id: ManifestId,
         request: ChunkRequest,
         chunk_len: u32,
+        lane: Lane,
     ) -> AbortHandle {
-        let task = ask::chunk(Arc::clone(&self.inner), ticket, id, request, chunk_len);
+        let inner = Arc::clone(&self.inner);
+        let task = ask::chunk(inner, ticket, id, request, chunk_len, lane);
         tokio::spawn(task).abort_handle()
     }
 

@@ -7,7 +7,7 @@ use super::work::{Done, Job, VerifyError};
 use crate::chunk::ChunkIndex;
 use crate::digest::{Address, ManifestId};
 use crate::moment::Moment;
-use crate::net::{Answer, Standing};
+use crate::net::{Answer, Lane, Standing};
 use crate::store::WriteError;
 use crate::swarm::{AskKey, Input, Offence, Output, PeerKey, Ticket};
 use crate::wire::{Accept, ChunkRequest, CloseCode, Refusal, Reply};
@@ -91,7 +91,8 @@ impl Driver {
             index: chunk,
             accept: Accept::Zstd,
         };
-        let handle = known.session.ask_chunk(ticket.0, id, request, len);
+        let lane = Lane::of(&self.down, &entry.down);
+        let handle = known.session.ask_chunk(ticket.0, id, request, len, lane);
         self.requests.insert(ticket, handle);
     }
 
@@ -186,7 +187,7 @@ impl Driver {
                 chunk,
                 outcome,
             } => match outcome {
-                Ok((encoding, body)) => responder.chunk(encoding, body, self.throttle.clone()),
+                Ok((encoding, body)) => responder.chunk(encoding, body, self.lane_up(&id)),
                 Err(failure) => {
                     tracing::warn!(%id, %chunk, %failure, "a chunk cannot be served any more");
                     let (peer, ask) = (peer_key(responder.session()), AskKey(responder.ask()));

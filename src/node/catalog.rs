@@ -10,7 +10,7 @@ use crate::chunk::ChunkIndex;
 use crate::digest::{ManifestId, ProgramId};
 use crate::limits::DELUGES_MAX;
 use crate::manifest::Manifest;
-use crate::net::HaveLog;
+use crate::net::{HaveLog, Throttle};
 use crate::store::Content;
 use crate::wire::{ChunkRequest, Deluge, Refusal};
 
@@ -22,6 +22,9 @@ pub(super) struct Entry {
     pub(super) squeeze: Arc<Squeeze>,
     /// The manifest file, as it is given to peers.
     pub(super) file: Bytes,
+    /// Its own limits, within those for all.
+    pub(super) up: Arc<Throttle>,
+    pub(super) down: Arc<Throttle>,
     /// Whether the whole has been hashed and is what the program id says.
     pub(super) proven: bool,
     sent_before: u64,
@@ -38,6 +41,8 @@ impl Entry {
             log,
             squeeze,
             file,
+            up: Arc::new(Throttle::new(None)),
+            down: Arc::new(Throttle::new(None)),
             proven: false,
             sent_before: 0,
         }

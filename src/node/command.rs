@@ -10,10 +10,12 @@ use super::config::PeerHint;
 use super::error::{FetchError, ShareError};
 use super::quest::{FetchId, Fetched, Source};
 use super::status::FetchStatus;
+use super::steer::{Change, Course};
 use crate::digest::ManifestId;
 use crate::manifest::{Manifest, ManifestError};
 use crate::net::SessionKey;
 use crate::store::{Content, FinishError, OpenError, ReadError};
+use crate::swarm::Rates;
 
 /// What a surface tells a node.
 #[derive(Debug)]
@@ -34,11 +36,19 @@ pub(super) enum Command {
         output: Option<PathBuf>,
         peers: Vec<PeerHint>,
         patience: Duration,
+        course: Course,
         status: watch::Sender<FetchStatus>,
         done: oneshot::Sender<Result<Fetched, FetchError>>,
     },
     /// More peers for a fetch.
     AddPeers { id: FetchId, peers: Vec<PeerHint> },
+    /// Go on with a fetch in another way.
+    Steer { id: FetchId, change: Change },
+    /// Limit a container, or all of them together.
+    Limit {
+        id: Option<ManifestId>,
+        rates: Rates,
+    },
     /// End a fetch; what it has is kept.
     Cancel { id: FetchId },
     /// Stop, and say when that is done.

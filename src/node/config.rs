@@ -22,6 +22,9 @@ pub struct Config {
     pub listen: Listen,
     /// Upload limit in bytes per second for all peers together. Default: none.
     pub upload_rate_max: Option<u64>,
+    /// Download limit in bytes per second for all containers together. Default: none. Below
+    /// 16 KiB/s, peers may take us for one that does not read.
+    pub download_rate_max: Option<u64>,
     /// Which sources of peers it uses. Default: all.
     pub discovery: Discovery,
 }
@@ -53,6 +56,7 @@ impl Config {
             wallet: Arc::new(wallet),
             listen: Listen::At(anywhere),
             upload_rate_max: None,
+            download_rate_max: None,
             discovery: Discovery::On,
         }
     }

@@ -46,7 +46,9 @@ pub(super) struct Driver {
     pub(super) address: Address,
     pub(super) discovery: Discovery,
     pub(super) endpoint: Endpoint,
-    pub(super) throttle: Arc<Throttle>,
+    /// The limits for all transfers together.
+    pub(super) up: Arc<Throttle>,
+    pub(super) down: Arc<Throttle>,
     pub(super) folders: Arc<Folders>,
     pub(super) swarm: Swarm,
     pub(super) pool: Pool,
@@ -136,6 +138,7 @@ impl Driver {
                 output,
                 peers,
                 patience,
+                course,
                 status,
                 done,
             } => {
@@ -144,12 +147,15 @@ impl Driver {
                     super::quest::Want::of(&source),
                     output,
                     patience,
+                    course,
                     status,
                     done,
                 );
                 self.on_fetch(id, source, quest, peers);
             }
             Command::AddPeers { id, peers } => self.on_more_peers(id, peers),
+            Command::Steer { id, change } => self.on_steer(id, change),
+            Command::Limit { id, rates } => self.on_limit(id, rates),
             Command::Cancel { id } => self.cancel(id),
             Command::Stop { .. } => unreachable!("the loop takes it"),
         }

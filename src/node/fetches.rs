@@ -229,6 +229,7 @@ impl Driver {
             have,
             trust,
         });
+        self.tell_course(fetch);
         self.show_fetch(fetch);
         for key in self.roster.keys() {
             self.engage(key);
@@ -258,7 +259,10 @@ impl Driver {
             let id = quest.manifest_id();
             let receiving =
                 id.is_some_and(|id| self.swarm.peers(id).any(|peer| peer.in_flight > 0));
-            if receiving || matches!(quest.stage, Stage::Opening | Stage::Finishing) {
+            if receiving
+                || quest.course.is_paused()
+                || matches!(quest.stage, Stage::Opening | Stage::Finishing)
+            {
                 quest.useful_at = now;
             }
             if quest.is_abandoned() {
@@ -293,6 +297,9 @@ impl Driver {
             (Stage::Finding, _) => FetchStatus::FindingManifest {
                 peers: self.connected_for(fetch),
             },
+            (Stage::Downloading, Some(container)) if quest.course.is_paused() => {
+                FetchStatus::Paused(container)
+            }
             (Stage::Downloading, Some(container)) => FetchStatus::Downloading(container),
             (Stage::Finishing, Some(container)) => FetchStatus::Finishing(container),
             (Stage::Opening | Stage::Downloading | Stage::Finishing, _) => return,

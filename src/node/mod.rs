@@ -31,10 +31,12 @@ mod sessions;
 mod squeeze;
 mod start;
 mod status;
+mod steer;
 mod subnet;
 mod work;
 
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -62,10 +64,11 @@ pub use crate::store::{
     FinishError, FoldersError, IngestError, ManifestFileError, OpenError, ReadError,
     read_manifest_file, replace_file, write_new_file,
 };
-pub use crate::swarm::{Account, Tally};
+pub use crate::swarm::{Account, Order, Rates, Tally};
 
 use self::command::Command;
 use self::quest::{FetchId, Source};
+use self::steer::{Change, Course};
 use crate::store::Content;
 
 /// A running node. Dropped, it stops as soon as it can; [`Node::stop`] waits for that.
@@ -97,6 +100,10 @@ pub struct FetchOptions {
     pub peers: Vec<PeerHint>,
     /// How long to go on while no peer is of any use. Default: [`PATIENCE`].
     pub patience: Duration,
+    /// In which order to ask for its chunks. Default: [`Order::Rarest`].
+    pub order: Order,
+    /// Its own limits in bytes per second, within those of the node. Default: none.
+    pub rates: Rates,
 }
 
 impl Default for FetchOptions {
@@ -105,6 +112,8 @@ impl Default for FetchOptions {
             output: None,
             peers: Vec::new(),
             patience: PATIENCE,
+            order: Order::default(),
+            rates: Rates::default(),
         }
     }
 }
@@ -169,13 +178,17 @@ impl Node {
             output,
             peers,
             patience,
+            order,
+            rates,
         } = options;
+        let course = Course::new(order, rates);
         let command = Command::Fetch {
             id,
             source,
             output,
             peers,
             patience,
+            course,
             status,
             done,
         };
@@ -187,6 +200,20 @@ impl Node {
             status: seen,
             outcome,
         }
+    }
+
+    /// Limits all transfers together from now on, those under way too. The limits of containers
+    /// hold within these.
+    pub async fn limit(&self, rates: Rates) {
+        // A node that has stopped transfers nothing.
+        let _ = self.commands.send(Command::Limit { id: None, rates }).await;
+    }
+
+    /// Limits one container that takes part from now on, whether it is fetched or only served.
+    pub async fn limit_container(&self, id: ManifestId, rates: Rates) {
+        let id = Some(id);
+        // As above.
+        let _ = self.commands.send(Command::Limit { id, rates }).await;
     }
 
     /// What the node is doing: refreshed ten times a second while anyone holds a receiver, and once a
@@ -227,6 +254,41 @@ impl Fetch {
             .commands
             .send(Command::AddPeers { id: self.id, peers })
             .await;
+    }
+
+    /// Asks for its chunks in another order from now on.
+    pub async fn reorder(&self, order: Order) {
+        self.steer(Change::Order(order)).await;
+    }
+
+    /// Says where readers wait: ranges of the container in bytes, each from where somebody reads to
+    /// where that one would like to have read soon. Their chunks come before everything else, those
+    /// nearest to the start of a range first, and do not stay with slow peers. Each call replaces
+    /// what the last one said, and an empty list clears it; of more than 16 ranges the first count.
+    pub async fn read_ahead(&self, ranges: Vec<Range<u64>>) {
+        self.steer(Change::Readers(ranges)).await;
+    }
+
+    /// Asks for no more chunks until [`resume`](Self::resume). What has come stays and is served to
+    /// others; answers that are nearly here are taken in.
+    pub async fn pause(&self) {
+        self.steer(Change::Pause).await;
+    }
+
+    /// Goes on after a pause.
+    pub async fn resume(&self) {
+        self.steer(Change::Resume).await;
+    }
+
+    /// Limits it from now on, within the limits of the node.
+    pub async fn limit(&self, rates: Rates) {
+        self.steer(Change::Limit(rates)).await;
+    }
+
+    async fn steer(&self, change: Change) {
+        let id = self.id;
+        // A fetch that has ended, or whose node has stopped, goes no way at all.
+        let _ = self.commands.send(Command::Steer { id, change }).await;
     }
 
     /// Ends it. What it has stays beside the destination, as a `.part`, for the next attempt.

@@ -16,6 +16,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::error::FetchError;
 use super::status::FetchStatus;
+use super::steer::Course;
 use crate::digest::{Address, ManifestId, ProgramId};
 use crate::manifest::{Link, Manifest, SignatureState};
 use crate::moment::Moment;
@@ -75,6 +76,8 @@ pub(super) struct Quest {
     pub(super) output: Option<PathBuf>,
     /// How long to go on while no peer is of any use.
     pub(super) patience: Duration,
+    /// How to go about it.
+    pub(super) course: Course,
     /// When a peer was last of use.
     pub(super) useful_at: Moment,
     /// Sessions that have been asked for a manifest and may still answer.
@@ -149,6 +152,7 @@ impl Quest {
         want: Want,
         output: Option<PathBuf>,
         patience: Duration,
+        course: Course,
         status: watch::Sender<FetchStatus>,
         done: oneshot::Sender<Result<Fetched, FetchError>>,
     ) -> Self {
@@ -158,6 +162,7 @@ impl Quest {
             stage: Stage::Finding,
             output,
             patience,
+            course,
             useful_at: now,
             asked: BTreeSet::new(),
             rejected: BTreeSet::new(),

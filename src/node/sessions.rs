@@ -7,7 +7,7 @@ use super::subnet;
 use crate::chunk::{Bitfield, BitfieldError, ChunkIndex};
 use crate::digest::ManifestId;
 use crate::net::{
-    Answer, ChunkAnswer, DialError, Event, Fault, Origin, Responder, Session, SessionKey,
+    Answer, ChunkAnswer, DialError, Event, Fault, Lane, Origin, Responder, Session, SessionKey,
 };
 use crate::swarm::{AskKey, Input, Ticket};
 use crate::wire::{CloseCode, Refusal, Reply, Request, Update};
@@ -343,7 +343,7 @@ impl Driver {
         match request {
             Request::Hello(_) => responder.answer(Answer::Refuse(Refusal::Malformed)),
             Request::Manifest { id } => responder.answer(match self.catalog.get(&id) {
-                Some(entry) => Answer::Manifest(entry.file.clone(), self.throttle.clone()),
+                Some(entry) => Answer::Manifest(entry.file.clone(), Lane::all(&self.up)),
                 None => Answer::Refuse(Refusal::NotFound),
             }),
             Request::Deluges { program_id } => {

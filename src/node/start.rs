@@ -23,7 +23,7 @@ use super::status::Status;
 use crate::limits::LISTEN_ADDRESSES_MAX;
 use crate::net::{BindError, EVENTS_MAX, Endpoint, Event, Throttle};
 use crate::store::Folders;
-use crate::swarm::{Setup, Swarm};
+use crate::swarm::{Input, Rates, Setup, Swarm};
 
 /// Commands that may wait for the driver.
 const COMMANDS_MAX: usize = 64;
@@ -125,14 +125,21 @@ fn build(
     };
     let (status, seen) = watch::channel(Arc::new(empty));
     let announced = endpoint.announced().to_vec();
+    let mut swarm = Swarm::new(setup);
+    let rates = Rates {
+        up: config.upload_rate_max,
+        down: config.download_rate_max,
+    };
+    swarm.handle(clock.now(), Input::Limit { rates });
     let driver = Driver {
         clock,
         address,
         discovery: config.discovery,
         endpoint,
-        throttle: Arc::new(Throttle::new(config.upload_rate_max)),
+        up: Arc::new(Throttle::new(config.upload_rate_max)),
+        down: Arc::new(Throttle::new(config.download_rate_max)),
         folders,
-        swarm: Swarm::new(setup),
+        swarm,
         pool: Pool::start(&done_in)?,
         bans,
         catalog: Catalog::default(),

@@ -71,6 +71,8 @@ pub enum FetchStatus {
     },
     /// Chunks are coming in.
     Downloading(ContainerStatus),
+    /// No chunks are asked for, by its owner's wish. What is here is served.
+    Paused(ContainerStatus),
     /// The whole is being checked and named.
     Finishing(ContainerStatus),
 }

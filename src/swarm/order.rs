@@ -51,8 +51,10 @@ impl Plan {
 
     /// Another order holds from now on.
     pub(super) fn on_order(&mut self, order: Order, chunks: u32) {
-        self.order = order;
-        self.sections = Sections::new(chunks);
+        if order != self.order {
+            self.order = order;
+            self.sections = Sections::new(chunks);
+        }
     }
 
     /// Readers wait for these chunks, and for no others. Only so many of them are listened to.

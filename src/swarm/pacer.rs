@@ -40,19 +40,14 @@ impl Pacer {
     /// Another limit in bytes per second holds from now on, or none. A rate of 0 counts as 1. Debts
     /// stay, and are paid at the new rate.
     pub(super) fn on_limit(&mut self, now: Moment, rate_max: Option<u64>) {
-        let credit = self
-            .limit
-            .as_ref()
-            .map_or(0, |bucket| bucket.credit_at(now));
-        self.limit = rate_max.map(|rate| {
-            let rate = rate.max(1);
-            let credit = credit.min(0);
-            Bucket {
-                rate,
-                credit,
-                at: now,
-            }
-        });
+        let rate_max = rate_max.map(|rate| rate.max(1));
+        let before = self.limit.as_ref();
+        if rate_max == before.map(|bucket| bucket.rate) {
+            return;
+        }
+        let credit = before.map_or(0, |bucket| bucket.credit_at(now).min(0));
+        let at = now;
+        self.limit = rate_max.map(|rate| Bucket { rate, credit, at });
     }
 
     /// From when on so many bytes may be asked for; not before `now`.

@@ -28,5 +28,6 @@ mod raw;
 mod replies;
 mod requests;
 mod rogue;
+mod steering;
 mod swarms;
 mod world;

@@ -150,6 +150,7 @@ impl Peer {
             output: Some(path.clone()),
             peers: peers.to_vec(),
             patience,
+            ..FetchOptions::default()
         };
         let fetch = self.node.fetch(what, options).await;
         Fetching { fetch, path }
@@ -192,9 +193,9 @@ impl Fetching {
     /// Waits until it holds at least this many chunks; answers how many it holds then.
     pub(crate) async fn holds(&self, chunks: u32) -> u32 {
         let held = |status: &FetchStatus| match status {
-            FetchStatus::Downloading(container) | FetchStatus::Finishing(container) => {
-                Some(container.held)
-            }
+            FetchStatus::Downloading(container)
+            | FetchStatus::Paused(container)
+            | FetchStatus::Finishing(container) => Some(container.held),
             FetchStatus::FindingManifest { .. } | FetchStatus::Checking { .. } => None,
         };
         let mut status = self.fetch.status();

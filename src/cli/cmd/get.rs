@@ -15,7 +15,7 @@ use crate::cli::output::Output;
 use crate::cli::signals::Signals;
 use crate::cli::start::{self, Port};
 use crate::node::{
-    Config, Fetch, FetchError, FetchOptions, Fetched, Left, Node, ProgramId, What, left,
+    Config, Fetch, FetchError, FetchOptions, Fetched, Left, Node, ProgramId, Rates, What, left,
     read_manifest_file,
 };
 
@@ -45,10 +45,14 @@ pub(in crate::cli) fn run(global: &Global, get: Get, out: &Output) -> anyhow::Re
         output,
         peers: get.peer,
         patience: get.timeout,
+        order: get.order.into(),
+        rates: Rates::default(),
     };
     let home = Home::find(global)?;
     let left = left(home.folder(), options.output.as_deref(), program_id)?;
-    let config = Config::new(home.folder(), home.identity(out)?.wallet);
+    let mut config = Config::new(home.folder(), home.identity(out)?.wallet);
+    config.upload_rate_max = get.up.and_then(|rate| rate.0);
+    config.download_rate_max = get.down.and_then(|rate| rate.0);
     start::wait(async |mut signals| {
         let node = start::start(config, &get.network, Port::Any).await?;
         let outcome = fetch(

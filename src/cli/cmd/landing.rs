@@ -33,6 +33,7 @@ enum Stage {
     Finding,
     Checking,
     Downloading,
+    Paused,
     Finishing,
 }
 
@@ -59,6 +60,7 @@ impl Stage {
             Self::Finding => "finding",
             Self::Checking => "checking",
             Self::Downloading => "downloading",
+            Self::Paused => "paused",
             Self::Finishing => "finishing",
         }
     }
@@ -90,6 +92,7 @@ impl View {
             FetchStatus::Downloading(container) => {
                 Self::of_container(Stage::Downloading, container)
             }
+            FetchStatus::Paused(container) => Self::of_container(Stage::Paused, container),
             FetchStatus::Finishing(container) => Self::of_container(Stage::Finishing, container),
         }
     }
@@ -123,7 +126,7 @@ impl View {
         );
         match self.stage {
             Stage::Downloading => format!("{done}  {}  {peers}", units::speed(speed)),
-            Stage::Finding | Stage::Checking | Stage::Finishing => {
+            Stage::Finding | Stage::Checking | Stage::Paused | Stage::Finishing => {
                 format!("{done}  {}", self.stage.name())
             }
         }
@@ -133,7 +136,7 @@ impl View {
     fn beside_bar(self, speed: u64) -> String {
         match self.stage {
             Stage::Finding => format!("the manifest; {} connected", count(self.peers, "peer")),
-            Stage::Checking | Stage::Finishing => units::bytes(self.size),
+            Stage::Checking | Stage::Paused | Stage::Finishing => units::bytes(self.size),
             Stage::Downloading => format!(
                 "{}  ETA {}  {}  {}/{} chunks",
                 units::speed(speed),
@@ -212,7 +215,7 @@ impl Landing {
     fn is_line_due(&mut self, now: Duration, view: View) -> bool {
         let (done, size) = match view.stage {
             Stage::Downloading => (view.done, view.size),
-            Stage::Finding | Stage::Checking | Stage::Finishing => (0, view.size),
+            Stage::Finding | Stage::Checking | Stage::Paused | Stage::Finishing => (0, view.size),
         };
         self.cadence.is_due(now, done, size)
     }
@@ -302,6 +305,7 @@ mod tests {
             Stage::Finding,
             Stage::Checking,
             Stage::Downloading,
+            Stage::Paused,
             Stage::Finishing,
         ]
         .map(|stage| view(stage).line(1 << 20));
@@ -311,6 +315,7 @@ mod tests {
                 "looking for the manifest; 2 peers connected",
                 " 75 %  3.0 MiB of 4.0 MiB  checking",
                 " 75 %  3.0 MiB of 4.0 MiB  1.0 MiB/s  2 peers",
+                " 75 %  3.0 MiB of 4.0 MiB  paused",
                 " 75 %  3.0 MiB of 4.0 MiB  finishing",
             ]
         );

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use swarmhold::chunk::{Bitfield, ChunkIndex};
-use swarmhold::net::{Answer, Event, HaveLog, Responder, Throttle};
+use swarmhold::net::{Answer, Event, HaveLog, Lane, Responder, Throttle};
 use swarmhold::wire::{ChunkRequest, Deluge, Encoding, Refusal, Reply, Request};
 use swarmhold::{Digest, Manifest};
 use tokio::sync::{mpsc, oneshot};
@@ -84,7 +84,7 @@ impl Act {
             Request::Manifest { id } if id == ours => {
                 responder.answer(Answer::Manifest(
                     self.manifest.to_json().into(),
-                    Arc::new(Throttle::new(None)),
+                    Lane::all(&Arc::new(Throttle::new(None))),
                 ));
             }
             Request::Subscribe { id } if id == ours => {
@@ -132,7 +132,11 @@ impl Act {
                 return responder.answer(Answer::Header(Reply::NotHeld { held }));
             }
         };
-        responder.chunk(encoding, body.into(), Arc::new(Throttle::new(None)));
+        responder.chunk(
+            encoding,
+            body.into(),
+            Lane::all(&Arc::new(Throttle::new(None))),
+        );
     }
 
     /// Another chunk with other bytes and, where there is one, of the same length.
