@@ -69,6 +69,7 @@ pub use crate::swarm::{Account, Order, Rates, Tally};
 use self::command::Command;
 use self::quest::{FetchId, Source};
 use self::steer::{Change, Course};
+use crate::limits::READERS_MAX;
 use crate::store::Content;
 
 /// A running node. Dropped, it stops as soon as it can; [`Node::stop`] waits for that.
@@ -264,8 +265,9 @@ impl Fetch {
     /// Says where readers wait: ranges of the container in bytes, each from where somebody reads to
     /// where that one would like to have read soon. Their chunks come before everything else, those
     /// nearest to the start of a range first, and do not stay with slow peers. Each call replaces
-    /// what the last one said, and an empty list clears it; of more than 16 ranges the first count.
-    pub async fn read_ahead(&self, ranges: Vec<Range<u64>>) {
+    /// what the last one said, and none clears it; of more than 16 ranges the first count.
+    pub async fn read_ahead(&self, ranges: impl IntoIterator<Item = Range<u64>>) {
+        let ranges = ranges.into_iter().take(READERS_MAX).collect();
         self.steer(Change::Readers(ranges)).await;
     }
 

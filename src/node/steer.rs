@@ -9,7 +9,6 @@ use super::driver::Driver;
 use super::quest::FetchId;
 use crate::chunk::ChunkIndex;
 use crate::digest::ManifestId;
-use crate::limits::READERS_MAX;
 use crate::manifest::Layout;
 use crate::net::Lane;
 use crate::swarm::{Input, Order, Rates, Wish};
@@ -59,10 +58,7 @@ impl Course {
     fn on_change(&mut self, change: Change) {
         match change {
             Change::Order(order) => self.order = order,
-            Change::Readers(mut readers) => {
-                readers.truncate(READERS_MAX);
-                self.readers = readers;
-            }
+            Change::Readers(readers) => self.readers = readers,
             Change::Limit(rates) => self.rates = rates,
             Change::Pause => self.pace = Pace::Paused,
             Change::Resume => self.pace = Pace::Going,

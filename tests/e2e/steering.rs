@@ -71,7 +71,7 @@ async fn what_a_reader_waits_for_comes_first() {
     let bob = world.node("bob").await;
     let mut fetch = begin(&bob, &manifest, Order::Rarest, FREE).await;
     let last = (124 * CHUNK) as u64;
-    fetch.fetch.read_ahead(vec![last..u64::MAX]).await;
+    fetch.fetch.read_ahead(Some(last..u64::MAX)).await;
     fetch.fetch.add_peers(vec![alice.hint()]).await;
     fetch.holds(8).await;
     let here = right(&fetch, &bytes);
