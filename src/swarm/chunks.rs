@@ -25,7 +25,8 @@ pub(super) struct Chunks {
     have: Bitfield,
     wanted: Wanted,
     flights: BTreeMap<ChunkIndex, Flight>,
-    out: usize,
+    /// Those in flight.
+    asked: Bitfield,
     hedges: usize,
     failed_by: BTreeMap<ChunkIndex, BTreeSet<Address>>,
 }
@@ -44,10 +45,10 @@ impl Chunks {
             missing.remove(chunk);
         });
         Self {
+            asked: Bitfield::empty(have.len()),
             have,
             wanted: Wanted::new(missing),
             flights: BTreeMap::new(),
-            out: 0,
             hedges: 0,
             failed_by: BTreeMap::new(),
         }
@@ -63,12 +64,12 @@ impl Chunks {
         &self.wanted
     }
 
-    /// How many chunks are in flight.
-    pub(super) fn out(&self) -> usize {
-        self.out
+    /// Chunks that are in flight.
+    pub(super) fn asked(&self) -> &Bitfield {
+        &self.asked
     }
 
-    /// How many of them are out twice.
+    /// How many chunks in flight are out twice.
     pub(super) fn hedges(&self) -> usize {
         self.hedges
     }
@@ -113,7 +114,7 @@ impl Chunks {
     /// A request goes out: missing becomes in flight, or a flight gets its hedge.
     pub(super) fn on_asked(&mut self, chunk: ChunkIndex, ticket: Ticket, peer: PeerKey) {
         if self.wanted.remove(chunk) {
-            self.out += 1;
+            self.asked.insert(chunk);
             self.flights
                 .insert(chunk, Flight::Out((ticket, peer), None));
             return;
@@ -143,7 +144,7 @@ impl Chunks {
                 false
             }
             None if first.0 == ticket => {
-                self.out -= 1;
+                self.asked.remove(chunk);
                 self.flights.remove(&chunk);
                 self.wanted.insert(chunk);
                 true
@@ -163,7 +164,7 @@ impl Chunks {
     ) -> Option<(Ticket, PeerKey)> {
         match self.flights.insert(chunk, Flight::Verifying(ticket)) {
             Some(Flight::Out(first, hedge)) => {
-                self.out -= 1;
+                self.asked.remove(chunk);
                 self.hedges -= usize::from(hedge.is_some());
                 Some(first)
                     .filter(|(other, _)| *other != ticket)
@@ -259,7 +260,8 @@ impl Chunks {
         let hedged = |flight: &&Flight| matches!(flight, Flight::Out(_, Some(_)));
         let out = |flight: &&Flight| matches!(flight, Flight::Out(..));
         assert_eq!(self.hedges, self.flights.values().filter(hedged).count());
-        assert_eq!(self.out, self.flights.values().filter(out).count());
+        let out = self.flights.iter().filter(|(_, flight)| out(flight));
+        assert!(self.asked.iter().eq(out.map(|(chunk, _)| *chunk)));
     }
 
     fn take_verifying(&mut self, chunk: ChunkIndex, ticket: Ticket) -> bool {
@@ -291,7 +293,7 @@ mod tests {
         verifying(&mut chunks);
         assert!(!chunks.wanted().contains(CHUNK) && !chunks.have().contains(CHUNK));
         assert!(chunks.on_stored(CHUNK, Ticket(1)));
-        assert!(chunks.have().contains(CHUNK) && chunks.out() == 0);
+        assert!(chunks.have().contains(CHUNK) && chunks.asked().count() == 0);
     }
 
     #[test]
@@ -311,14 +313,14 @@ mod tests {
             assert!(chunks.may_hedge(CHUNK, PeerKey(2)) && !chunks.may_hedge(CHUNK, PEER));
             chunks.on_asked(CHUNK, Ticket(2), PeerKey(2));
             assert!(!chunks.may_hedge(CHUNK, PeerKey(3)));
-            assert_eq!((chunks.out(), chunks.hedges()), (1, 1));
+            assert_eq!((chunks.asked().count(), chunks.hedges()), (1, 1));
             let loser = chunks.on_arrived(CHUNK, winner).unwrap().0;
             assert_ne!(loser, winner);
             assert!(
                 !chunks.on_void(CHUNK, loser),
                 "it is being verified, not missing"
             );
-            assert_eq!((chunks.out(), chunks.hedges()), (0, 0));
+            assert_eq!((chunks.asked().count(), chunks.hedges()), (0, 0));
         }
     }
 
@@ -333,7 +335,7 @@ mod tests {
             assert!(!chunks.on_void(CHUNK, Ticket(order[0])));
             assert!(chunks.on_void(CHUNK, Ticket(order[1])));
             assert!(chunks.wanted().contains(CHUNK));
-            assert_eq!((chunks.out(), chunks.hedges()), (0, 0));
+            assert_eq!((chunks.asked().count(), chunks.hedges()), (0, 0));
         }
     }
 

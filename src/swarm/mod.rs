@@ -7,9 +7,9 @@
 //! inputs give equal outputs.
 //!
 //! This file routes; the components decide: `download` (who is asked for what, with `container`,
-//! `chunks`, `order` and `sections`, `wanted` and `spread`, `peers`, `window` and `record`, `budget`,
-//! `pacer` and `timers`), `upload` and `serve` (who is served), `blame` (who is banned). What can be seen
-//! of it is in `view`.
+//! `chunks`, `order` and `sections`, `wanted` and `spread`, `peers`, `flights`, `window` and `record`,
+//! `budget`, `pacer` and `timers`), `upload` and `serve` (who is served), `blame` (who is banned). What
+//! can be seen of it is in `view`.
 //!
 //! Invariants: a chunk is announced only after it was proven and stored; a request goes only to a
 //! connected peer that is not banned and says it holds the chunk; what a peer asks is answered once.
@@ -20,6 +20,7 @@ mod chunks;
 mod container;
 mod download;
 mod event;
+mod flights;
 mod order;
 mod pacer;
 mod peers;

@@ -1,6 +1,4 @@
 //! The state of each peer: what it holds, what it was asked, how it has answered.
-//!
-//! Invariant: `in_flight_bytes` is the sum of the bytes of `flights`.
 
 use std::collections::BTreeMap;
 use std::ops::Bound::{Excluded, Included, Unbounded};
@@ -8,6 +6,7 @@ use std::time::Duration;
 
 use super::budget::Share;
 use super::event::Ticket;
+use super::flights::Flights;
 use super::record::Record;
 use super::window::{Mark, Window};
 use crate::chunk::{Bitfield, ChunkIndex};
@@ -33,8 +32,7 @@ pub(super) struct Peer {
     address: Address,
     rtt: Duration,
     holds: BTreeMap<ManifestId, Bitfield>,
-    flights: BTreeMap<Ticket, Flight>,
-    in_flight_bytes: u64,
+    flights: Flights,
     window: Window,
     /// When an answer last came in whole, and when bytes of one last came in.
     answered_at: Moment,
@@ -74,8 +72,7 @@ impl Peer {
             address,
             rtt: rtt.min(RTT_MAX),
             holds: BTreeMap::new(),
-            flights: BTreeMap::new(),
-            in_flight_bytes: 0,
+            flights: Flights::default(),
             window: Window::default(),
             answered_at: now,
             heard_at: now,
@@ -103,28 +100,31 @@ impl Peer {
 
     /// Requests that are out, the oldest first.
     pub(super) fn flights(&self) -> impl DoubleEndedIterator<Item = (Ticket, &Flight)> {
-        self.flights
-            .iter()
-            .map(|(ticket, flight)| (*ticket, flight))
+        self.flights.iter()
     }
 
     /// Whether a request is the one that has been out longest.
     pub(super) fn is_oldest(&self, flight: &Flight) -> bool {
-        let oldest = self.flights.values().next();
-        oldest.is_some_and(|oldest| (oldest.id, oldest.chunk) == (flight.id, flight.chunk))
+        let oldest = self.flights.oldest();
+        oldest.is_some_and(|(_, oldest)| (oldest.id, oldest.chunk) == (flight.id, flight.chunk))
     }
 
     pub(super) fn flight(&self, ticket: Ticket) -> Option<Flight> {
-        self.flights.get(&ticket).copied()
+        self.flights.find(ticket).copied()
+    }
+
+    /// A length that no request that is out is below, in bytes.
+    pub(super) fn shortest_flight(&self) -> u64 {
+        self.flights.shortest()
     }
 
     pub(super) fn in_flight_bytes(&self) -> u64 {
-        self.in_flight_bytes
+        self.flights.bytes()
     }
 
     /// What it has of the budget.
     pub(super) fn share(&self) -> Share {
-        match self.in_flight_bytes {
+        match self.flights.bytes() {
             held if self.record.is_on_trial() => Share::OnTrial(held),
             0 => Share::Nothing,
             held => Share::Bytes(held),
@@ -165,26 +165,43 @@ impl Peer {
             FLIGHTS_MAX
         };
         self.flights.len() < flights_max
-            && self.in_flight_bytes < self.window.target(self.rtt, chunk_bytes)
+            && self.flights.bytes() < self.window.target(self.rtt, chunk_bytes)
             && !self.record.is_choked()
             && self.record.rests_until(now).is_none()
     }
 
     /// How long until the peer would have answered what it owes and this many bytes more.
     pub(super) fn done_in(&self, now: Moment, bytes: u64) -> Duration {
-        self.remaining(now).max(self.rtt) + self.span_of(bytes)
+        self.starts_in(now) + self.span_of(bytes)
     }
 
-    /// How long until the peer has answered all it owes. One that is late, or has yet to show what
-    /// it can do, will take as long again as it has taken already, as far as anyone can tell.
+    /// How long until the peer would begin to answer one more request.
+    pub(super) fn starts_in(&self, now: Moment) -> Duration {
+        self.remaining(now).max(self.rtt)
+    }
+
+    /// How long until the peer has answered all it owes.
     pub(super) fn remaining(&self, now: Moment) -> Duration {
+        self.outlook(now).remaining
+    }
+
+    /// What to expect of the peer.
+    pub(super) fn outlook(&self, now: Moment) -> Outlook {
         let (since, turn) = self.turn(now);
+        let late_after = self.late_after(since, turn);
         let waited = now.since(since);
-        let all = self.rtt + self.span_of(self.in_flight_bytes);
-        if !self.is_known() || self.is_late(now) {
+        let all = self.rtt + self.span_of(self.flights.bytes());
+        let is_known = self.is_known();
+        let remaining = if !is_known || now > late_after {
             all.max(waited)
         } else {
             all.saturating_sub(waited.min(turn))
+        };
+        Outlook {
+            remaining,
+            is_known,
+            since,
+            late_after,
         }
     }
 
@@ -200,43 +217,13 @@ impl Peer {
 
     /// Whether the answer that is next has taken twice as long as it should.
     pub(super) fn is_late(&self, now: Moment) -> bool {
-        now > self.late_after(now)
+        let (since, turn) = self.turn(now);
+        now > self.late_after(since, turn)
     }
 
     /// Whether the peer is so slow that whatever it may be sending is no loss, if it is late.
     pub(super) fn is_slow(&self) -> bool {
         self.rate() < RATE_MIN
-    }
-
-    /// Until when the peer is not late. On trial it has all the time that we have patience for: it
-    /// may be slow because many ask it, and has to get its turn.
-    fn late_after(&self, now: Moment) -> Moment {
-        let (since, turn) = self.turn(now);
-        if self.record.is_on_trial() {
-            since + self.patience().max(2 * turn)
-        } else {
-            since + 2 * turn
-        }
-    }
-
-    /// The first moment from now on at which the peer is late, if it answers nothing until then.
-    pub(super) fn late_from(&self, now: Moment) -> Moment {
-        (self.late_after(now) + SOON).max(now)
-    }
-
-    /// The first moment from now on at which [`remaining`](Self::remaining) is over `span`, if the
-    /// peer answers nothing until then.
-    pub(super) fn slower_than(&self, now: Moment, span: Duration) -> Moment {
-        if self.remaining(now) > span {
-            return now;
-        }
-        let (since, _) = self.turn(now);
-        let at = if self.is_known() {
-            (since + span).max(self.late_after(now))
-        } else {
-            since + span
-        };
-        at.max(now) + SOON
     }
 
     /// A request goes out.
@@ -248,7 +235,7 @@ impl Peer {
         chunk: ChunkIndex,
         bytes: u64,
     ) {
-        let expected = self.rtt + self.span_of(self.in_flight_bytes + bytes);
+        let expected = self.rtt + self.span_of(self.flights.bytes() + bytes);
         let expected_by = now + self.patience() + 4 * expected;
         let flight = Flight {
             id,
@@ -259,14 +246,13 @@ impl Peer {
             heard_at: now,
             expected_by,
         };
-        self.flights.insert(ticket, flight);
-        self.in_flight_bytes += bytes;
+        self.flights.push(ticket, flight);
         self.last = Some(id);
     }
 
     /// So many bytes of an answer are here.
     pub(super) fn on_progress(&mut self, now: Moment, ticket: Ticket, bytes: u64) {
-        let Some(flight) = self.flights.get_mut(&ticket) else {
+        let Some(flight) = self.flights.find_mut(ticket) else {
             return;
         };
         let more = bytes.min(flight.bytes).saturating_sub(flight.received);
@@ -310,14 +296,12 @@ impl Peer {
 
     /// A request is over without an answer.
     pub(super) fn on_void(&mut self, ticket: Ticket) -> Option<Flight> {
-        let flight = self.flights.remove(&ticket)?;
-        self.in_flight_bytes -= flight.bytes;
-        Some(flight)
+        self.flights.remove(ticket)
     }
 
     /// The oldest request, if the peer has said nothing since it should have.
     pub(super) fn silent_on(&self, now: Moment) -> Option<Ticket> {
-        let (ticket, oldest) = self.flights.first_key_value()?;
+        let (ticket, oldest) = self.flights.oldest()?;
         let waited = now.since(self.heard_at.max(oldest.mark.at()));
         (waited > self.patience()).then_some(*ticket)
     }
@@ -328,7 +312,7 @@ impl Peer {
             now > flight.expected_by && now.since(flight.heard_at) > self.patience()
         };
         let over = self.flights.iter().filter(|(_, flight)| is_over(flight));
-        over.map(|(ticket, _)| *ticket).collect()
+        over.map(|(ticket, _)| ticket).collect()
     }
 
     /// How long the peer may say nothing.
@@ -340,9 +324,8 @@ impl Peer {
     /// as good as silent gets no longer for it than one that nothing is known of.
     fn turn(&self, now: Moment) -> (Moment, Duration) {
         self.flights
-            .values()
-            .next()
-            .map_or((now, Duration::ZERO), |oldest| {
+            .oldest()
+            .map_or((now, Duration::ZERO), |(_, oldest)| {
                 let since = self.answered_at.max(oldest.mark.at());
                 let rate = if self.is_slow() {
                     RATE_UNKNOWN
@@ -353,13 +336,55 @@ impl Peer {
             })
     }
 
+    /// Until when the peer is not late, given since when it owes what is next and how long that takes.
+    /// On trial it has all the time that we have patience for: it may be slow because many ask it,
+    /// and has to get its turn.
+    fn late_after(&self, since: Moment, turn: Duration) -> Moment {
+        if self.record.is_on_trial() {
+            since + self.patience().max(2 * turn)
+        } else {
+            since + 2 * turn
+        }
+    }
+
     /// How long the peer takes to send this many bytes.
-    fn span_of(&self, bytes: u64) -> Duration {
+    pub(super) fn span_of(&self, bytes: u64) -> Duration {
         let rate = match self.rate() {
             0 => RATE_UNKNOWN,
             rate => rate,
         };
         span_at(rate, bytes)
+    }
+}
+
+/// What to expect of a peer that answers nothing from now on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Outlook {
+    /// How long until it has answered all it owes. One that is late, or has yet to show what it can
+    /// do, will take as long again as it has taken already, as far as anyone can tell.
+    pub(super) remaining: Duration,
+    is_known: bool,
+    since: Moment,
+    late_after: Moment,
+}
+
+impl Outlook {
+    /// The first moment from now on at which the peer is late.
+    pub(super) fn late_from(&self, now: Moment) -> Moment {
+        (self.late_after + SOON).max(now)
+    }
+
+    /// The first moment from now on at which `remaining` is over `span`.
+    pub(super) fn slower_than(&self, now: Moment, span: Duration) -> Moment {
+        if self.remaining > span {
+            return now;
+        }
+        let at = if self.is_known {
+            (self.since + span).max(self.late_after)
+        } else {
+            self.since + span
+        };
+        at.max(now) + SOON
     }
 }
 

@@ -144,7 +144,7 @@ impl Download {
         });
         for (id, container, chunk) in read.chain(picked) {
             let Some(chunk) = chunk else {
-                if container.chunks.out() > 0 && next.is_none() {
+                if !container.chunks.asked().is_empty() && next.is_none() {
                     next = Some(Next::Idle);
                 }
                 continue;

@@ -41,7 +41,9 @@ impl Download {
     ) -> Option<Chance> {
         let other = self.peers.get(&victim)?;
         let flight = other.flight(ticket)?;
-        let (at, way) = self.way_to_take(now, taker, other, &flight)?;
+        let other = (other, other.outlook(now));
+        let done_in = taker.1.done_in(now, flight.bytes);
+        let (at, way) = self.way_to_take(now, taker, other, &flight, done_in)?;
         let chance = Chance {
             victim,
             ticket,

@@ -10,13 +10,14 @@
 //! lose the answer it may be sending, so no crowd of silent peers can keep a chunk going round. A
 //! peer that was late when it lost a request takes nothing over until it has answered one.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::Download;
 use crate::moment::Moment;
 use crate::swarm::event::{Output, PeerKey, Reason, Ticket};
-use crate::swarm::peers::{Flight, Peer};
+use crate::swarm::peers::{Flight, Outlook, Peer};
 
 /// Work is taken over only where that saves more than this.
 const GAIN_MIN: Duration = Duration::from_millis(20);
@@ -92,24 +93,52 @@ impl Download {
         }
     }
 
-    /// The best request to take over now, or else the one for which it is time first.
+    /// The best request to take over now, or else the one for which it is time first. Of peers that
+    /// cannot have a better one than was found, the requests are not looked at.
     fn best_chance(&self, now: Moment, taker: PeerKey) -> Option<(Moment, Chance)> {
         let peer = self.peers.get(&taker)?;
-        if peer.record.rests_until(now).is_some() {
+        let is_starved = self.budget.is_starved(taker);
+        if peer.record.rests_until(now).is_some() || !(is_starved || self.may_take(now, peer)) {
             return None;
         }
-        let others = self.peers.iter().filter(|(other, _)| **other != taker);
-        let chances = others.filter_map(|(other, victim)| {
-            let (at, chance) = if self.budget.is_starved(taker) {
-                self.chance_to_evict(now, (taker, peer), (*other, victim))
+        let starts_in = peer.starts_in(now);
+        let mut best = None::<((Moment, Reverse<Duration>, PeerKey), Chance)>;
+        for (other, victim) in self.peers.iter().filter(|(other, _)| **other != taker) {
+            let outlook = victim.outlook(now);
+            let soonest = if is_starved {
+                now
             } else {
-                self.chance_to_take(now, (taker, peer), (*other, victim))
-            }?;
-            let rank = std::cmp::Reverse(victim.remaining(now));
-            Some((at, rank, *other, chance))
-        });
-        let best = chances.min_by_key(|(at, rank, other, _)| (*at, *rank, *other));
-        best.map(|(at, _, _, chance)| (at, chance))
+                let done_in = starts_in + peer.span_of(victim.shortest_flight());
+                outlook.slower_than(now, GAIN_MIN + FASTER * done_in)
+            };
+            let rank = Reverse(outlook.remaining);
+            if best.is_some_and(|(best, _)| best <= (soonest, rank, *other)) {
+                continue;
+            }
+            let (taker, victim) = ((taker, peer), (*other, victim, outlook));
+            let chance = if is_starved {
+                self.chance_to_evict(now, taker, victim)
+            } else {
+                self.chance_to_take(now, taker, victim, starts_in)
+            };
+            if let Some((at, chance)) = chance {
+                let this = (at, rank, *other);
+                if best.is_none_or(|(best, _)| this < best) {
+                    best = Some((this, chance));
+                }
+            }
+        }
+        best.map(|((at, _, _), chance)| (at, chance))
+    }
+
+    /// Whether a peer has room for anything that another one was asked for.
+    fn may_take(&self, now: Moment, peer: &Peer) -> bool {
+        peer.all_held().any(|(id, held)| {
+            self.containers.get(id).is_some_and(|it| {
+                peer.has_room(now, it.layout.chunk_size().into())
+                    && held.intersects(it.chunks.asked())
+            })
+        })
     }
 
     /// When a peer that is starved may have another one's place in the budget: at once that of one
@@ -120,7 +149,7 @@ impl Download {
         &self,
         now: Moment,
         (taker, peer): (PeerKey, &Peer),
-        (victim, other): (PeerKey, &Peer),
+        (victim, other, outlook): (PeerKey, &Peer, Outlook),
     ) -> Option<(Moment, Chance)> {
         let (ticket, flight) = other.flights().next_back()?;
         let since = self.budget.is_helped_by(taker, flight.bytes)?;
@@ -129,10 +158,10 @@ impl Download {
         let at = if peer.is_known() && other.record.is_on_trial() {
             now
         } else if peer.is_known() && is_first {
-            let much_slower = other.slower_than(now, GAIN_MIN + MUCH_FASTER * done_in);
+            let much_slower = outlook.slower_than(now, GAIN_MIN + MUCH_FASTER * done_in);
             much_slower.max(since + done_in)
         } else if other.is_slow() && is_first {
-            other.late_from(now).max(since + done_in)
+            outlook.late_from(now).max(since + done_in)
         } else {
             return None;
         };
@@ -151,11 +180,13 @@ impl Download {
         &self,
         now: Moment,
         taker: (PeerKey, &Peer),
-        (victim, other): (PeerKey, &Peer),
+        (victim, other, outlook): (PeerKey, &Peer, Outlook),
+        starts_in: Duration,
     ) -> Option<(Moment, Chance)> {
         let mut flights = other.flights().rev();
         flights.find_map(|(ticket, flight)| {
-            let (at, way) = self.way_to_take(now, taker, other, flight)?;
+            let done_in = starts_in + taker.1.span_of(flight.bytes);
+            let (at, way) = self.way_to_take(now, taker, (other, outlook), flight, done_in)?;
             let chance = Chance {
                 victim,
                 ticket,
@@ -171,8 +202,9 @@ impl Download {
         &self,
         now: Moment,
         (taker, peer): (PeerKey, &Peer),
-        other: &Peer,
+        (other, outlook): (&Peer, Outlook),
         flight: &Flight,
+        done_in: Duration,
     ) -> Option<(Moment, Way)> {
         let container = self.containers.get(&flight.id);
         let container = container.filter(|it| it.is_active())?;
@@ -181,7 +213,7 @@ impl Download {
         if !holds || !peer.has_room(now, chunk_size.into()) {
             return None;
         }
-        let late = other.late_from(now);
+        let late = outlook.late_from(now);
         let alone = chunks.may_hedge(flight.chunk, taker);
         let waits = alone && !other.is_oldest(flight) && !peer.record.is_on_trial();
         let hedges = alone && self.budget.admits(taker, peer.share(), flight.bytes);
@@ -193,10 +225,9 @@ impl Download {
             (alone && peer.is_known()).then_some((now, Way::Move, MUCH_FASTER)),
             hopeless.then_some((late, Way::Move, FASTER)),
         ];
-        let done_in = peer.done_in(now, flight.bytes);
         let paced = self.may_ask_at(now, container, flight.bytes);
         let ways = ways.into_iter().flatten().map(|(from, way, factor)| {
-            let at = other.slower_than(now, GAIN_MIN + factor * done_in);
+            let at = outlook.slower_than(now, GAIN_MIN + factor * done_in);
             // What moves is not asked for a second time.
             let paced = if way == Way::Hedge { paced } else { now };
             (at.max(from).max(paced), way)

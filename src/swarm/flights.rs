@@ -1,0 +1,76 @@
+//! The requests that are out at one peer, the oldest first.
+//!
+//! They are few and next to each other in memory, because every look for work to take over passes
+//! them. Invariants: tickets ascend; `bytes` is the sum over `list`; no flight is shorter than
+//! `shortest`.
+
+use std::collections::VecDeque;
+
+use super::event::Ticket;
+use super::peers::Flight;
+
+/// Requests that are out at one peer.
+#[derive(Debug, Default)]
+pub(super) struct Flights {
+    list: VecDeque<(Ticket, Flight)>,
+    bytes: u64,
+    shortest: u64,
+}
+
+impl Flights {
+    /// A request goes out; its ticket is newer than all others.
+    pub(super) fn push(&mut self, ticket: Ticket, flight: Flight) {
+        let newest = self.list.back();
+        debug_assert!(newest.is_none_or(|(newest, _)| *newest < ticket));
+        self.shortest = match newest {
+            Some(_) => self.shortest.min(flight.bytes),
+            None => flight.bytes,
+        };
+        self.bytes += flight.bytes;
+        self.list.push_back((ticket, flight));
+    }
+
+    /// A request is over.
+    pub(super) fn remove(&mut self, ticket: Ticket) -> Option<Flight> {
+        let (_, flight) = self.list.remove(self.place(ticket)?)?;
+        self.bytes -= flight.bytes;
+        Some(flight)
+    }
+
+    pub(super) fn find(&self, ticket: Ticket) -> Option<&Flight> {
+        self.list.get(self.place(ticket)?).map(|(_, flight)| flight)
+    }
+
+    pub(super) fn find_mut(&mut self, ticket: Ticket) -> Option<&mut Flight> {
+        let place = self.place(ticket)?;
+        self.list.get_mut(place).map(|(_, flight)| flight)
+    }
+
+    /// The one that has been out longest.
+    pub(super) fn oldest(&self) -> Option<&(Ticket, Flight)> {
+        self.list.front()
+    }
+
+    /// All of them, the oldest first.
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = (Ticket, &Flight)> {
+        self.list.iter().map(|(ticket, flight)| (*ticket, flight))
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Their bytes together.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// A length that none of them is below, in bytes.
+    pub(super) fn shortest(&self) -> u64 {
+        self.shortest
+    }
+
+    fn place(&self, ticket: Ticket) -> Option<usize> {
+        self.list.binary_search_by_key(&ticket, |(it, _)| *it).ok()
+    }
+}
