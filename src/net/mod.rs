@@ -15,12 +15,14 @@
 //! feed       the long answer to a subscription
 //! body       what comes in for our request
 //! throttle   limits, each shared by many transfers
+//! congestion how much may be in flight on a path
 //! ```
 
 mod answer;
 mod aside;
 mod ask;
 mod body;
+pub mod congestion;
 mod endpoint;
 mod fault;
 mod feed;
