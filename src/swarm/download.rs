@@ -216,6 +216,10 @@ impl Download {
         let Some(peer) = self.peers.get_mut(&key) else {
             return;
         };
+        if peer.is_late(now) {
+            // Whoever is idle may help out now, even if it could not when it last looked.
+            self.hungry.extend(&self.idle);
+        }
         let overdue = match peer.silent_on(now) {
             Some(oldest) => {
                 peer.on_silence(oldest, next);

@@ -1,26 +1,43 @@
-//! What must hold after every step, counted by the simulator itself.
+//! What must hold after every step, counted by the simulator itself. Each assertion names its
+//! invariant.
 //!
-//! The numbers I1 to I13 stand for: nothing unproven is stored (1) or announced (12), a chunk is in
-//! one state (3), the budget holds (4), requests go only where they may (5), time goes forward and
-//! work is bounded (6), honest nodes are never banned (7) and liars are (8), every request ends
-//! exactly once (10), nothing leaks (13).
+//! | | |
+//! |---|---|
+//! | I1 | nothing counts as there that was not proven |
+//! | I2 | what is complete is the container, byte for byte |
+//! | I3 | a chunk is in one state: out at two peers at most, or at a worker, or there; and watched |
+//! | I4 | bytes in flight stay within the budget |
+//! | I5 | requests go to connected peers that are not banned and said they hold the chunk |
+//! | I6 | time goes forward, no timer stays in the past, work is bounded |
+//! | I7 | honest nodes are never banned |
+//! | I8 | three bad chunks ban an address, also after a restart |
+//! | I10 | every request ends exactly once, on both sides |
+//! | I11 | what others make a node remember is bounded |
+//! | I12 | nothing is announced or served that is not there |
+//! | I13 | what ended leaves nothing behind |
+//!
+//! What an output can violate is checked at that output. What takes counting from scratch is counted
+//! at every [`RECOUNT_EVERY`]th input of a node.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use swarmhold::chunk::{Bitfield, ChunkIndex};
 use swarmhold::digest::{Address, ManifestId};
-use swarmhold::limits::{BAD_CHUNKS_MAX, IN_FLIGHT_BYTES_MAX};
+use swarmhold::limits::{BAD_CHUNKS_MAX, BLAMED_MAX, IN_FLIGHT_BYTES_MAX, STREAMS_INBOUND_MAX};
 use swarmhold::moment::Moment;
 use swarmhold::swarm::{PeerKey, Swarm, Ticket};
 
 /// Outputs of one input, at most: a container's requests taken back and made again.
 const OUTPUTS_MAX: usize = 4096;
+/// How rarely everything is counted from scratch.
+const RECOUNT_EVERY: u64 = 61;
 
 /// One request, as the simulator saw it made.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Request {
     pub(crate) peer: PeerKey,
     pub(crate) id: ManifestId,
+    pub(crate) container: usize,
     pub(crate) chunk: ChunkIndex,
     pub(crate) bytes: u64,
 }
@@ -36,19 +53,27 @@ pub(crate) struct Ends {
     pub(crate) verified: u64,
 }
 
+/// Where a chunk is that is on its way.
+#[derive(Debug, Clone, Copy, Default)]
+struct Way {
+    out: [Option<(Ticket, PeerKey)>; 2],
+    verifying: Option<Ticket>,
+}
+
 /// What the simulator knows of one node's core.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     pub(crate) requests: BTreeMap<Ticket, Request>,
-    by_chunk: BTreeMap<(ManifestId, ChunkIndex), Vec<Ticket>>,
-    /// Answers at a worker; false once their container was removed.
-    pub(crate) verifying: BTreeMap<Ticket, (Request, bool)>,
+    ways: BTreeMap<(usize, ChunkIndex), Way>,
+    /// Answers at a worker.
+    pub(crate) verifying: BTreeMap<Ticket, Request>,
     pub(crate) told: BTreeMap<PeerKey, BTreeMap<ManifestId, Bitfield>>,
     /// Peers that told us that they do not serve us.
     pub(crate) choked_by: BTreeSet<PeerKey>,
     pub(crate) ends: Ends,
     bad: BTreeMap<Address, u32>,
     bytes: u64,
+    inputs: u64,
     outputs: usize,
     wakes: (u64, u32),
 }
@@ -56,6 +81,7 @@ pub(crate) struct Ledger {
 impl Ledger {
     /// An input is about to be told.
     pub(crate) fn on_input(&mut self) {
+        self.inputs += 1;
         self.outputs = 0;
     }
 
@@ -74,30 +100,33 @@ impl Ledger {
         let Request {
             peer,
             id,
+            container,
             chunk,
             bytes,
         } = request;
-        let told = self.told.get(&peer);
-        assert!(told.is_some(), "I5: {peer:?} is not connected");
-        let holds = told.and_then(|told| told.get(&id));
+        let told = self
+            .told
+            .get(&peer)
+            .expect("I5: a peer that is not connected");
+        let holds = told.get(&id).is_some_and(|held| held.contains(chunk));
         assert!(
-            holds.is_some_and(|held| held.contains(chunk)),
-            "I5: {peer:?} never said that it holds {chunk}"
+            holds,
+            "I5: chunk {chunk} asked of a peer that never said it holds it"
         );
-        assert!(!self.choked_by.contains(&peer), "I5: {peer:?} chokes us");
-        assert!(!is_banned, "I5: {peer:?} is banned");
-        assert!(!have.contains(chunk), "I3: {chunk} is there already");
-        let same =
-            |(other, live): &(Request, bool)| *live && (other.id, other.chunk) == (id, chunk);
+        let chokes = self.choked_by.contains(&peer);
+        assert!(!chokes, "I5: chunk {chunk} asked of a peer that chokes us");
+        assert!(!is_banned, "I5: chunk {chunk} asked of a banned peer");
+        assert!(!have.contains(chunk), "I3: chunk {chunk} is there already");
+        let way = self.ways.entry((container, chunk)).or_default();
         assert!(
-            !self.verifying.values().any(same),
-            "I3: {chunk} is being verified"
+            way.verifying.is_none(),
+            "I3: chunk {chunk} is being verified"
         );
-        let out = self.by_chunk.entry((id, chunk)).or_default();
-        assert!(out.len() < 2, "I3: {chunk} is out twice already");
-        let again = out.iter().any(|out| self.requests[out].peer == peer);
-        assert!(!again, "I3: {peer:?} has been asked for {chunk} already");
-        out.push(ticket);
+        let again = way.out.iter().flatten().any(|(_, at)| *at == peer);
+        assert!(!again, "I3: chunk {chunk} is out at this peer already");
+        let place = way.out.iter_mut().find(|out| out.is_none());
+        let place = place.unwrap_or_else(|| panic!("I3: chunk {chunk} is out twice already"));
+        *place = Some((ticket, peer));
         self.bytes += bytes;
         assert!(
             self.bytes <= IN_FLIGHT_BYTES_MAX.max(bytes),
@@ -106,17 +135,19 @@ impl Ledger {
         );
         self.ends.requested += 1;
         let before = self.requests.insert(ticket, request);
-        assert!(before.is_none(), "{ticket:?} is used twice");
+        assert!(before.is_none(), "I10: {ticket:?} is used twice");
     }
 
     /// A request is over. None if it was over before.
     pub(crate) fn on_over(&mut self, ticket: Ticket) -> Option<Request> {
         let request = self.requests.remove(&ticket)?;
-        let place = (request.id, request.chunk);
-        if let Some(out) = self.by_chunk.get_mut(&place) {
-            out.retain(|other| *other != ticket);
-            if out.is_empty() {
-                self.by_chunk.remove(&place);
+        let place = (request.container, request.chunk);
+        if let Some(way) = self.ways.get_mut(&place) {
+            for out in &mut way.out {
+                *out = out.filter(|(other, _)| *other != ticket);
+            }
+            if way.out == [None; 2] && way.verifying.is_none() {
+                self.ways.remove(&place);
             }
         }
         self.bytes -= request.bytes;
@@ -127,22 +158,41 @@ impl Ledger {
     pub(crate) fn on_verify(&mut self, ticket: Ticket, request: Request) {
         self.bytes += request.bytes;
         self.ends.verified += 1;
-        self.verifying.insert(ticket, (request, true));
+        let way = self
+            .ways
+            .entry((request.container, request.chunk))
+            .or_default();
+        assert!(
+            way.verifying.is_none(),
+            "I3: chunk {} is verified twice",
+            request.chunk
+        );
+        way.verifying = Some(ticket);
+        self.verifying.insert(ticket, request);
     }
 
     /// A worker is done with an answer.
     pub(crate) fn on_verified(&mut self, ticket: Ticket) {
-        let (request, _) = self.verifying.remove(&ticket).expect("it is at a worker");
+        let request = self.verifying.remove(&ticket).expect("it is at a worker");
         self.bytes -= request.bytes;
+        let place = (request.container, request.chunk);
+        if let Some(way) = self
+            .ways
+            .get_mut(&place)
+            .filter(|it| it.verifying == Some(ticket))
+        {
+            way.verifying = None;
+            if way.out == [None; 2] {
+                self.ways.remove(&place);
+            }
+        }
     }
 
     /// A container was removed: what its workers still do concerns no request to come.
-    pub(crate) fn on_removed(&mut self, id: &ManifestId) {
+    pub(crate) fn on_removed(&mut self, container: usize, id: &ManifestId) {
         let left = self.requests.values().filter(|it| it.id == *id).count();
         assert_eq!(left, 0, "I10: requests of a removed container");
-        for (_, live) in self.verifying.values_mut().filter(|(it, _)| it.id == *id) {
-            *live = false;
-        }
+        self.ways.retain(|(at, _), _| *at != container);
         self.told.values_mut().for_each(|told| {
             told.remove(id);
         });
@@ -159,7 +209,32 @@ impl Ledger {
         }
     }
 
-    /// An address is about to be blamed.
+    /// A peer says everything that it holds.
+    pub(crate) fn on_told(&mut self, peer: PeerKey, id: ManifestId, held: Bitfield) {
+        self.told.entry(peer).or_default().insert(id, held);
+    }
+
+    /// A peer lacks what it was asked for, and says what it holds.
+    pub(crate) fn on_told_not_held(&mut self, peer: PeerKey, request: &Request, held: &Bitfield) {
+        let told = self.told.entry(peer).or_default().get_mut(&request.id);
+        if let Some(told) = told {
+            if told.len() == held.len() {
+                told.clone_from(held);
+            }
+            told.remove(request.chunk);
+        }
+    }
+
+    /// A peer says what it holds as well.
+    pub(crate) fn on_told_more(&mut self, peer: PeerKey, id: &ManifestId, chunks: &[ChunkIndex]) {
+        if let Some(held) = self.told.get_mut(&peer).and_then(|told| told.get_mut(id)) {
+            chunks.iter().for_each(|chunk| {
+                held.insert(*chunk);
+            });
+        }
+    }
+
+    /// An address is to be blamed.
     pub(crate) fn on_blame(&mut self, address: Address) {
         *self.bad.entry(address).or_default() += 1;
     }
@@ -179,7 +254,7 @@ impl Ledger {
         assert!(self.wakes.1 <= most, "I6: {} wakes a second", self.wakes.1);
     }
 
-    /// Everything that can be compared once the core has nothing more to say.
+    /// What can be compared once the core has nothing more to say.
     pub(crate) fn check(
         &self,
         now: Moment,
@@ -199,6 +274,26 @@ impl Ledger {
         let out = self.requests.len() as u64;
         assert_eq!(arrived, verified, "I10: an answer is lost");
         assert_eq!(requested, ended + out, "I10: {:?}, {out} out", self.ends);
+        let watched = self.requests.is_empty() || swarm.deadline().is_some();
+        assert!(watched, "I3: nobody watches requests");
+        for (address, until) in bans.iter().filter(|(_, until)| *until > now) {
+            assert!(swarm.is_banned(address), "I8: not banned until {until:?}");
+        }
+        for (address, times) in &self.bad {
+            let banned = *times < BAD_CHUNKS_MAX || swarm.is_banned(address);
+            assert!(
+                banned,
+                "I8: {times} bad chunks of {}, no ban",
+                address.short()
+            );
+        }
+        if self.inputs.is_multiple_of(RECOUNT_EVERY) {
+            self.recount(swarm, disk);
+        }
+    }
+
+    /// Compares what the core believes with what the simulator saw, from scratch.
+    pub(crate) fn recount(&self, swarm: &Swarm, disk: &BTreeMap<ManifestId, Bitfield>) {
         for (id, held) in disk {
             let Some(have) = swarm.have(id) else { continue };
             let unproven = have.difference(held).next();
@@ -206,17 +301,14 @@ impl Ledger {
             let believed: usize = swarm.peers(*id).map(|peer| peer.in_flight).sum();
             let out = self.requests.values().filter(|it| it.id == *id).count();
             assert_eq!(believed, out, "I10: requests out of {}", id.short());
-        }
-        match swarm.deadline() {
-            Some(_) => {}
-            None => assert!(self.requests.is_empty(), "I3: nobody watches requests"),
-        }
-        for (address, until) in bans.iter().filter(|(_, until)| *until > now) {
-            assert!(swarm.is_banned(address), "I8: not banned until {until:?}");
-        }
-        for (address, times) in &self.bad {
-            let banned = swarm.is_banned(address) || *times < BAD_CHUNKS_MAX;
-            assert!(banned, "I8: {times} bad chunks of {}", address.short());
+            let most = swarm.peers(*id).map(|peer| peer.in_flight).max();
+            let most = most.unwrap_or_default();
+            assert!(
+                most <= STREAMS_INBOUND_MAX as usize,
+                "I11: {most} requests at one peer"
+            );
+            let accounts = swarm.tally(id).map_or(0, |tally| tally.accounts.len());
+            assert!(accounts <= BLAMED_MAX, "I11: {accounts} accounts");
         }
     }
 }

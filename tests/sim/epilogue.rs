@@ -7,6 +7,7 @@ use swarmhold::manifest::Layout;
 use swarmhold::swarm::{Input, Output, PeerKey, Subnet, Trust};
 
 use crate::faults::Role;
+use crate::net::place_of;
 use crate::node::Stage;
 use crate::world::World;
 
@@ -19,10 +20,10 @@ pub(crate) fn run(world: &mut World) {
         if world.nodes[node].role != Role::Honest || !world.nodes[node].up {
             continue;
         }
-        let sessions: Vec<_> = world.nodes[node].peers.values().map(|it| it.0).collect();
-        sessions
+        let peers: Vec<_> = world.nodes[node].peers.keys().copied().collect();
+        peers
             .into_iter()
-            .for_each(|session| world.close(session));
+            .for_each(|peer| world.close(place_of(peer).0));
         for ticket in world.nodes[node]
             .answers
             .keys()
@@ -34,9 +35,12 @@ pub(crate) fn run(world: &mut World) {
         for ask in world.nodes[node].asks.keys().copied().collect::<Vec<_>>() {
             world.on_read(node, ask);
         }
+        world.trace.turn_to(node);
         let here = &world.nodes[node];
         assert!(here.asks.is_empty(), "I13: asks are left at n{node}");
-        assert!(here.ledger.requests.is_empty() && here.ledger.verifying.is_empty());
+        let quiet = here.ledger.requests.is_empty() && here.ledger.verifying.is_empty();
+        assert!(quiet, "I13: requests are left at n{node}");
+        here.ledger.recount(&here.swarm, &here.disk);
         let reading = here.asks.values().any(|it| it.stage != Stage::Waiting);
         assert!(!reading, "I13: n{node} still serves somebody");
         assert_empty_budget(world, node);

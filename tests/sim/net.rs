@@ -1,6 +1,11 @@
-//! The virtual network: events in order, connections with latency, uplinks with bandwidth.
+//! The virtual network: events in order, and connections with latency. `links` has bandwidth.
+//!
+//! QUIC delivers what it accepts: loss and reordering of packets show as latency, and answers, each
+//! on a stream of its own, may overtake each other.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::rc::Rc;
 use std::time::Duration;
 
 use swarmhold::chunk::{Bitfield, ChunkIndex};
@@ -19,8 +24,14 @@ pub(crate) enum Event {
     Sent(usize, u64),
     /// A transfer that takes long lets its receiver know that it goes on.
     Dripped(usize, u64),
+    /// The next answer has come through a node's way in, unless that has changed since.
+    Landed(usize, u64),
+    /// Answers on a node's way in are not through yet.
+    Seeped(usize, u64),
     /// A tarpit lets its victim know that it goes on.
     Tarred(SessionId, usize, Ticket),
+    /// A node that takes its time answers now.
+    Dallied(SessionId, usize, Ticket, ManifestId, ChunkIndex),
     /// A worker has read a chunk that is to be sent. The number is the node's life.
     Read(usize, u64, AskKey),
     /// A worker has looked at an answer.
@@ -29,12 +40,16 @@ pub(crate) enum Event {
     Wake(usize, u64, Moment),
     /// A node tells its peers its news.
     Feed(usize, u64),
+    /// A node that lies about what it holds says something new.
+    Fidget(usize, u64),
     /// Two nodes find each other.
     Meet(usize, usize),
     /// A connection breaks.
     Break(SessionId),
     /// A user ends or begins a fetch.
     Remove(usize, u64, usize),
+    /// A node has given a container up for good.
+    GiveUp(usize, u64, usize),
     Add(usize, u64, usize),
     /// A node loses everything but its disk.
     Restart(usize),
@@ -53,7 +68,7 @@ pub(crate) enum Message {
     TakeBack(Ticket),
     Answer(Ticket, Answer),
     Holds(ManifestId, Bitfield),
-    Has(ManifestId, Vec<ChunkIndex>),
+    Has(ManifestId, Rc<[ChunkIndex]>),
     Choke,
     Unchoke,
     Wasted(ManifestId, u64),
@@ -73,118 +88,55 @@ pub(crate) enum Answer {
 /// Events by time, and by order of scheduling within one moment.
 #[derive(Debug, Default)]
 pub(crate) struct Events {
-    queue: BTreeMap<(Moment, u64), Event>,
+    queue: BinaryHeap<Reverse<(Moment, u64, u32)>>,
+    /// The events of `queue`, each at its place, and the places that are free.
+    slots: Vec<Option<Event>>,
+    free: Vec<u32>,
     count: u64,
 }
 
 impl Events {
     pub(crate) fn push(&mut self, at: Moment, event: Event) {
         self.count += 1;
-        self.queue.insert((at, self.count), event);
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            u32::try_from(self.slots.len() - 1).expect("few events wait at once")
+        });
+        self.slots[slot as usize] = Some(event);
+        self.queue.push(Reverse((at, self.count, slot)));
     }
 
     pub(crate) fn pop(&mut self) -> Option<(Moment, Event)> {
-        self.queue.pop_first().map(|((at, _), event)| (at, event))
+        let Reverse((at, _, slot)) = self.queue.pop()?;
+        self.free.push(slot);
+        let event = self.slots[slot as usize].take();
+        Some((at, event.expect("a queued event is in its slot")))
     }
 }
 
 pub(crate) type SessionId = usize;
 
-/// A connection: its two sides, each with the node there and what that calls the other.
+/// A connection between two nodes. What the node at side `s` calls the other is `peer_at(id, s)`.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) nodes: [usize; 2],
-    pub(crate) keys: [PeerKey; 2],
     pub(crate) open: bool,
     pub(crate) latency: Duration,
+    /// A message takes up to this much longer.
+    pub(crate) jitter: Duration,
+    /// Percent of messages of which a packet is lost and sent again.
+    pub(crate) loss: u64,
     /// What one side says arrives in order.
     pub(crate) last: [Moment; 2],
 }
 
-/// Bytes on their way out of a node.
-#[derive(Debug)]
-pub(crate) struct Transfer {
-    pub(crate) session: SessionId,
-    pub(crate) to: usize,
-    pub(crate) ticket: Ticket,
-    pub(crate) id: ManifestId,
-    pub(crate) body: Vec<u8>,
-    pub(crate) bytes: u64,
-    /// What the sender's core calls it, if that knows of it.
-    pub(crate) ask: Option<AskKey>,
+/// The name that the node at a side of a connection has for the other one.
+pub(crate) fn peer_at(session: SessionId, side: usize) -> PeerKey {
+    PeerKey((2 * session + side + 1) as u64)
 }
 
-/// A node's way out: one transfer after the other.
-#[derive(Debug)]
-pub(crate) struct Uplink {
-    /// Bytes per second.
-    pub(crate) rate: u64,
-    queue: VecDeque<Transfer>,
-    current: Option<(Transfer, Moment)>,
-    serial: u64,
-}
-
-impl Uplink {
-    pub(crate) fn new(rate: u64) -> Self {
-        Self {
-            rate,
-            queue: VecDeque::new(),
-            current: None,
-            serial: 0,
-        }
-    }
-
-    pub(crate) fn push(&mut self, transfer: Transfer) {
-        self.queue.push_back(transfer);
-    }
-
-    /// Begins the next transfer if none is under way: its serial number, and when it ends.
-    pub(crate) fn begin(&mut self, now: Moment) -> Option<(u64, Moment)> {
-        if self.current.is_some() {
-            return None;
-        }
-        let next = self.queue.pop_front()?;
-        let takes = Duration::from_micros(next.bytes * 1_000_000 / self.rate.max(1) + 1);
-        self.current = Some((next, now));
-        self.serial += 1;
-        Some((self.serial, now + takes))
-    }
-
-    /// The transfer with this serial number, if it is still under way, and how much of it is sent.
-    pub(crate) fn current(&self, now: Moment, serial: u64) -> Option<(&Transfer, u64)> {
-        let (transfer, began) = self.current.as_ref()?;
-        (serial == self.serial).then(|| (transfer, self.sent(now, transfer, *began)))
-    }
-
-    fn sent(&self, now: Moment, transfer: &Transfer, began: Moment) -> u64 {
-        let micros = u64::try_from(now.since(began).as_micros()).unwrap_or(u64::MAX);
-        let sent = micros.saturating_mul(self.rate) / 1_000_000;
-        sent.min(transfer.bytes)
-    }
-
-    /// The transfer with this serial number is over.
-    pub(crate) fn finish(&mut self, serial: u64) -> Option<Transfer> {
-        let is_current = serial == self.serial;
-        self.current
-            .take_if(|_| is_current)
-            .map(|(transfer, _)| transfer)
-    }
-
-    /// Takes out every transfer of this kind, with the bytes that were sent of it already.
-    pub(crate) fn take_back(
-        &mut self,
-        now: Moment,
-        of: impl Fn(&Transfer) -> bool,
-    ) -> Vec<(Transfer, u64)> {
-        let mut taken = Vec::new();
-        if let Some((transfer, began)) = self.current.take_if(|(transfer, _)| of(transfer)) {
-            let sent = self.sent(now, &transfer, began);
-            taken.push((transfer, sent));
-        }
-        let (out, rest) = std::mem::take(&mut self.queue).into_iter().partition(of);
-        self.queue = rest;
-        let out: VecDeque<_> = out;
-        taken.extend(out.into_iter().map(|transfer| (transfer, 0)));
-        taken
-    }
+/// The connection and the own side that a name stands for.
+pub(crate) fn place_of(peer: PeerKey) -> (SessionId, usize) {
+    let place = usize::try_from(peer.0 - 1).expect("few connections");
+    (place / 2, place % 2)
 }

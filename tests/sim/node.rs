@@ -12,8 +12,10 @@ use swarmhold::wire::Encoding;
 use swarmhold::wire::payload::Payload;
 
 use crate::check::{Ledger, Request};
-use crate::faults::{NodePlan, Plan, Role, address_of, container_id};
-use crate::net::{SessionId, Uplink};
+use crate::faults::Role;
+use crate::links::{Downlink, Uplink};
+use crate::net::SessionId;
+use crate::plan::{NodePlan, Plan, address_of, container_id};
 use crate::rng::Rng;
 
 /// A request that a peer made of this node.
@@ -41,7 +43,7 @@ pub(crate) enum Stage {
 #[derive(Debug)]
 pub(crate) struct Answered {
     pub(crate) request: Request,
-    pub(crate) sender: Address,
+    pub(crate) sender: usize,
     pub(crate) body: Vec<u8>,
 }
 
@@ -53,21 +55,35 @@ pub(crate) struct Node {
     pub(crate) up: bool,
     /// Counts restarts and departures: what a former life began means nothing to a later one.
     pub(crate) life: u64,
+    /// Nothing happens at the node before this moment.
+    pub(crate) frozen_until: Moment,
+    /// Its disk takes nothing before this moment.
+    pub(crate) full_until: Moment,
     pub(crate) uplink: Uplink,
-    pub(crate) down: u64,
-    pub(crate) down_free_at: Moment,
+    pub(crate) downlink: Downlink,
     pub(crate) disk: BTreeMap<ManifestId, Bitfield>,
+    /// The chunks that were stored last.
+    pub(crate) unsynced: Vec<(ManifestId, ChunkIndex)>,
     pub(crate) layouts: BTreeMap<ManifestId, Layout>,
+    /// Containers that nobody can ever have all of.
+    pub(crate) poisoned: BTreeSet<ManifestId>,
     /// Containers that take part right now.
     pub(crate) taking: BTreeSet<ManifestId>,
-    pub(crate) peers: BTreeMap<PeerKey, (SessionId, usize)>,
+    /// The connections that are open, and who is at their other end.
+    pub(crate) peers: BTreeMap<PeerKey, usize>,
     pub(crate) asks: BTreeMap<AskKey, Asked>,
+    pub(crate) asks_by: BTreeMap<(SessionId, Ticket), AskKey>,
     pub(crate) answers: BTreeMap<Ticket, Answered>,
     pub(crate) news: BTreeMap<ManifestId, Vec<ChunkIndex>>,
     pub(crate) feeding: bool,
+    pub(crate) seeping: bool,
+    /// What a liar that gets it right the second time has lied about, and to whom.
+    pub(crate) lied: BTreeSet<(usize, ChunkIndex)>,
+    pub(crate) fidgets: u64,
     pub(crate) bans: Vec<(Address, Moment)>,
     pub(crate) wake_at: Option<Moment>,
     pub(crate) ledger: Ledger,
+    pub(crate) is_done: bool,
     seed: u64,
 }
 
@@ -83,7 +99,7 @@ impl Node {
         } = &plan.nodes[index];
         let layouts: BTreeMap<_, _> = takes
             .iter()
-            .map(|container| (container_id(*container), plan.containers[*container]))
+            .map(|container| (container_id(*container), plan.containers[*container].layout))
             .collect();
         let disk = layouts.iter().map(|(id, layout)| {
             let mut held = Bitfield::empty(layout.chunk_count());
@@ -92,7 +108,18 @@ impl Node {
             }
             (*id, held)
         });
-        let disk = disk.collect();
+        let mut disk: BTreeMap<_, _> = disk.collect();
+        // What does not fit its manifest nobody honest has: nobody could prove it.
+        for container in takes {
+            if let Some(chunk) = plan.containers[*container].poisoned {
+                let held: Option<&mut Bitfield> = disk.get_mut(&container_id(*container));
+                held.expect("it takes part").remove(ChunkIndex::new(chunk));
+            }
+        }
+        let poisoned = takes
+            .iter()
+            .filter(|it| plan.containers[**it].poisoned.is_some());
+        let poisoned = poisoned.map(|container| container_id(*container)).collect();
         let seed = rng.next();
         Self {
             role: *role,
@@ -100,20 +127,28 @@ impl Node {
             swarm: new_swarm(seed, Vec::new()),
             up: false,
             life: 0,
+            frozen_until: Moment::ORIGIN,
+            full_until: Moment::ORIGIN,
             uplink: Uplink::new(*up),
-            down: *down,
-            down_free_at: Moment::ORIGIN,
+            downlink: Downlink::new(*down),
             disk,
+            unsynced: Vec::new(),
             layouts,
+            poisoned,
             taking: BTreeSet::new(),
             peers: BTreeMap::new(),
             asks: BTreeMap::new(),
+            asks_by: BTreeMap::new(),
             answers: BTreeMap::new(),
             news: BTreeMap::new(),
             feeding: false,
+            seeping: false,
+            lied: BTreeSet::new(),
+            fidgets: 0,
             bans: Vec::new(),
             wake_at: None,
             ledger: Ledger::default(),
+            is_done: false,
             seed,
         }
     }
@@ -125,27 +160,66 @@ impl Node {
         self.taking.clear();
         self.peers.clear();
         self.asks.clear();
+        self.asks_by.clear();
         self.answers.clear();
         self.news.clear();
         self.feeding = false;
+        self.seeping = false;
         self.wake_at = None;
         self.uplink = Uplink::new(self.uplink.rate);
+        self.downlink = Downlink::new(self.downlink.rate);
         self.ledger.on_restart();
     }
 
-    /// Whether the disk holds all of every container that the node wants.
-    pub(crate) fn is_done(&self) -> bool {
-        self.disk.values().all(Bitfield::is_full) && self.taking.len() == self.disk.len()
+    /// Whether the disk holds all of every container that the node wants and can have.
+    pub(crate) fn has_everything(&self) -> bool {
+        let mut sound = self
+            .disk
+            .iter()
+            .filter(|(id, _)| !self.poisoned.contains(id));
+        sound.all(|(id, held)| held.is_full() && self.taking.contains(id))
+    }
+
+    /// Bytes that are still to come.
+    pub(crate) fn lacks_bytes(&self) -> u64 {
+        let lacks = |(id, held): (&ManifestId, &Bitfield)| -> u64 {
+            let chunks = self.layouts[id].chunks();
+            let missing = chunks.filter(|chunk| !held.contains(*chunk));
+            missing.map(|chunk| self.chunk_bytes(id, chunk)).sum()
+        };
+        self.disk.iter().map(lacks).sum()
     }
 
     /// What the node says it holds.
     pub(crate) fn claims(&self, id: &ManifestId) -> Bitfield {
-        let held = self.swarm.have(id).cloned();
-        let held = held.unwrap_or_else(|| Bitfield::empty(self.chunk_count(id)));
-        if matches!(self.role, Role::Honest) {
-            held
-        } else {
-            Bitfield::full(held.len())
+        let count = self.chunk_count(id);
+        match self.role {
+            Role::Honest | Role::Late => {
+                let held = self.swarm.have(id).cloned();
+                held.unwrap_or_else(|| Bitfield::empty(count))
+            }
+            Role::WrongLength if self.fidgets.is_multiple_of(2) => Bitfield::full(count + 1),
+            Role::FlipFlop if self.fidgets % 2 == 1 => Bitfield::empty(count),
+            Role::Shrinks => {
+                let mut held = Bitfield::full(count);
+                (0..count)
+                    .filter(|chunk| u64::from(chunk % 16) < self.fidgets)
+                    .for_each(|chunk| {
+                        held.remove(ChunkIndex::new(chunk));
+                    });
+                held
+            }
+            Role::WrongLength
+            | Role::FlipFlop
+            | Role::Liar(_)
+            | Role::Silent
+            | Role::Withholds
+            | Role::HoldsLast
+            | Role::AllOnes
+            | Role::Busy
+            | Role::Tarpit
+            | Role::Trickles
+            | Role::Garbage => Bitfield::full(count),
         }
     }
 
@@ -162,14 +236,15 @@ impl Node {
 fn new_swarm(seed: u64, bans: Vec<(Address, Moment)>) -> Swarm {
     Swarm::new(Setup {
         seed,
-        upload_rate_max: None,
         bans,
+        ..Setup::default()
     })
 }
 
 /// The bytes that stand for a chunk: which one it is, and nothing else.
 pub(crate) fn truth(id: &ManifestId, chunk: ChunkIndex) -> Vec<u8> {
-    let mut bytes = id.digest().as_bytes()[..4].to_vec();
+    let mut bytes = Vec::with_capacity(8);
+    bytes.extend(&id.digest().as_bytes()[..4]);
     bytes.extend(chunk.get().to_le_bytes());
     bytes
 }

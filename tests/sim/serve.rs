@@ -7,12 +7,14 @@ use swarmhold::digest::ManifestId;
 use swarmhold::swarm::{AskKey, Input, Ticket};
 
 use crate::faults::Role;
-use crate::net::{Answer, Event, Message, SessionId, Transfer};
+use crate::links::Transfer;
+use crate::net::{Answer, Event, Message, SessionId, peer_at};
 use crate::node::{Asked, Stage, truth};
+use crate::trace::Line;
 use crate::world::World;
 
 /// How often a long answer lets its receiver know that it goes on.
-const DRIP: Duration = Duration::from_millis(500);
+pub(crate) const DRIP: Duration = Duration::from_millis(500);
 
 impl World {
     /// A peer's request arrives; `side` is this node's.
@@ -21,32 +23,68 @@ impl World {
         session: SessionId,
         side: usize,
         ticket: Ticket,
-        id: ManifestId,
-        chunk: ChunkIndex,
+        (id, chunk): (ManifestId, ChunkIndex),
     ) {
-        let node = self.sessions[session].nodes[side];
-        let peer = self.sessions[session].keys[side];
-        match self.nodes[node].role {
-            Role::Silent => return,
-            Role::Withholds if chunk.get() % 7 == 3 => return,
-            Role::Liar(percent) if self.rng.percent(percent) => {
-                return self.lie(session, side, ticket, id, chunk);
+        let (node, peer) = (self.sessions[session].nodes[side], peer_at(session, side));
+        let role = self.nodes[node].role;
+        match role {
+            Role::Silent => {}
+            Role::Withholds if chunk.get() % 7 == 3 => {}
+            Role::HoldsLast if self.lacks_one(session, side, &id) => {}
+            Role::Liar(lie)
+                if self.is_poisoned(&id, chunk) || self.lies(node, peer, lie, chunk) =>
+            {
+                self.lie(session, side, ticket, (id, chunk), lie);
             }
             Role::Busy if self.rng.percent(80) => {
                 let pause = self.rng.millis(0, 1000);
-                let busy = Message::Answer(ticket, Answer::Busy(pause));
-                return self.say(node, peer, busy);
+                self.say(node, peer, Message::Answer(ticket, Answer::Busy(pause)));
             }
-            Role::Tarpit => return self.on_tarred(session, side, ticket),
-            Role::Garbage => {
-                let garbage = Message::Answer(ticket, Answer::Garbage);
-                return self.say(node, peer, garbage);
+            Role::Tarpit | Role::Trickles => self.on_tarred(session, side, ticket),
+            Role::Garbage => self.say(node, peer, Message::Answer(ticket, Answer::Garbage)),
+            Role::Late => {
+                let late = self.now + self.rng.millis(1500, 2000);
+                let dallied = Event::Dallied(session, side, ticket, id, chunk);
+                self.events.push(late, dallied);
             }
-            Role::Honest | Role::AllOnes | Role::Liar(_) | Role::Withholds | Role::Busy => {}
+            Role::Honest
+            | Role::AllOnes
+            | Role::FlipFlop
+            | Role::Shrinks
+            | Role::WrongLength
+            | Role::Liar(_)
+            | Role::Withholds
+            | Role::HoldsLast
+            | Role::Busy => self.serve(session, side, ticket, (id, chunk)),
         }
+    }
+
+    /// A node that takes its time answers now, if anybody still wants to know.
+    pub(crate) fn on_dallied(
+        &mut self,
+        session: SessionId,
+        side: usize,
+        ticket: Ticket,
+        what: (ManifestId, ChunkIndex),
+    ) {
+        let asker = self.sessions[session].nodes[1 - side];
+        let waits = self.nodes[asker].ledger.requests.contains_key(&ticket);
+        if self.sessions[session].open && waits {
+            self.serve(session, side, ticket, what);
+        }
+    }
+
+    /// Does what an honest node does with a request.
+    fn serve(
+        &mut self,
+        session: SessionId,
+        side: usize,
+        ticket: Ticket,
+        (id, chunk): (ManifestId, ChunkIndex),
+    ) {
+        let (node, peer) = (self.sessions[session].nodes[side], peer_at(session, side));
         if !self.nodes[node].taking.contains(&id) {
-            let refused = Message::Answer(ticket, Answer::Refused);
-            return self.say(node, peer, refused);
+            return self.say(node, peer, Message::Answer(ticket, Answer::Refused));
         }
         self.numbers += 1;
         let ask = AskKey(self.numbers);
@@ -59,72 +97,34 @@ impl World {
             stage: Stage::Waiting,
             withdrawn: false,
         };
-        self.nodes[node].asks.insert(ask, asked);
-        self.tell(
-            node,
-            Input::Asked {
-                peer,
-                ask,
-                id,
-                chunk,
-            },
-        );
-    }
-
-    /// Sends bytes that look right and are not.
-    fn lie(
-        &mut self,
-        session: SessionId,
-        side: usize,
-        ticket: Ticket,
-        id: ManifestId,
-        chunk: ChunkIndex,
-    ) {
-        let node = self.sessions[session].nodes[side];
-        let other = ChunkIndex::new(chunk.get() ^ 1);
-        let body = if self.rng.percent(50) {
-            truth(&id, other)
-        } else {
-            vec![0xff; 8]
-        };
-        let bytes = self.nodes[node].chunk_bytes(&id, chunk);
-        self.nodes[node].uplink.push(Transfer {
-            session,
-            to: 1 - side,
-            ticket,
+        let here = &mut self.nodes[node];
+        here.asks.insert(ask, asked);
+        here.asks_by.insert((session, ticket), ask);
+        let input = Input::Asked {
+            peer,
+            ask,
             id,
-            body,
-            bytes,
-            ask: None,
-        });
-        self.pump(node);
-    }
-
-    /// A tarpit says that it goes on, for as long as anybody listens.
-    pub(crate) fn on_tarred(&mut self, session: SessionId, side: usize, ticket: Ticket) {
-        let it = &self.sessions[session];
-        let (node, peer, asker) = (it.nodes[side], it.keys[side], it.nodes[1 - side]);
-        let listens = self.nodes[asker].ledger.requests.contains_key(&ticket);
-        if !it.open || !listens {
-            return;
-        }
-        let so_far = self.now.as_micros() / 200_000;
-        let progress = Message::Answer(ticket, Answer::Progress(so_far));
-        self.say(node, peer, progress);
-        let again = Event::Tarred(session, side, ticket);
-        self.events.push(self.now + DRIP, again);
+            chunk,
+        };
+        self.tell(node, input);
     }
 
     /// The asker does not want it any more.
     pub(crate) fn on_taken_back(&mut self, session: SessionId, side: usize, ticket: Ticket) {
-        let node = self.sessions[session].nodes[side];
-        let peer = self.sessions[session].keys[side];
-        for asked in self.nodes[node].asks.values_mut() {
-            asked.withdrawn |= (asked.session, asked.ticket) == (session, ticket);
+        let (node, peer) = (self.sessions[session].nodes[side], peer_at(session, side));
+        let here = &mut self.nodes[node];
+        let ask = here.asks_by.get(&(session, ticket)).copied();
+        if let Some(asked) = ask.and_then(|ask| here.asks.get_mut(&ask)) {
+            asked.withdrawn = true;
+            if asked.stage != Stage::Sending {
+                return;
+            }
+        } else if !matches!(here.role, Role::Liar(_)) {
+            return;
         }
         let now = self.now;
         let theirs = |it: &Transfer| (it.session, it.ticket) == (session, ticket);
-        for (transfer, sent) in self.nodes[node].uplink.take_back(now, theirs) {
+        for (transfer, sent) in here.uplink.take_back(now, theirs) {
             if sent > 0 {
                 self.say(node, peer, Message::Wasted(transfer.id, sent));
             }
@@ -144,13 +144,16 @@ impl World {
         let have = self.nodes[node].swarm.have(&id);
         assert!(
             have.is_some_and(|have| have.contains(chunk)),
-            "I12: {chunk} is served and not there"
+            "I12: chunk {chunk} is served and not there"
         );
         let here = &mut self.nodes[node];
         let asked = here.asks.get_mut(&ask).expect("I10: nobody asked");
+        let whom = self.sessions[asked.session].nodes[asked.side];
         assert_eq!(asked.stage, Stage::Waiting, "I10: {ask:?} is served twice");
         assert_eq!((asked.id, asked.chunk), (id, chunk), "I10: something else");
         asked.stage = Stage::Reading;
+        let chunk = chunk.get();
+        self.note(node, Line::Serves { whom, chunk });
         let takes = self.rng.micros(50, 2000);
         let event = Event::Read(node, self.nodes[node].life, ask);
         self.events.push(self.now + takes, event);
@@ -180,9 +183,16 @@ impl World {
         }
         let held = here.disk.get_mut(&id).expect("it takes part");
         if rot {
-            held.remove(chunk);
+            // Where a disk fails, it is seldom one chunk that is gone.
+            let next = ChunkIndex::new((chunk.get() + 1) % held.len());
+            if next != chunk && held.remove(next) {
+                self.on_lost(node, id, next);
+            }
+            let held = self.nodes[node].disk.get_mut(&id);
+            held.expect("it takes part").remove(chunk);
         }
-        if held.contains(chunk) {
+        let here = &mut self.nodes[node];
+        if here.disk[&id].contains(chunk) {
             let bytes = here.chunk_bytes(&id, chunk);
             here.uplink.push(Transfer {
                 session,
@@ -195,13 +205,8 @@ impl World {
             });
             return self.pump(node);
         }
-        self.trace.note(
-            self.now,
-            node,
-            format_args!("lost {chunk} of {}", id.short()),
-        );
-        self.tell(node, Input::Lost { id, chunk });
-        let peer = self.sessions[session].keys[1 - side];
+        self.on_lost(node, id, chunk);
+        let peer = peer_at(session, 1 - side);
         let held = self.nodes[node].claims(&id);
         self.say(node, peer, Message::Answer(ticket, Answer::NotHeld(held)));
         self.end_ask(node, Some(ask), 0);
@@ -210,8 +215,19 @@ impl World {
         }
     }
 
+    /// A chunk that was there is there no more.
+    fn on_lost(&mut self, node: usize, id: ManifestId, chunk: ChunkIndex) {
+        let line = Line::Finds {
+            container: self.container_of(&id),
+            chunk: chunk.get(),
+            what: "lost from its disk",
+        };
+        self.note(node, line);
+        self.tell(node, Input::Lost { id, chunk });
+    }
+
     /// Whatever can be sent now is.
-    fn pump(&mut self, node: usize) {
+    pub(crate) fn pump(&mut self, node: usize) {
         let here = &mut self.nodes[node];
         if let Some((serial, at)) = here.uplink.begin(self.now) {
             self.events.push(at, Event::Sent(node, serial));
@@ -235,7 +251,7 @@ impl World {
             ask,
             ..
         } = transfer;
-        let peer = self.sessions[session].keys[1 - to];
+        let peer = peer_at(session, 1 - to);
         self.say(node, peer, Message::Answer(ticket, Answer::Data(body)));
         self.end_ask(node, ask, bytes);
         self.pump(node);
@@ -246,43 +262,61 @@ impl World {
             return;
         };
         let (session, to, ticket) = (transfer.session, transfer.to, transfer.ticket);
-        let peer = self.sessions[session].keys[1 - to];
-        self.say(node, peer, Message::Answer(ticket, Answer::Progress(sent)));
+        let peer = peer_at(session, 1 - to);
+        self.say(
+            node,
+            peer,
+            Message::Answer(ticket, Answer::Progress(sent / 2)),
+        );
         let again = Event::Dripped(node, serial);
         self.events.push(self.now + DRIP, again);
     }
 
     pub(crate) fn answer_not_held(&mut self, node: usize, ask: AskKey, id: ManifestId) {
         // Who says that it holds everything insists, or gives in.
-        let gives_in = self.nodes[node].role == Role::AllOnes && self.rng.percent(50);
+        let role = self.nodes[node].role;
+        let gives_in = matches!(role, Role::AllOnes | Role::WrongLength) && self.rng.percent(50);
         let held = if gives_in {
             self.nodes[node].swarm.have(&id).cloned()
         } else {
-            Some(self.nodes[node].claims(&id))
+            let held = self.nodes[node].claims(&id);
+            Some(held).filter(|held| held.len() == self.nodes[node].chunk_count(&id))
         };
         self.answer(node, ask, held.map_or(Answer::Refused, Answer::NotHeld));
     }
 
     /// Answers a request without a chunk.
     pub(crate) fn answer(&mut self, node: usize, ask: AskKey, answer: Answer) {
-        let asked = self.nodes[node].asks.remove(&ask);
-        let asked = asked.expect("I10: answered twice");
+        let asked = self.take_ask(node, ask).expect("I10: answered twice");
         assert_eq!(
             asked.stage,
             Stage::Waiting,
             "I10: answered while it is served"
         );
-        let peer = self.sessions[asked.session].keys[1 - asked.side];
+        let whom = self.sessions[asked.session].nodes[asked.side];
+        let how = if matches!(answer, Answer::Busy(_)) {
+            "it is busy"
+        } else {
+            "it lacks that"
+        };
+        self.note(node, Line::Refuses { whom, how });
+        let peer = peer_at(asked.session, 1 - asked.side);
         self.say(node, peer, Message::Answer(asked.ticket, answer));
     }
 
     /// A request that the core let us serve is over.
     fn end_ask(&mut self, node: usize, ask: Option<AskKey>, bytes: u64) {
         let Some(ask) = ask else { return };
-        let asked = self.nodes[node].asks.remove(&ask);
-        let asked = asked.expect("I10: served twice");
-        let peer = self.sessions[asked.session].keys[1 - asked.side];
+        let asked = self.take_ask(node, ask).expect("I10: served twice");
+        let peer = peer_at(asked.session, 1 - asked.side);
         self.tell(node, Input::Served { peer, ask, bytes });
+    }
+
+    fn take_ask(&mut self, node: usize, ask: AskKey) -> Option<Asked> {
+        let here = &mut self.nodes[node];
+        let asked = here.asks.remove(&ask)?;
+        here.asks_by.remove(&(asked.session, asked.ticket));
+        Some(asked)
     }
 
     /// A connection is over: what was being sent on it goes nowhere.

@@ -1,110 +1,266 @@
-//! What happened, as a hash to compare two runs by, and as the last lines of a narrative.
+//! What happened, as a hash to compare two runs by, and as the last lines of a story.
+//!
+//! A line is a few numbers until somebody wants to read it: a run makes many and shows few.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt::Write;
+use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 
-use swarmhold::digest::{Digest, Hasher};
 use swarmhold::moment::Moment;
-use swarmhold::swarm::Output;
 
-/// Lines of narrative that a failing seed prints, unless `SWARMHOLD_SIM_LINES` says otherwise.
+/// Lines of story that a failing seed prints, unless `SWARMHOLD_SIM_LINES` says otherwise.
 const LINES: usize = 40;
+/// How far back those lines are looked for.
+const KEPT: usize = 8_000;
+
+/// One thing that happens at a node. The numbers of others are node numbers.
+#[derive(Debug, Clone, Copy, Hash)]
+pub(crate) enum Line {
+    Note(&'static str),
+    Meets(usize),
+    Loses(usize),
+    IsTold {
+        by: usize,
+        container: usize,
+        chunks: u32,
+    },
+    Asks {
+        whom: usize,
+        container: usize,
+        chunk: u32,
+        ticket: u64,
+    },
+    TakesBack {
+        whom: usize,
+        ticket: u64,
+    },
+    Gets {
+        from: usize,
+        container: usize,
+        chunk: u32,
+        ticket: u64,
+    },
+    /// An answer that is no chunk.
+    IsDenied {
+        by: usize,
+        ticket: u64,
+        how: &'static str,
+    },
+    Finds {
+        container: usize,
+        chunk: u32,
+        what: &'static str,
+    },
+    Serves {
+        whom: usize,
+        chunk: u32,
+    },
+    Refuses {
+        whom: usize,
+        how: &'static str,
+    },
+    /// It serves a node from now on, or no more.
+    Chokes(usize),
+    Unchokes(usize),
+    /// So many bytes.
+    Wastes(u64),
+    Completes(usize),
+    Removes(usize),
+    Adds(usize),
+    Stops(usize),
+    Suspects {
+        container: usize,
+        chunk: u32,
+    },
+    Drops {
+        whom: usize,
+        why: &'static str,
+    },
+    Bans(usize),
+}
 
 /// The trace of one run. Outlives the run, also where that panics.
 #[derive(Clone)]
 pub(crate) struct Trace(Rc<RefCell<State>>);
 
 struct State {
-    hasher: Hasher,
-    last: VecDeque<String>,
+    mixer: Mixer,
+    last: VecDeque<(Moment, usize, Line)>,
     lines: u64,
+    /// The node whose turn it is: if something is wrong, then there.
+    here: usize,
     kept: usize,
+    shown: usize,
 }
 
 impl Trace {
     pub(crate) fn new() -> Self {
-        let kept = crate::number("SWARMHOLD_SIM_LINES");
-        let kept = kept.and_then(|lines| usize::try_from(lines).ok());
+        let shown = crate::number("SWARMHOLD_SIM_LINES");
+        let shown = shown.and_then(|lines| usize::try_from(lines).ok());
+        let shown = shown.unwrap_or(LINES);
         Self(Rc::new(RefCell::new(State {
-            hasher: Hasher::new(),
+            mixer: Mixer(0),
             last: VecDeque::new(),
             lines: 0,
-            kept: kept.unwrap_or(LINES),
+            here: 0,
+            kept: KEPT.max(100 * shown),
+            shown,
         })))
     }
 
-    /// Notes an output of a node's core.
-    pub(crate) fn output(&self, now: Moment, node: usize, output: &Output) {
-        self.line(now, node, |line| describe(line, output));
-    }
-
-    /// Notes something else that happens to a node.
-    pub(crate) fn note(&self, now: Moment, node: usize, what: std::fmt::Arguments<'_>) {
-        self.line(now, node, |line| line.write_fmt(what));
-    }
-
-    pub(crate) fn hash(&self) -> Digest {
-        self.0.borrow().hasher.clone().finish()
-    }
-
-    pub(crate) fn narrative(&self) -> String {
-        let state = self.0.borrow();
-        let last: Vec<_> = state.last.iter().map(String::as_str).collect();
-        format!("the last of {} lines:\n{}", state.lines, last.join("\n"))
-    }
-
-    fn line(&self, now: Moment, node: usize, write: impl Fn(&mut String) -> std::fmt::Result) {
+    /// Notes what happens at a node.
+    pub(crate) fn line(&self, now: Moment, node: usize, line: Line) {
         let state = &mut *self.0.borrow_mut();
-        let mut line = if state.last.len() >= state.kept {
-            state.last.pop_front().unwrap_or_default()
-        } else {
-            String::new()
-        };
-        line.clear();
-        let micros = now.as_micros();
-        write!(
-            line,
-            "{:>6}.{:06} n{node:<3} ",
-            micros / 1_000_000,
-            micros % 1_000_000
-        )
-        .and_then(|()| write(&mut line))
-        .expect("a string takes everything");
-        state.hasher.update(line.as_bytes());
+        (now, node, line).hash(&mut state.mixer);
         state.lines += 1;
-        state.last.push_back(line);
+        if state.last.len() == state.kept {
+            state.last.pop_front();
+        }
+        state.last.push_back((now, node, line));
+    }
+
+    /// It is this node's turn.
+    pub(crate) fn turn_to(&self, node: usize) {
+        self.0.borrow_mut().here = node;
+    }
+
+    pub(crate) fn hash(&self) -> u64 {
+        self.0.borrow().mixer.finish()
+    }
+
+    /// The last that happened at the node whose turn it is, and at others with it.
+    pub(crate) fn story(&self) -> String {
+        let state = self.0.borrow();
+        let here = state.here;
+        let concerns = |it: &&(Moment, usize, Line)| it.1 == here || it.2.names(here);
+        let mut last: Vec<_> = state.last.iter().rev().filter(concerns).collect();
+        last.truncate(state.shown);
+        let mut story = format!("of {} lines, the last that concern n{here}:\n", state.lines);
+        for (at, node, line) in last.into_iter().rev() {
+            let micros = at.as_micros();
+            let (s, us) = (micros / 1_000_000, micros % 1_000_000);
+            let written = writeln!(story, "{s:>6}.{us:06} s  n{node} {line}");
+            written.expect("a string takes everything");
+        }
+        story
     }
 }
 
-/// An output in a few words, shorter and faster than its `Debug`.
-fn describe(line: &mut String, output: &Output) -> std::fmt::Result {
-    match output {
-        Output::Request {
-            peer,
-            ticket,
-            chunk,
-            ..
-        } => write!(line, "asks p{} for {chunk} (t{})", peer.0, ticket.0),
-        Output::Cancel { peer, ticket } => {
-            write!(line, "takes t{} back from p{}", ticket.0, peer.0)
+impl Line {
+    fn names(&self, node: usize) -> bool {
+        match *self {
+            Self::Meets(other)
+            | Self::Loses(other)
+            | Self::IsTold { by: other, .. }
+            | Self::Asks { whom: other, .. }
+            | Self::TakesBack { whom: other, .. }
+            | Self::Gets { from: other, .. }
+            | Self::IsDenied { by: other, .. }
+            | Self::Serves { whom: other, .. }
+            | Self::Refuses { whom: other, .. }
+            | Self::Drops { whom: other, .. }
+            | Self::Chokes(other)
+            | Self::Unchokes(other)
+            | Self::Bans(other) => other == node,
+            Self::Note(_)
+            | Self::Finds { .. }
+            | Self::Completes(_)
+            | Self::Wastes(_)
+            | Self::Removes(_)
+            | Self::Adds(_)
+            | Self::Stops(_)
+            | Self::Suspects { .. } => false,
         }
-        Output::Verify { ticket, chunk, .. } => write!(line, "verifies {chunk} (t{})", ticket.0),
-        Output::Serve {
-            peer, ask, chunk, ..
-        } => write!(line, "serves {chunk} to p{} (a{})", peer.0, ask.0),
-        Output::AnswerNotHeld { peer, ask, .. } => {
-            write!(line, "tells p{} not held (a{})", peer.0, ask.0)
+    }
+}
+
+impl std::fmt::Display for Line {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Note(what) => f.write_str(what),
+            Self::Meets(other) => write!(f, "is connected to n{other}"),
+            Self::Loses(other) => write!(f, "loses the connection to n{other}"),
+            Self::IsTold {
+                by,
+                container,
+                chunks,
+            } => write!(f, "hears that n{by} holds {chunks} chunks of c{container}"),
+            Self::Asks {
+                whom,
+                container,
+                chunk,
+                ticket,
+            } => write!(
+                f,
+                "asks n{whom} for chunk {chunk} of c{container} (request {ticket})"
+            ),
+            Self::TakesBack { whom, ticket } => {
+                write!(f, "takes request {ticket} back from n{whom}")
+            }
+            Self::Gets {
+                from,
+                container,
+                chunk,
+                ticket,
+            } => write!(
+                f,
+                "gets an answer of n{from} to request {ticket}: chunk {chunk} of c{container}"
+            ),
+            Self::IsDenied { by, ticket, how } => {
+                write!(f, "gets no chunk for request {ticket}: n{by} {how}")
+            }
+            Self::Finds {
+                container,
+                chunk,
+                what,
+            } => write!(f, "finds chunk {chunk} of c{container} {what}"),
+            Self::Serves { whom, chunk } => write!(f, "serves chunk {chunk} to n{whom}"),
+            Self::Refuses { whom, how } => write!(f, "tells n{whom} that {how}"),
+            Self::Chokes(whom) => write!(f, "tells n{whom} that it is not served for now"),
+            Self::Unchokes(whom) => write!(f, "tells n{whom} that it is served again"),
+            Self::Wastes(bytes) => write!(f, "got {bytes} bytes for nothing"),
+            Self::Completes(container) => write!(f, "has all of c{container}"),
+            Self::Removes(container) => write!(f, "gives c{container} up"),
+            Self::Adds(container) => write!(f, "takes part in c{container}"),
+            Self::Stops(container) => write!(f, "stops c{container}: it cannot be stored"),
+            Self::Suspects { container, chunk } => {
+                write!(f, "suspects the manifest of c{container} for chunk {chunk}")
+            }
+            Self::Drops { whom, why } => write!(f, "drops n{whom}: {why}"),
+            Self::Bans(whom) => write!(f, "bans n{whom}"),
         }
-        Output::AnswerBusy { peer, ask, .. } => write!(line, "tells p{} busy (a{})", peer.0, ask.0),
-        Output::Choke { peer } => write!(line, "chokes p{}", peer.0),
-        Output::Unchoke { peer } => write!(line, "unchokes p{}", peer.0),
-        Output::Announce { chunk, id } => write!(line, "has {chunk} of {}", id.short()),
-        Output::Complete { id } => write!(line, "has all of {}", id.short()),
-        Output::Suspect { id, chunk } => write!(line, "suspects {} for {chunk}", id.short()),
-        Output::Stopped { id } => write!(line, "stops {}", id.short()),
-        Output::Drop { peer, offence } => write!(line, "drops p{}: {offence:?}", peer.0),
-        Output::Ban { address, .. } => write!(line, "bans {}", address.short()),
+    }
+}
+
+/// Mixes all it is given into 64 bits; equal inputs give equal ones, which is all that is wanted.
+struct Mixer(u64);
+
+impl Hasher for Mixer {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes
+            .iter()
+            .for_each(|byte| self.write_u64(u64::from(*byte)));
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.write_u64(u64::from(number));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = (self.0.rotate_left(23) ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn write_usize(&mut self, number: usize) {
+        self.write_u64(number as u64);
+    }
+
+    fn write_isize(&mut self, number: isize) {
+        self.write_u64(number.unsigned_abs() as u64);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0 ^ (self.0 >> 32)
     }
 }

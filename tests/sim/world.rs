@@ -1,21 +1,21 @@
-//! The world: one loop over what happens, and who is connected to whom.
+//! The world: one loop over what happens.
 //!
-//! `drive` has a node's driver, `serve` the answering side.
+//! `life` has who is there and who is connected to whom, `drive` a node's driver, `serve` the
+//! answering side.
 
-use std::time::Duration;
-
-use swarmhold::digest::ManifestId;
+use swarmhold::digest::{Address, ManifestId};
 use swarmhold::moment::Moment;
-use swarmhold::swarm::{Input, PeerKey, Subnet, Trust};
+use swarmhold::swarm::PeerKey;
 
-use crate::faults::{Plan, Turn, container_id};
-use crate::net::{Answer, Event, Events, Message, Session, SessionId};
+use crate::faults::{Role, Split, Turn};
+use crate::net::{Event, Events, Session, place_of};
 use crate::node::Node;
+use crate::plan::{Plan, container_id};
 use crate::rng::Rng;
-use crate::trace::Trace;
+use crate::trace::{Line, Trace};
 
 /// Events of one run, at most.
-const EVENTS_MAX: u64 = 3_000_000;
+const EVENTS_MAX: u64 = 6_000_000;
 
 /// A run.
 pub(crate) struct World {
@@ -29,6 +29,13 @@ pub(crate) struct World {
     pub(crate) calm: bool,
     pub(crate) numbers: u64,
     pub(crate) report: Report,
+    pub(crate) ids: Vec<ManifestId>,
+    /// Who cannot hear whom, and until when.
+    pub(crate) splits: Vec<(Split, Moment)>,
+    /// Chunks that are still to come before those that hold everything leave.
+    pub(crate) leave_in: Option<u64>,
+    /// Honest nodes that are not done.
+    pub(crate) unfinished: usize,
 }
 
 /// What a run tells about itself.
@@ -36,18 +43,32 @@ pub(crate) struct World {
 pub(crate) struct Report {
     /// When each node was done, if it was.
     pub(crate) done_at: Vec<Option<Moment>>,
-    /// Bytes that arrived, proven or not, at each node from each other.
-    pub(crate) got: Vec<Vec<u64>>,
-    /// Bytes that arrived for nothing, at each node.
+    /// Bytes that each node lacked at first, and that arrived for nothing.
+    pub(crate) lacked: Vec<u64>,
     pub(crate) wasted: Vec<u64>,
-    /// When chunks arrived at each node, and from whom.
-    pub(crate) arrivals: Vec<Vec<(Moment, usize)>>,
-    /// When each node first asked each other one.
-    pub(crate) first_asked: Vec<Vec<Option<Moment>>>,
-    /// When each node first heard from each other one what that holds.
-    pub(crate) first_held: Vec<Vec<Option<Moment>>>,
-    pub(crate) wakes: Vec<u64>,
+    /// What happened between two nodes, in a scene.
+    pub(crate) dealings: Vec<Dealing>,
     pub(crate) events: u64,
+    pub(crate) ended_at: Moment,
+}
+
+/// What happened at a node with another one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Dealing {
+    pub(crate) at: Moment,
+    pub(crate) node: usize,
+    pub(crate) other: usize,
+    pub(crate) what: What,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum What {
+    /// It asked for this chunk.
+    Asked(u32),
+    /// It heard what the other holds.
+    Told,
+    /// This chunk arrived, so many bytes.
+    Got(u32, u64),
 }
 
 impl World {
@@ -56,28 +77,35 @@ impl World {
         let nodes: Vec<_> = (0..plan.nodes.len())
             .map(|index| Node::new(&plan, index, &mut rng))
             .collect();
-        let count = nodes.len();
-        let report = Report {
-            done_at: vec![None; count],
-            got: vec![vec![0; count]; count],
-            wasted: vec![0; count],
-            arrivals: vec![Vec::new(); count],
-            first_asked: vec![vec![None; count]; count],
-            first_held: vec![vec![None; count]; count],
-            wakes: vec![0; count],
-            events: 0,
+        let lacks = |node: &Node| {
+            node.disk
+                .values()
+                .map(|it| it.len() - it.count())
+                .sum::<u32>()
         };
+        let lacking: u64 = nodes.iter().map(|node| u64::from(lacks(node))).sum();
+        let report = Report {
+            done_at: vec![None; nodes.len()],
+            lacked: nodes.iter().map(Node::lacks_bytes).collect(),
+            wasted: vec![0; nodes.len()],
+            ..Report::default()
+        };
+        let unfinished = (0..nodes.len()).filter(|node| plan.must_finish(*node));
         Self {
-            plan,
             now: Moment::ORIGIN,
             rng,
             events: Events::default(),
-            nodes,
             sessions: Vec::new(),
             trace,
             calm: false,
             numbers: 0,
             report,
+            ids: (0..plan.containers.len()).map(container_id).collect(),
+            splits: Vec::new(),
+            leave_in: plan.seeds_leave_at.map(|percent| lacking * percent / 100),
+            unfinished: unfinished.count(),
+            nodes,
+            plan,
         }
     }
 
@@ -91,7 +119,7 @@ impl World {
             self.events.push(at, Event::Turn(turn));
         }
         self.events.push(self.plan.calm_at, Event::Calm);
-        while !self.is_over() {
+        while self.unfinished > 0 {
             let (at, event) = self.events.pop().expect("nothing will ever happen again");
             assert!(
                 at >= self.now,
@@ -100,58 +128,67 @@ impl World {
             );
             self.now = at;
             self.report.events += 1;
-            assert!(
-                self.report.events < EVENTS_MAX,
-                "no end of events: {}",
-                self.progress()
-            );
-            if at > self.plan.done_by {
-                panic!("no end: {}", self.progress());
-            }
+            let goes_on = self.report.events < EVENTS_MAX && at <= self.plan.done_by;
+            assert!(goes_on, "at {at:?}, no progress: {}", self.progress());
             self.happen(event);
         }
+        self.report.ended_at = self.now;
         crate::epilogue::run(&mut self);
         self.report
     }
 
-    fn is_over(&self) -> bool {
-        let mut honest = (0..self.nodes.len()).filter(|node| self.plan.must_finish(*node));
-        honest.all(|node| self.report.done_at[node].is_some() && self.nodes[node].is_done())
-    }
-
     fn progress(&self) -> String {
         let unfinished = (0..self.nodes.len()).filter(|node| self.plan.must_finish(*node));
-        let unfinished = unfinished.filter(|node| !self.nodes[*node].is_done());
-        let lines = unfinished.map(|node| {
-            let disk = &self.nodes[node].disk;
-            let peers = &self.nodes[node].peers;
-            format!("n{node} has {disk:?} from {} peers", peers.len())
+        let unfinished = unfinished.filter(|node| !self.nodes[*node].is_done);
+        let unfinished: Vec<_> = unfinished.collect();
+        if let Some(first) = unfinished.first() {
+            self.trace.turn_to(*first);
+        }
+        let lines = unfinished.into_iter().map(|node| {
+            let Node { disk, peers, .. } = &self.nodes[node];
+            let held = disk.values();
+            format!("n{node} has {held:?} from {} peers", peers.len())
         });
         lines.collect::<Vec<_>>().join("; ")
     }
 
     fn happen(&mut self, event: Event) {
+        if let Some(awake) = self.sleeper(&event) {
+            return self.events.push(awake, event);
+        }
         match event {
             Event::Message(session, side, message) => self.on_message(session, side, message),
             Event::Sent(node, serial) => self.on_sent(node, serial),
             Event::Dripped(node, serial) => self.on_dripped(node, serial),
+            Event::Landed(node, serial) => self.on_landed(node, serial),
+            Event::Seeped(node, life) if self.lives(node, life) => self.on_seeped(node),
             Event::Tarred(session, side, ticket) => self.on_tarred(session, side, ticket),
+            Event::Dallied(session, side, ticket, id, chunk) => {
+                self.on_dallied(session, side, ticket, (id, chunk));
+            }
             Event::Read(node, life, ask) if self.lives(node, life) => self.on_read(node, ask),
             Event::Verified(node, life, ticket) if self.lives(node, life) => {
                 self.on_verified(node, ticket);
             }
             Event::Wake(node, life, at) if self.lives(node, life) => self.on_wake(node, at),
             Event::Feed(node, life) if self.lives(node, life) => self.on_feed(node),
+            Event::Fidget(node, life) if self.lives(node, life) => self.on_fidget(node),
             Event::Add(node, life, container) if self.lives(node, life) => {
                 self.on_add(node, container);
             }
             Event::Remove(node, life, container) if self.lives(node, life) => {
                 self.on_remove(node, container);
             }
+            Event::GiveUp(node, life, container) if self.lives(node, life) => {
+                self.on_given_up(node, container);
+            }
             Event::Read(..)
+            | Event::GiveUp(..)
             | Event::Verified(..)
             | Event::Wake(..)
             | Event::Feed(..)
+            | Event::Seeped(..)
+            | Event::Fidget(..)
             | Event::Add(..)
             | Event::Remove(..) => {}
             Event::Meet(a, b) => self.on_meet(a, b),
@@ -167,236 +204,92 @@ impl World {
         self.nodes[node].up && self.nodes[node].life == life
     }
 
+    /// When the node wakes up at which this would happen, if it is suspended.
+    fn sleeper(&self, event: &Event) -> Option<Moment> {
+        let node = match event {
+            Event::Message(session, side, _) | Event::Dallied(session, side, ..) => {
+                self.sessions[*session].nodes[*side]
+            }
+            Event::Sent(node, _)
+            | Event::Dripped(node, _)
+            | Event::Landed(node, _)
+            | Event::Seeped(node, _)
+            | Event::Read(node, ..)
+            | Event::Verified(node, ..)
+            | Event::Wake(node, ..)
+            | Event::Feed(node, _) => *node,
+            Event::Tarred(..)
+            | Event::Fidget(..)
+            | Event::Remove(..)
+            | Event::GiveUp(..)
+            | Event::Add(..)
+            | Event::Meet(..)
+            | Event::Break(_)
+            | Event::Restart(_)
+            | Event::Depart(_)
+            | Event::Turn(_)
+            | Event::Calm => return None,
+        };
+        Some(self.nodes[node].frozen_until).filter(|until| *until > self.now)
+    }
+
     fn on_turn(&mut self, turn: Turn) {
         match turn {
             Turn::Becomes(node, role) => self.nodes[node].role = role,
-            Turn::Uplink(node, rate) => self.nodes[node].uplink.rate = rate,
             Turn::Leaves(node) => self.leave(node),
             Turn::Joins(node) => self.join(node),
+            Turn::Splits(split, lasts) => self.on_split(split, lasts),
+            Turn::Freezes(node, lasts) => self.on_freeze(node, lasts),
         }
     }
 
-    fn join(&mut self, node: usize) {
-        if std::mem::replace(&mut self.nodes[node].up, true) {
-            return;
-        }
-        self.trace.note(self.now, node, format_args!("joins"));
-        for container in self.plan.nodes[node].takes.clone() {
-            self.on_add(node, container);
-        }
-        let links = self.plan.links.iter().copied();
-        let links: Vec<_> = links.filter(|(a, b)| *a == node || *b == node).collect();
-        for (a, b) in links {
-            self.on_meet(a, b);
-        }
-        if self.calm {
-            return;
-        }
-        let (soon, life) = (self.rng.millis(500, 30_000), self.nodes[node].life);
-        let faults = self.plan.faults;
-        if faults.churn && node != 0 && self.rng.percent(40) {
-            self.events.push(self.now + soon, Event::Depart(node));
-        }
-        if faults.restarts && self.rng.percent(30) {
-            self.events.push(self.now + soon / 2, Event::Restart(node));
-        }
-        if faults.changes_of_mind && self.rng.percent(30) {
-            let container = self.rng.pick(&self.plan.nodes[node].takes.clone());
-            let event = Event::Remove(node, life, container);
-            self.events.push(self.now + soon / 3, event);
-        }
+    /// Which container of the plan this is.
+    pub(crate) fn container_of(&self, id: &ManifestId) -> usize {
+        let container = self.ids.iter().position(|it| it == id);
+        container.expect("one of the plan's")
     }
 
-    fn leave(&mut self, node: usize) {
-        self.trace.note(self.now, node, format_args!("leaves"));
-        self.close_all(node);
-        self.nodes[node].on_restart();
-        self.nodes[node].up = false;
+    /// Who is at the other end of a connection.
+    pub(crate) fn node_behind(&self, peer: PeerKey) -> usize {
+        let (session, side) = place_of(peer);
+        self.sessions[session].nodes[1 - side]
     }
 
-    /// A node leaves, and comes back.
-    fn on_depart(&mut self, node: usize) {
-        if self.calm || !self.nodes[node].up {
-            return;
-        }
-        self.leave(node);
-        let back = self.now + self.rng.millis(100, 20_000);
-        self.events.push(back, Event::Turn(Turn::Joins(node)));
+    pub(crate) fn node_with(&self, address: &Address) -> usize {
+        let node = self.nodes.iter().position(|it| it.address == *address);
+        node.expect("one of ours")
     }
 
-    fn on_restart(&mut self, node: usize) {
-        if self.calm || !self.nodes[node].up {
-            return;
-        }
-        self.trace.note(self.now, node, format_args!("restarts"));
-        self.close_all(node);
-        self.nodes[node].on_restart();
-        self.nodes[node].up = false;
-        self.join(node);
-    }
-
-    fn on_calm(&mut self) {
-        self.calm = true;
-        for node in 0..self.nodes.len() {
-            self.join(node);
-        }
-    }
-
-    fn on_meet(&mut self, a: usize, b: usize) {
-        let connected = self.nodes[a].peers.values().any(|(session, side)| {
-            let session = &self.sessions[*session];
-            session.nodes[1 - side] == b
-        });
-        if a == b || connected || !self.nodes[a].up || !self.nodes[b].up {
-            return;
-        }
-        self.numbers += 2;
-        let keys = [PeerKey(self.numbers), PeerKey(self.numbers + 1)];
-        let latency = self.plan.nodes[a].latency + self.plan.nodes[b].latency;
-        let id = self.sessions.len();
-        self.sessions.push(Session {
-            nodes: [a, b],
-            keys,
-            open: true,
-            latency,
-            last: [self.now; 2],
-        });
-        for (side, other) in [(0, 1), (1, 0)] {
-            let (here, there) = ([a, b][side], [a, b][other]);
-            self.nodes[here].peers.insert(keys[side], (id, side));
-            let ledger = &mut self.nodes[here].ledger;
-            ledger
-                .told
-                .insert(keys[side], std::collections::BTreeMap::new());
-            let (peer, address) = (keys[side], self.nodes[there].address);
-            let rtt = 2 * latency;
-            let subnet = Subnet(there as u64);
-            self.tell(
-                here,
-                Input::PeerConnected {
-                    peer,
-                    address,
-                    subnet,
-                    rtt,
-                },
-            );
-        }
-        for side in [0, 1] {
-            let node = [a, b][side];
-            for id in self.nodes[node].taking.clone() {
-                self.say_holds(node, keys[side], id);
-            }
-        }
-        if self.plan.faults.breaks && !self.calm && self.rng.percent(30) {
-            let at = self.now + self.rng.millis(100, 20_000);
-            self.events.push(at, Event::Break(id));
-        }
-    }
-
-    /// Ends a connection; whoever is linked tries again later.
-    pub(crate) fn close(&mut self, id: SessionId) {
-        if !std::mem::replace(&mut self.sessions[id].open, false) {
-            return;
-        }
-        let (nodes, keys) = (self.sessions[id].nodes, self.sessions[id].keys);
-        for (node, peer) in nodes.into_iter().zip(keys) {
-            self.nodes[node].peers.remove(&peer);
-            self.nodes[node].ledger.on_gone(peer);
-            self.tell(node, Input::PeerGone { peer });
-            self.drop_asks_of(node, id);
-        }
-        let [a, b] = nodes;
-        if self.plan.links.contains(&(a.min(b), a.max(b))) {
-            let bans = |here: usize, there: usize| {
-                let address = self.nodes[there].address;
-                self.nodes[here].swarm.is_banned(&address)
-            };
-            let patience = if bans(a, b) || bans(b, a) { 60 } else { 1 };
-            let again = self.now + patience * self.rng.millis(200, 5000);
-            self.events.push(again, Event::Meet(a, b));
-        }
-    }
-
-    fn close_all(&mut self, node: usize) {
-        let sessions: Vec<_> = self.nodes[node].peers.values().map(|it| it.0).collect();
-        sessions.into_iter().for_each(|session| self.close(session));
-    }
-
-    pub(crate) fn on_add(&mut self, node: usize, container: usize) {
-        let id = container_id(container);
+    /// Counts a node as done or not, as it is now.
+    pub(crate) fn note_done(&mut self, node: usize) {
         let here = &mut self.nodes[node];
-        if !here.taking.insert(id) {
+        let done = here.has_everything();
+        if std::mem::replace(&mut here.is_done, done) == done {
             return;
         }
-        let (layout, have) = (here.layouts[&id], here.disk[&id].clone());
-        let trust = Trust::Pinned;
-        let peers: Vec<_> = here.peers.values().copied().collect();
-        self.tell(
-            node,
-            Input::Add {
-                id,
-                layout,
-                have,
-                trust,
-            },
-        );
-        // Its driver subscribes to everybody, and everybody to it.
-        for (session, side) in peers {
-            let (nodes, keys) = (self.sessions[session].nodes, self.sessions[session].keys);
-            self.say_holds(node, keys[side], id);
-            self.say_holds(nodes[1 - side], keys[1 - side], id);
+        self.report.done_at[node] = done.then_some(self.now);
+        if self.plan.nodes[node].role == Role::Honest {
+            self.unfinished = if done {
+                self.unfinished - 1
+            } else {
+                self.unfinished + 1
+            };
         }
     }
 
-    pub(crate) fn on_remove(&mut self, node: usize, container: usize) {
-        let id = container_id(container);
-        if !self.nodes[node].taking.remove(&id) {
-            return;
-        }
-        self.trace
-            .note(self.now, node, format_args!("removes {}", id.short()));
-        self.tell(node, Input::Remove { id });
-        self.nodes[node].ledger.on_removed(&id);
-        let (again, life) = (self.rng.millis(0, 1500), self.nodes[node].life);
-        let add = Event::Add(node, life, container);
-        self.events.push(self.now + again, add);
+    pub(crate) fn note(&self, node: usize, line: Line) {
+        self.trace.line(self.now, node, line);
     }
 
-    /// Says to a peer everything that this node holds of a container.
-    pub(crate) fn say_holds(&mut self, node: usize, peer: PeerKey, id: ManifestId) {
-        if self.nodes[node].taking.contains(&id) {
-            let held = self.nodes[node].claims(&id);
-            self.say(node, peer, Message::Holds(id, held));
+    /// Remembers what happened between two nodes, in a scene.
+    pub(crate) fn deal(&mut self, node: usize, other: usize, what: What) {
+        if self.plan.is_scene {
+            self.report.dealings.push(Dealing {
+                at: self.now,
+                node,
+                other,
+                what,
+            });
         }
-    }
-
-    /// Says something to a peer; it arrives in order, if the connection lives until then.
-    pub(crate) fn say(&mut self, node: usize, peer: PeerKey, message: Message) {
-        let Some((id, side)) = self.nodes[node].peers.get(&peer).copied() else {
-            return;
-        };
-        let stall = if self.plan.faults.stalls && !self.calm && self.rng.percent(1) {
-            self.rng.millis(0, 5000)
-        } else {
-            Duration::ZERO
-        };
-        let session = &mut self.sessions[id];
-        let other = 1 - side;
-        let receiver = &mut self.nodes[session.nodes[other]];
-        let mut at = self.now + session.latency + stall;
-        if let Message::Answer(ticket, Answer::Data(_)) = &message {
-            let bytes = receiver
-                .ledger
-                .requests
-                .get(ticket)
-                .map_or(0, |it| it.bytes);
-            let takes = Duration::from_micros(bytes * 1_000_000 / receiver.down);
-            at = at.max(receiver.down_free_at) + takes;
-            receiver.down_free_at = at;
-        } else {
-            at = at.max(session.last[other]);
-            session.last[other] = at;
-        }
-        self.events.push(at, Event::Message(id, other, message));
     }
 }

@@ -106,7 +106,8 @@ impl Download {
         self.release(ticket, flight);
     }
 
-    /// A peer lacks what it was asked for, and says what it has: that is asked for instead.
+    /// A peer lacks what it was asked for, and says what it has: that is asked for instead. Where it
+    /// says nothing that fits, it has what it said before, but for that chunk.
     pub(in crate::swarm) fn on_not_held(
         &mut self,
         now: Moment,
@@ -120,9 +121,14 @@ impl Download {
         peer.record.on_broken_promise(now, ticket, next);
         self.arm_again(now, key);
         self.release(ticket, flight);
-        let mut held = held;
-        held.remove(flight.chunk);
-        self.on_holds(key, flight.id, held);
+        let container = self.containers.get(&flight.id);
+        let fits = container.is_some_and(|it| it.layout.chunk_count() == held.len());
+        let before = self.peers.get(&key).and_then(|it| it.holds(&flight.id));
+        let held = if fits { Some(held) } else { before.cloned() };
+        if let Some(mut held) = held {
+            held.remove(flight.chunk);
+            self.on_holds(key, flight.id, held);
+        }
     }
 
     pub(in crate::swarm) fn on_wasted(&mut self, key: PeerKey, id: &ManifestId, bytes: u64) {

@@ -2,9 +2,9 @@
 //!
 //! A peer that is done takes over from the one that will be busy longest, or has stopped answering
 //! (seed `flashget-torrent`, special case 1): requests that are not being answered yet move, the one
-//! that may be is asked twice, and the slower answer is taken back. That costs at most a bounded
-//! share of bytes; beyond it, or where the budget is used up, the request moves as well, if that
-//! saves much.
+//! that may be is asked twice, and the slower answer is taken back. Where the budget is used up, the
+//! request moves as well, if that saves much. Both cost at most a bounded share of bytes; beyond it
+//! they happen only to a peer that is late.
 //!
 //! Progress is certain: only a peer that has delivered, and is not late itself, may make another
 //! lose the answer it may be sending, so no crowd of silent peers can keep a chunk going round. A
@@ -155,11 +155,18 @@ impl Download {
         let since = self.budget.is_helped_by(taker, flight.bytes)?;
         let done_in = peer.done_in(now, flight.bytes);
         let is_first = peer.in_flight_bytes() == 0;
-        let at = if peer.is_known() && other.record.is_on_trial() {
+        // Beyond what may arrive for nothing, only a late answer is given up.
+        let container = self.containers.get(&flight.id)?;
+        let from = if container.may_hedge(flight.bytes) {
             now
+        } else {
+            outlook.late_from(now)
+        };
+        let at = if peer.is_known() && other.record.is_on_trial() {
+            from
         } else if peer.is_known() && is_first {
             let much_slower = outlook.slower_than(now, GAIN_MIN + MUCH_FASTER * done_in);
-            much_slower.max(since + done_in)
+            much_slower.max(since + done_in).max(from)
         } else if other.is_slow() && is_first {
             outlook.late_from(now).max(since + done_in)
         } else {
@@ -217,12 +224,15 @@ impl Download {
         let alone = chunks.may_hedge(flight.chunk, taker);
         let waits = alone && !other.is_oldest(flight) && !peer.record.is_on_trial();
         let hedges = alone && self.budget.admits(taker, peer.share(), flight.bytes);
+        let moves = alone && peer.is_known();
+        let may_lose = container.may_hedge(flight.bytes);
         let hopeless = other.is_slow() && chunks.may_replace(flight.chunk, taker);
         let ways = [
             waits.then_some((now, Way::Move, FASTER)),
-            (hedges && container.may_hedge(flight.bytes)).then_some((now, Way::Hedge, FASTER)),
+            (hedges && may_lose).then_some((now, Way::Hedge, FASTER)),
             (hedges && chunks.hedges() == 0).then_some((late, Way::Hedge, FASTER)),
-            (alone && peer.is_known()).then_some((now, Way::Move, MUCH_FASTER)),
+            (moves && may_lose).then_some((now, Way::Move, MUCH_FASTER)),
+            moves.then_some((late, Way::Move, MUCH_FASTER)),
             hopeless.then_some((late, Way::Move, FASTER)),
         ];
         let paced = self.may_ask_at(now, container, flight.bytes);
