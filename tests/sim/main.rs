@@ -37,7 +37,7 @@ use trace::Trace;
 use world::{Report, World};
 
 /// Seeds in an ordinary run.
-const SEEDS: u64 = 1000;
+const SEEDS: u64 = 60;
 
 /// Runs a world; what went wrong comes with the end of its story.
 fn play(plan: Plan) -> Result<(Report, Trace), String> {
