@@ -1,6 +1,8 @@
 //! The peer's requests: read whole or refused, and answered when the driver says so.
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -49,6 +51,15 @@ impl Responder {
     /// The connection that the request came on.
     pub fn session(&self) -> SessionKey {
         self.session.key
+    }
+
+    /// Whether the peer has taken its request back (RFC 9000 section 3.5), as far as is known.
+    pub fn is_withdrawn(&self) -> bool {
+        let Some(send) = &self.send else {
+            return false;
+        };
+        let mut idly = Context::from_waker(Waker::noop());
+        pin!(send.stopped()).poll(&mut idly).is_ready()
     }
 
     /// Answers with anything but a chunk.

@@ -98,6 +98,7 @@ impl Driver {
 
     fn serve(&mut self, peer: PeerKey, ask: AskKey, id: ManifestId, chunk: ChunkIndex) {
         let waiting = self.asks.remove(&ask);
+        let waiting = waiting.filter(|(responder, _)| !responder.is_withdrawn());
         let (Some((responder, accept)), Some(entry)) = (waiting, self.catalog.get(&id)) else {
             return self.tell(Input::Served {
                 peer,

@@ -19,6 +19,8 @@ use crate::net::{Aside, Origin, Session, SessionKey};
 const CROWDED: usize = CONNECTIONS_MAX / 4 * 3;
 /// How long a connection may be of no use to anybody while places are short.
 const IDLE_MAX: Duration = Duration::from_secs(30);
+/// Containers that we do not have and that one connection is remembered to want.
+const ASKED_IN_VAIN_MAX: usize = 64;
 
 /// One connection.
 #[derive(Debug)]
@@ -31,6 +33,8 @@ pub(super) struct Peer {
     pub(super) subscriptions: BTreeMap<ManifestId, AbortHandle>,
     /// Containers of which we tell the peer what we hold.
     pub(super) follows: BTreeSet<ManifestId>,
+    /// Containers of which it wanted to know that before we took part in them.
+    asked_in_vain: BTreeSet<ManifestId>,
     /// What we tell it and nobody else.
     pub(super) aside: Arc<Aside>,
     /// Whether we have asked it for chunks, and it us.
@@ -84,6 +88,7 @@ impl Roster {
             since: now,
             subscriptions: BTreeMap::new(),
             follows: BTreeSet::new(),
+            asked_in_vain: BTreeSet::new(),
             aside: Arc::default(),
             downloads: false,
             uploads: false,
@@ -168,6 +173,18 @@ impl Roster {
 }
 
 impl Peer {
+    /// It wants to know what we hold of a container in which we take no part.
+    pub(super) fn on_asked_in_vain(&mut self, id: ManifestId) {
+        if self.asked_in_vain.len() < ASKED_IN_VAIN_MAX {
+            self.asked_in_vain.insert(id);
+        }
+    }
+
+    /// Whether it wants to know what we hold of a container, and so takes part in it.
+    pub(super) fn cares_for(&self, id: &ManifestId) -> bool {
+        self.follows.contains(id) || self.asked_in_vain.contains(id)
+    }
+
     /// Where we dialed it, if we did.
     pub(super) fn dialed(&self) -> Option<SocketAddr> {
         match self.origin {

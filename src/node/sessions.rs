@@ -168,10 +168,8 @@ impl Driver {
             .quests
             .iter()
             .filter(|(fetch, quest)| {
-                let follows = quest
-                    .manifest_id()
-                    .is_some_and(|id| peer.follows.contains(&id));
-                wanted.contains(fetch) || follows
+                let cares = quest.manifest_id().is_some_and(|id| peer.cares_for(&id));
+                wanted.contains(fetch) || cares
             })
             .map(|(fetch, _)| *fetch)
             .collect();
@@ -367,13 +365,15 @@ impl Driver {
         }
     }
 
-    /// A peer wants to know what we hold; if we lack chunks, we want to know what it holds.
+    /// A peer wants to know what we hold; if we lack chunks, we want to know what it holds. One that
+    /// asks before we take part is refused, and asked as soon as we do: it then asks again.
     fn on_subscribe(&mut self, key: SessionKey, id: ManifestId, responder: Responder) {
-        let Some(entry) = self.catalog.get(&id) else {
-            return responder.answer(Answer::Refuse(Refusal::NotFound));
-        };
         let Some(peer) = self.roster.get_mut(key) else {
-            return;
+            return responder.answer(Answer::Refuse(Refusal::Unavailable));
+        };
+        let Some(entry) = self.catalog.get(&id) else {
+            peer.on_asked_in_vain(id);
+            return responder.answer(Answer::Refuse(Refusal::NotFound));
         };
         let (log, aside) = (entry.log.clone(), peer.aside.clone());
         responder.answer(Answer::Feed(id, log, aside));

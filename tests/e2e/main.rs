@@ -28,6 +28,7 @@ mod raw;
 mod replies;
 mod requests;
 mod rogue;
+mod stealing;
 mod steering;
 mod swarms;
 mod world;

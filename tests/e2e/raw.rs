@@ -88,6 +88,16 @@ impl Raw {
         self.say(&frame::encode_request(request)).await
     }
 
+    /// Asks properly, and does not wait for the answer.
+    pub(crate) async fn begin(&self, request: &Request) -> RecvStream {
+        let (mut send, recv) = within(self.connection.open_bi()).await.unwrap();
+        send.write_all(&frame::encode_request(request))
+            .await
+            .unwrap();
+        send.finish().unwrap();
+        recv
+    }
+
     /// Waits for the end of the connection.
     pub(crate) async fn fate(&self) -> Fate {
         Fate::of(&within(self.connection.closed()).await)

@@ -5,7 +5,7 @@ use swarmhold::wire::{Accept, ChunkRequest, Encoding, Hello, Reply, Request, fra
 use swarmhold::{Digest, Manifest, ManifestId, ProgramId};
 
 use crate::raw::{Fate, Heard, Raw, hello, listen, reply_in, words};
-use crate::world::{CHUNK, World, chunk, noise, wallet};
+use crate::world::{CHUNK, World, chunk, noise, wallet, within};
 
 const EMPTY: u64 = 0x01;
 const TOO_LARGE: u64 = 0x02;
@@ -142,6 +142,53 @@ async fn whoever_asks_for_a_chunk_that_is_not_here_learns_what_is() {
     assert!(matches!(reply_in(&there), Reply::Data { .. }));
     let shown = raw.ask(&Request::Deluges { program_id: None }).await;
     assert_eq!(reply_in(&shown), Reply::Deluges(vec![]), "not proven yet");
+}
+
+/// What nobody waits for any more is not read: a chunk that is rotten on disk would be noticed.
+#[tokio::test]
+async fn a_request_that_was_withdrawn_in_the_queue_is_not_read_from_disk() {
+    let world = World::new();
+    let bytes = noise(3, 16 * CHUNK);
+    let node = world.slow_node("node", 2 * CHUNK as u64).await;
+    let manifest = node.seed(&bytes).await;
+    let mut rotten = bytes.clone();
+    rotten[9 * CHUNK] ^= 1;
+    std::fs::write(node.folder.join("container"), &rotten).unwrap();
+    let raw = Raw::greet(&node, &wallet("stranger")).await;
+    let mut answers = Vec::new();
+    for index in 0..6 {
+        answers.push(raw.begin(&Request::Chunk(asking(&manifest, index))).await);
+    }
+    let mut withdrawn = raw.begin(&Request::Chunk(asking(&manifest, 9))).await;
+    withdrawn.stop(9_u32.into()).unwrap();
+    // This one is behind it in the queue.
+    answers.push(raw.begin(&Request::Chunk(asking(&manifest, 10))).await);
+    for answer in answers {
+        assert!(matches!(
+            reply_in(&listen(answer).await),
+            Reply::Data { .. }
+        ));
+    }
+    assert_eq!(node.status().await.containers[0].held, 16);
+    let asked = raw.ask(&Request::Chunk(asking(&manifest, 9))).await;
+    assert!(matches!(reply_in(&asked), Reply::NotHeld { .. }));
+    node.until_container(|container| container.held == 15).await;
+}
+
+/// Two that begin at the same time need no second try: whoever is asked too early asks back.
+#[tokio::test]
+async fn whoever_asks_too_early_is_asked_when_the_node_takes_part() {
+    let world = World::new();
+    let bytes = noise(4, 8 * CHUNK);
+    let node = world.node("node").await;
+    let manifest = world.node("publisher").await.seed(&bytes).await;
+    let raw = Raw::greet(&node, &wallet("stranger")).await;
+    let subscribe = Request::Subscribe { id: manifest.id() };
+    assert_eq!(raw.ask(&subscribe).await, Heard::Reset(NOT_FOUND));
+    let _fetch = node.hold(&manifest, &bytes, [0, 3]).await;
+    let (_, mut recv) = within(raw.connection.accept_bi()).await.unwrap();
+    let asked = within(recv.read_to_end(1024)).await.unwrap();
+    assert_eq!(frame::decode_request(&asked[2..]).unwrap(), subscribe);
 }
 
 /// W-18.

@@ -29,6 +29,14 @@ pub(crate) struct Rogue {
     endpoint: Endpoint,
     address: Address,
     fates: mpsc::UnboundedReceiver<Fate>,
+    taken_back: mpsc::UnboundedReceiver<u64>,
+}
+
+/// Where what happens to a rogue is noted.
+#[derive(Clone)]
+struct Notes {
+    ended: mpsc::UnboundedSender<Fate>,
+    taken_back: mpsc::UnboundedSender<u64>,
 }
 
 impl Rogue {
@@ -50,11 +58,17 @@ impl Rogue {
         let config = quinn::ServerConfig::with_crypto(Arc::new(crypto));
         let endpoint = Endpoint::server(config, "127.0.0.1:0".parse().unwrap()).unwrap();
         let (ended, fates) = mpsc::unbounded_channel();
-        tokio::spawn(accept(endpoint.clone(), Arc::new(script), ended));
+        let (note, taken_back) = mpsc::unbounded_channel();
+        let notes = Notes {
+            ended,
+            taken_back: note,
+        };
+        tokio::spawn(accept(endpoint.clone(), Arc::new(script), notes));
         Self {
             endpoint,
             address: wallet.address(),
             fates,
+            taken_back,
         }
     }
 
@@ -76,38 +90,48 @@ impl Rogue {
             .await
             .expect("the rogue still listens")
     }
+
+    /// Waits until an answer that it left open has been taken back, and says with which code.
+    pub(crate) async fn taken_back(&mut self) -> u64 {
+        within(self.taken_back.recv())
+            .await
+            .expect("the rogue still listens")
+    }
 }
 
-async fn accept<S>(endpoint: Endpoint, script: Arc<S>, ended: mpsc::UnboundedSender<Fate>)
+async fn accept<S>(endpoint: Endpoint, script: Arc<S>, notes: Notes)
 where
     S: Fn(&Request) -> Say + Send + Sync + 'static,
 {
     while let Some(incoming) = endpoint.accept().await {
-        let (script, ended) = (Arc::clone(&script), ended.clone());
+        let (script, notes) = (Arc::clone(&script), notes.clone());
         tokio::spawn(async move {
             let error = match incoming.await {
-                Ok(connection) => attend(connection, script).await,
+                Ok(connection) => attend(connection, script, &notes).await,
                 Err(error) => error,
             };
             // The test may be over.
-            let _ = ended.send(Fate::of(&error));
+            let _ = notes.ended.send(Fate::of(&error));
         });
     }
 }
 
-async fn attend<S>(connection: Connection, script: Arc<S>) -> quinn::ConnectionError
+async fn attend<S>(connection: Connection, script: Arc<S>, notes: &Notes) -> quinn::ConnectionError
 where
     S: Fn(&Request) -> Say + Send + Sync + 'static,
 {
     loop {
         match connection.accept_bi().await {
-            Ok((send, recv)) => drop(tokio::spawn(answer(send, recv, Arc::clone(&script)))),
+            Ok((send, recv)) => {
+                let (script, notes) = (Arc::clone(&script), notes.clone());
+                tokio::spawn(answer(send, recv, script, notes));
+            }
             Err(error) => return error,
         }
     }
 }
 
-async fn answer<S>(mut send: SendStream, mut recv: RecvStream, script: Arc<S>)
+async fn answer<S>(mut send: SendStream, mut recv: RecvStream, script: Arc<S>, notes: Notes)
 where
     S: Fn(&Request) -> Say + Send + Sync + 'static,
 {
@@ -127,7 +151,10 @@ where
         }
         Say::Open(bytes) => {
             let _ = send.write_all(&bytes).await;
-            let _ = send.stopped().await;
+            if let Ok(Some(code)) = send.stopped().await {
+                // The test may be over.
+                let _ = notes.taken_back.send(code.into_inner());
+            }
         }
         Say::Reset(code) => {
             let _ = send.reset(VarInt::from_u32(code));
