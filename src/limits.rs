@@ -149,6 +149,9 @@ pub const SERVING_BYTES_MAX: u64 = 16 * MIB as u64;
 pub const COMPRESSED_CACHE_BYTES: usize = 4 * MIB;
 /// Requests of one peer that may wait to be served.
 pub const UPLOAD_QUEUE_MAX: usize = 256;
+/// Bytes of chunks kept in memory while a `.part` is rearranged for another manifest: four of the
+/// largest, or a whole small container.
+pub const REARRANGE_BYTES_MAX: usize = 64 * MIB;
 /// Bad chunks of one address, after which it is banned.
 pub const BAD_CHUNKS_MAX: u32 = 3;
 /// How long a ban lasts.

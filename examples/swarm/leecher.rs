@@ -107,12 +107,14 @@ impl Leecher {
 
     /// Whether the node refuses this address.
     pub(crate) fn has_banned(&self, address: Address) -> bool {
-        self.seen.borrow().banned.contains(&address)
+        let seen = self.seen.borrow();
+        seen.banned.iter().any(|banned| *banned == address)
     }
 
     /// The addresses that the node refuses.
     pub(crate) fn banned(&self) -> Vec<Address> {
-        self.seen.borrow().banned.clone()
+        let seen = self.seen.borrow();
+        seen.banned.iter().map(|banned| banned.address).collect()
     }
 
     /// The container as the node sees it now; none before there is a manifest.

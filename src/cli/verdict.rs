@@ -154,8 +154,13 @@ fn of_fetch(error: &FetchError) -> Verdict {
             disk_full: false, ..
         } => plain(Exit::Other, "E-IO"),
         FetchError::Finish(finish) => of_finish(finish),
-        FetchError::Poisoned { .. } => plain(Exit::Integrity, "E-MANIFEST-POISONED")
-            .hint("ask the publisher for a link that carries the manifest id (m=)"),
+        FetchError::Poisoned { .. } | FetchError::NoneRight { .. } => {
+            plain(Exit::Integrity, "E-MANIFEST-POISONED")
+                .hint("ask the publisher for a link that carries the manifest id (m=)")
+        }
+        FetchError::Stalled { .. } => {
+            no_peers("is the publisher running? --peer IP:PORT names another")
+        }
         FetchError::Suspected { .. } => plain(Exit::Integrity, "E-CHUNK-HASH")
             .hint("ask the publisher for a link that carries the manifest id (m=)"),
         FetchError::Already(_) => plain(Exit::Other, "E-BUSY"),
@@ -195,6 +200,11 @@ fn of_share(error: &ShareError) -> Verdict {
     match error {
         ShareError::Open(open) => of_open(open),
         ShareError::Already(_) => plain(Exit::Other, "E-BUSY"),
+        ShareError::Poisoned { .. } => plain(Exit::Integrity, "E-MANIFEST-POISONED")
+            .hint("ask the publisher for the right manifest, or create your own"),
+        ShareError::Damaged { .. } => plain(Exit::Integrity, "E-HASH")
+            .hint("`swarmhold verify FILE.deluge CONTAINER` names the chunks"),
+        ShareError::Unreadable(_) => plain(Exit::Other, "E-IO"),
         ShareError::Stopped => plain(Exit::Other, "E-STOPPED"),
     }
 }
@@ -244,6 +254,7 @@ fn of_finish(error: &FinishError) -> Verdict {
         FinishError::Incomplete { .. }
         | FinishError::Rotten { .. }
         | FinishError::WrongWhole { .. } => plain(Exit::Integrity, error.code()),
+        FinishError::GivenUp { .. } => plain(Exit::Interrupted, error.code()),
         FinishError::AlreadyThere { .. } => exists(),
         FinishError::Read(read) => of_read(read),
         FinishError::Sync { source, .. } | FinishError::Publish { source, .. } => of_io(source),

@@ -142,6 +142,7 @@ pub(super) async fn deluges(session: Arc<Inner>, program_id: Option<ProgramId>) 
         .events
         .send(Event::Deluges {
             session: session.key,
+            program_id,
             answer,
         })
         .await;

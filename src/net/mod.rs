@@ -47,7 +47,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::digest::ManifestId;
+use crate::digest::{ManifestId, ProgramId};
 use crate::wire::{Deluge, Request, Update};
 
 /// What happened on the network.
@@ -116,6 +116,8 @@ pub enum Event {
     Deluges {
         /// The connection.
         session: SessionKey,
+        /// The container asked about, if it was one.
+        program_id: Option<ProgramId>,
         /// What it claims.
         answer: Result<Vec<Deluge>, Fault>,
     },

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
+use super::command::Note;
 use super::driver::{Driver, peer_key, session_key};
 use super::work::{Done, Job, VerifyError};
 use crate::chunk::ChunkIndex;
 use crate::digest::{Address, ManifestId};
-use crate::moment::Moment;
 use crate::net::{Answer, Lane, Standing};
 use crate::store::WriteError;
-use crate::swarm::{AskKey, Input, Offence, Output, PeerKey, Ticket};
+use crate::swarm::{AskKey, Ban, Input, Offence, Output, PeerKey, Ticket};
 use crate::wire::{Accept, ChunkRequest, CloseCode, Refusal, Reply};
 
 impl Driver {
@@ -68,7 +68,16 @@ impl Driver {
                 Output::Suspect { id, chunk } => self.on_suspected(id, chunk),
                 Output::Stopped { id } => self.on_stopped(&id),
                 Output::Drop { peer, offence } => self.drop_peer(peer, offence),
-                Output::Ban { address, until } => self.ban(address, until),
+                Output::Ban {
+                    address,
+                    until,
+                    strikes,
+                } => self.ban(Ban {
+                    address,
+                    until,
+                    strikes,
+                }),
+                Output::Pardon { address } => self.pardon(&address),
             }
         }
     }
@@ -166,12 +175,36 @@ impl Driver {
         self.on_closed(session_key(peer), reason);
     }
 
-    fn ban(&self, address: Address, until: Moment) {
+    fn ban(&self, ban: Ban) {
+        let address = ban.address;
         tracing::warn!(%address, "banned for a day: it sent chunks that are not what was asked for");
-        let rest = until.since(self.clock.now());
-        self.bans.add(address, rest);
-        let bans = self.bans.clone();
-        tokio::task::spawn_blocking(move || bans.write());
+        self.bans.add(ban);
+        self.settle_bans();
+    }
+
+    fn pardon(&self, address: &Address) {
+        tracing::warn!(%address, "not banned any more");
+        self.bans.remove(address);
+        self.settle_bans();
+    }
+
+    /// Brings bans and their file into line, away from the network thread.
+    pub(super) fn settle_bans(&self) {
+        let (bans, notes) = (self.bans.clone(), self.notes.clone());
+        tokio::task::spawn_blocking(move || {
+            let addresses = bans.settle();
+            if !addresses.is_empty() {
+                // The driver is gone only when the node is.
+                let _ = notes.send(Note::Lifted { addresses });
+            }
+        });
+    }
+
+    /// Somebody else has lifted bans.
+    pub(super) fn on_lifted(&mut self, addresses: Vec<Address>) {
+        for address in addresses {
+            self.tell(Input::Lift { address });
+        }
     }
 
     /// A worker is done with a chunk.
@@ -227,9 +260,7 @@ impl Driver {
     }
 
     fn on_write_error(&mut self, id: ManifestId, error: &WriteError) {
-        let disk_full = matches!(error, WriteError::DiskFull { .. });
-        let source = std::error::Error::source(error).map(|source| format!(": {source}"));
-        let reason = format!("{error}{}", source.unwrap_or_default());
+        let (reason, disk_full) = described(error);
         tracing::error!(reason, "a chunk could not be stored");
         let quest = self
             .quests
@@ -239,4 +270,11 @@ impl Driver {
             quest.write_error = Some((reason, disk_full));
         }
     }
+}
+
+/// Why a chunk could not be written, in words, and whether the disk is full.
+pub(super) fn described(error: &WriteError) -> (String, bool) {
+    let disk_full = matches!(error, WriteError::DiskFull { .. });
+    let source = std::error::Error::source(error).map(|source| format!(": {source}"));
+    (format!("{error}{}", source.unwrap_or_default()), disk_full)
 }

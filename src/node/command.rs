@@ -8,13 +8,14 @@ use tokio::sync::{oneshot, watch};
 
 use super::config::PeerHint;
 use super::error::{FetchError, ShareError};
-use super::quest::{FetchId, Fetched, Source};
+use super::quest::{FetchId, Fetched, Leftover, Source};
+use super::share::Proof;
 use super::status::FetchStatus;
 use super::steer::{Change, Course};
-use crate::digest::ManifestId;
+use crate::digest::{Address, ManifestId};
 use crate::manifest::{Manifest, ManifestError};
 use crate::net::SessionKey;
-use crate::store::{Content, FinishError, OpenError, ReadError};
+use crate::store::{Content, FinishError, OpenError, ReadError, WriteError};
 use crate::swarm::Rates;
 
 /// What a surface tells a node.
@@ -27,6 +28,7 @@ pub(super) enum Command {
     /// Serve a complete container.
     Seed {
         content: Arc<Content>,
+        proof: watch::Sender<Proof>,
         reply: oneshot::Sender<Result<(), ShareError>>,
     },
     /// Fetch a container.
@@ -51,6 +53,8 @@ pub(super) enum Command {
     },
     /// End a fetch; what it has is kept.
     Cancel { id: FetchId },
+    /// Lift a ban.
+    Lift { address: Address },
     /// Stop, and say when that is done.
     Stop { reply: oneshot::Sender<()> },
 }
@@ -75,7 +79,18 @@ pub(super) enum Note {
         outcome: Result<PathBuf, FinishError>,
     },
     /// The file of a fetch whose manifest was wrong is closed.
-    Rejected { fetch: FetchId },
+    Rejected {
+        fetch: FetchId,
+        leftover: Option<Leftover>,
+    },
+    /// A file that is served where it lies has been held against its manifest.
+    Proven {
+        id: ManifestId,
+        proof: watch::Sender<Proof>,
+        outcome: Result<(), FinishError>,
+    },
+    /// Somebody else has lifted bans.
+    Lifted { addresses: Vec<Address> },
 }
 
 /// Why the place for a fetch's bytes could not be used.
@@ -83,4 +98,5 @@ pub(super) enum Note {
 pub(super) enum OpenFailure {
     Open(OpenError),
     Resume(ReadError),
+    TakeOver(WriteError),
 }

@@ -1,40 +1,43 @@
 //! The loop: takes one thing that happened, tells the core, and carries out what it decided.
 //!
 //! Runs on the network thread, alone, and owns everything but the workers and the files. The other
-//! halves of [`Driver`] are `sessions` (what the network says), `fetches` (from link to file) and
-//! `apply` (what the core wants).
+//! halves of [`Driver`] are `sessions` (what the network says), `finding`, `fetches` and `ends` (from link
+//! to file), `share` (files served where they lie) and `apply` (what the core wants).
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{MissedTickBehavior, interval, sleep_until, timeout};
 
 use super::bans::Bans;
-use super::catalog::{Catalog, Entry};
+use super::catalog::Catalog;
 use super::clock::Clock;
 use super::command::{Command, Note};
 use super::config::Discovery;
-use super::error::{FetchError, ShareError, kept};
+use super::error::{FetchError, kept};
 use super::pool::Pool;
 use super::quest::{FetchId, Quest};
 use super::reach::Reach;
 use super::roster::Roster;
-use super::status::{ContainerStatus, PeerStatus, Status};
+use super::status::{Banned, ContainerStatus, PeerStatus, Status};
+use super::verdicts::Verdicts;
 use super::work::Done;
 use crate::digest::{Address, ManifestId};
 use crate::net::{Endpoint, Event, Responder, SessionKey, Throttle};
-use crate::store::{Content, Folders};
-use crate::swarm::{AskKey, Input, PeerKey, Swarm, Ticket, Trust};
+use crate::store::Folders;
+use crate::swarm::{AskKey, Ban, Input, PeerKey, Swarm, Ticket};
 use crate::wire::{Accept, CloseCode};
 
 /// How often what surfaces see is brought up to date.
 const STATUS_EVERY: Duration = Duration::from_millis(100);
 /// Status ticks in a second.
 const TICKS_PER_SECOND: u32 = 10;
+/// Status ticks from one look at the file of bans to the next: two seconds.
+const BANS_EVERY_TICKS: u32 = 2 * TICKS_PER_SECOND;
 /// How long peers are given to hear that we stop.
 const GOODBYE: Duration = Duration::from_secs(2);
 /// Things that happened, taken in before the core's wishes are carried out.
@@ -53,6 +56,9 @@ pub(super) struct Driver {
     pub(super) swarm: Swarm,
     pub(super) pool: Pool,
     pub(super) bans: Bans,
+    pub(super) verdicts: Verdicts,
+    /// The turn to hold a whole file against its manifest.
+    pub(super) proving: Arc<Semaphore>,
     pub(super) catalog: Catalog,
     pub(super) roster: Roster,
     pub(super) reach: Reach,
@@ -128,9 +134,13 @@ impl Driver {
 
     fn on_command(&mut self, command: Command) {
         match command {
-            Command::Seed { content, reply } => {
+            Command::Seed {
+                content,
+                proof,
+                reply,
+            } => {
                 // Whoever asked may have gone; the container is served all the same.
-                let _ = reply.send(self.on_seed(content));
+                let _ = reply.send(self.on_seed(content, proof));
             }
             Command::Fetch {
                 id,
@@ -157,27 +167,9 @@ impl Driver {
             Command::Steer { id, change } => self.on_steer(id, change),
             Command::Limit { id, rates } => self.on_limit(id, rates),
             Command::Cancel { id } => self.cancel(id),
+            Command::Lift { address } => self.tell(Input::Lift { address }),
             Command::Stop { .. } => unreachable!("the loop takes it"),
         }
-    }
-
-    fn on_seed(&mut self, content: Arc<Content>) -> Result<(), ShareError> {
-        let id = content.manifest().id();
-        if self.catalog.get(&id).is_some() {
-            return Err(ShareError::Already(id));
-        }
-        let (layout, have) = (content.manifest().layout(), content.have());
-        let mut entry = Entry::new(content);
-        entry.proven = true;
-        self.catalog.insert(id, entry);
-        let trust = Trust::Pinned;
-        self.tell(Input::Add {
-            id,
-            layout,
-            have,
-            trust,
-        });
-        Ok(())
     }
 
     fn deadline(&self) -> tokio::time::Instant {
@@ -229,6 +221,10 @@ impl Driver {
             entry.on_second(sent);
         }
         self.review_fetches();
+        self.choose_manifests();
+        if self.ticks.is_multiple_of(BANS_EVERY_TICKS) {
+            self.settle_bans();
+        }
         for key in self.roster.idlers(self.clock.now()) {
             if let Some(peer) = self.roster.get(key) {
                 peer.session.close(CloseCode::Full, "FULL");
@@ -249,7 +245,15 @@ impl Driver {
                 .iter()
                 .filter_map(|(id, _)| self.container_status(&id))
                 .collect(),
-            banned: self.swarm.bans().map(|(address, _)| address).collect(),
+            banned: self.swarm.bans().map(|ban| self.banned(ban)).collect(),
+        }
+    }
+
+    fn banned(&self, ban: Ban) -> Banned {
+        Banned {
+            address: ban.address,
+            left: ban.until.since(self.clock.now()),
+            strikes: ban.strikes,
         }
     }
 
@@ -287,6 +291,9 @@ impl Driver {
             // Peers that do not answer learn of it by their own timeout.
             let _ = timeout(GOODBYE, self.endpoint.farewell()).await;
         }
+        let bans = self.bans.clone();
+        // An error means that the runtime ends, and nobody is left to be told.
+        let _ = tokio::task::spawn_blocking(move || bans.settle()).await;
         // Waits for the workers, and closes the files.
         drop(self);
         for (part, quest) in ended {

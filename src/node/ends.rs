@@ -6,19 +6,23 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::ballot::Setback;
 use super::command::Note;
 use super::driver::Driver;
 use super::error::{FetchError, kept};
-use super::quest::{FetchId, Fetched, Quest, Stage};
+use super::quest::{Cost, FetchId, Fetched, Leftover, Quest, Stage};
 use super::reach::is_global;
+use super::verdicts::{Wrong, signer};
 use crate::chunk::ChunkIndex;
-use crate::digest::ManifestId;
-use crate::manifest::{Manifest, SignatureState};
+use crate::digest::{ManifestId, ProgramId};
+use crate::manifest::Manifest;
 use crate::store::{Content, FinishError};
 use crate::swarm::Input;
 
 /// How long an ended fetch waits for workers that still write to its file or read from it.
 const LET_GO_MAX: Duration = Duration::from_secs(2);
+/// Rejected manifests of one fetch whose chunks are looked for, the latest ones.
+const LEFTOVERS_MAX: usize = 4;
 /// How often it looks.
 const LET_GO_STEP: Duration = Duration::from_millis(1);
 
@@ -54,16 +58,17 @@ impl Driver {
             Err(FinishError::Rotten { .. } | FinishError::Sync { .. }) => {
                 self.fetch_again(fetch, id)
             }
-            Err(source @ FinishError::WrongWhole { .. }) => {
-                let signer = self
-                    .catalog
-                    .get(&id)
-                    .map_or_else(String::new, |entry| signer(entry.manifest()));
+            Err(source @ FinishError::WrongWhole { found, .. }) => {
+                let signer = self.signer_of(&id);
+                self.condemn(&id, found);
                 let error = FetchError::Poisoned {
                     manifest_id: id,
                     signer,
                     source,
                 };
+                if let Some(quest) = self.quests.get_mut(&fetch) {
+                    quest.ballot.on_wrong(&id);
+                }
                 self.reject(fetch, id, error);
             }
             Err(error) => self.fail(fetch, FetchError::Finish(error)),
@@ -77,6 +82,8 @@ impl Driver {
         };
         entry.proven = true;
         let manifest = Arc::clone(entry.manifest());
+        self.verdicts.on_right(id);
+        self.keep_verdicts();
         self.keep_manifest(&manifest);
         self.roster.unsubscribe(&id);
         self.reach.forget(fetch);
@@ -149,10 +156,70 @@ impl Driver {
         if let Some(fetch) = self.fetch_of(&id) {
             let error = FetchError::Suspected {
                 manifest_id: id,
+                signer: self.signer_of(&id),
                 chunk,
             };
+            if let Some(quest) = self.quests.get_mut(&fetch) {
+                quest.ballot.on_set_aside(&id, Setback::Suspected);
+            }
             self.reject(fetch, id, error);
         }
+    }
+
+    /// Nobody sends the chunks of a manifest, and there is another to try.
+    pub(super) fn on_stalled(&mut self, fetch: FetchId, id: ManifestId) {
+        let signer = self.signer_of(&id);
+        let manifest_id = id;
+        let error = FetchError::Stalled {
+            manifest_id,
+            signer,
+        };
+        self.set_aside(fetch, id, error);
+    }
+
+    /// Tries another manifest, or fails where there is none or the link names this one.
+    pub(super) fn set_aside(&mut self, fetch: FetchId, id: ManifestId, error: FetchError) {
+        let Some(quest) = self.quests.get_mut(&fetch) else {
+            return;
+        };
+        if !quest.ballot.has_other(&id) {
+            return self.fail(fetch, error);
+        }
+        quest.ballot.on_set_aside(&id, Setback::Stalled);
+        self.reject(fetch, id, error);
+    }
+
+    /// A manifest is wrong: nobody is to blame for what did not fit it, and it is not tried again.
+    pub(super) fn condemn(&mut self, id: &ManifestId, found: ProgramId) {
+        let Some(entry) = self.catalog.get(id) else {
+            return;
+        };
+        let manifest = entry.manifest();
+        self.verdicts.on_wrong(Wrong {
+            id: *id,
+            signer: signer(manifest),
+            claimed: manifest.program_id(),
+            found,
+        });
+        self.keep_verdicts();
+        self.tell(Input::Condemn { id: *id });
+    }
+
+    /// Writes down what is known of manifests, away from the network thread.
+    pub(super) fn keep_verdicts(&self) {
+        let verdicts = self.verdicts.clone();
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = verdicts.settle() {
+                tracing::warn!(%error, "what is known of manifests could not be written down");
+            }
+        });
+    }
+
+    /// Who signed the manifest of a container, in words.
+    pub(super) fn signer_of(&self, id: &ManifestId) -> String {
+        let entry = self.catalog.get(id);
+        let signer = entry.and_then(|entry| signer(entry.manifest()));
+        signer.map_or_else(|| "nobody".to_owned(), |signer| signer.to_string())
     }
 
     /// The fetch whose bytes a container's are.
@@ -162,9 +229,13 @@ impl Driver {
         fetch.map(|(fetch, _)| *fetch)
     }
 
-    /// A fetch's manifest is wrong. Where that one was asked for, the fetch is over. Otherwise it
-    /// looks for another, which takes over the chunks that both share (DESIGN section 4).
+    /// A fetch's manifest came to nothing. Where that one was asked for, the fetch is over. Otherwise
+    /// it looks for another, which takes over the chunks that both share (DESIGN section 4).
     fn reject(&mut self, fetch: FetchId, id: ManifestId, error: FetchError) {
+        let had_chunks = self
+            .swarm
+            .tally(&id)
+            .is_some_and(|tally| tally.total.chunks > 0);
         let Some(quest) = self.quests.get_mut(&fetch) else {
             return;
         };
@@ -172,35 +243,60 @@ impl Driver {
             return self.fail(fetch, error);
         }
         tracing::warn!(%error, "looking for another manifest");
-        quest.on_rejected(id, error);
+        let cost = if had_chunks {
+            Cost::Chunks
+        } else {
+            Cost::Nothing
+        };
+        let last = quest.on_rejected(error, cost);
         let (content, notes) = (self.take_out(&id), self.notes.clone());
+        if let Some(error) = last {
+            return self.fail_after(fetch, content, error);
+        }
         tokio::task::spawn_blocking(move || {
-            content.into_iter().for_each(let_go);
+            let leftover = content.map(|content| {
+                let (manifest, held) = (Arc::clone(content.manifest()), content.have());
+                let_go(content);
+                Leftover { manifest, held }
+            });
             // The driver is gone only when the node is.
-            let _ = notes.send(Note::Rejected { fetch });
+            let _ = notes.send(Note::Rejected { fetch, leftover });
         });
     }
 
-    /// A rejected manifest's file is closed: peers may be asked for another manifest.
-    pub(super) fn on_file_closed(&mut self, fetch: FetchId) {
+    /// A rejected manifest's file is closed: another manifest may be tried.
+    pub(super) fn on_file_closed(&mut self, fetch: FetchId, leftover: Option<Leftover>) {
         let Some(quest) = self.quests.get_mut(&fetch) else {
             return;
         };
+        quest.leftovers.extend(leftover);
+        if quest.leftovers.len() > LEFTOVERS_MAX {
+            quest.leftovers.remove(0);
+        }
         quest.stage = Stage::Finding;
         quest.useful_at = self.clock.now();
         for key in self.roster.keys() {
             self.engage(key);
         }
+        self.choose_manifests();
     }
 
     /// Ends a fetch without its container.
     pub(super) fn fail(&mut self, fetch: FetchId, error: FetchError) {
+        let quest = self.quests.get(&fetch);
+        let id = quest.filter(|quest| quest.has_bytes());
+        let id = id.and_then(Quest::manifest_id);
+        let content = id.and_then(|id| self.take_out(&id));
+        self.fail_after(fetch, content, error);
+    }
+
+    /// Ends a fetch once its file is let go of.
+    fn fail_after(&mut self, fetch: FetchId, content: Option<Arc<Content>>, error: FetchError) {
         let Some(quest) = self.quests.remove(&fetch) else {
             return;
         };
         self.reach.forget(fetch);
-        let id = quest.manifest_id().filter(|_| quest.has_bytes());
-        match id.and_then(|id| self.take_out(&id)) {
+        match content {
             None => quest.finish(Err(error)),
             Some(content) => {
                 tokio::task::spawn_blocking(move || {
@@ -212,7 +308,7 @@ impl Driver {
     }
 
     /// Forgets a container everywhere but on the disk.
-    fn take_out(&mut self, id: &ManifestId) -> Option<Arc<Content>> {
+    pub(super) fn take_out(&mut self, id: &ManifestId) -> Option<Arc<Content>> {
         self.tell(Input::Remove { id: *id });
         self.roster.unsubscribe(id);
         let entry = self.catalog.remove(id)?;
@@ -236,12 +332,5 @@ fn let_go(content: Arc<Content>) {
     while Arc::strong_count(&content) > 1 && waited < LET_GO_MAX {
         std::thread::sleep(LET_GO_STEP);
         waited += LET_GO_STEP;
-    }
-}
-
-fn signer(manifest: &Manifest) -> String {
-    match manifest.signature() {
-        SignatureState::Unsigned => "nobody".to_owned(),
-        SignatureState::Signed { .. } => manifest.address().to_string(),
     }
 }

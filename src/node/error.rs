@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::chunk::ChunkIndex;
-use crate::digest::ManifestId;
+use crate::digest::{ManifestId, ProgramId};
 use crate::manifest::ManifestError;
 use crate::net::BindError;
 use crate::store::{FinishError, FoldersError, IngestError, OpenError, ReadError};
@@ -42,6 +42,35 @@ pub enum ShareError {
     /// The node takes part in this container's swarm already.
     #[error("E-BUSY: this node already has manifest {0}")]
     Already(ManifestId),
+    /// Every chunk is as the manifest says, and the whole is not: the manifest is wrong, and is not
+    /// served.
+    #[error(
+        "E-MANIFEST-POISONED: every chunk is as listed, yet the whole is {found}, not {claimed}; \
+         manifest {manifest_id} signed by {signer} is wrong"
+    )]
+    Poisoned {
+        /// The manifest.
+        manifest_id: ManifestId,
+        /// Who signed it, or `nobody`.
+        signer: String,
+        /// What it says that the whole is.
+        claimed: ProgramId,
+        /// What the whole is.
+        found: ProgramId,
+    },
+    /// Chunks of the file are not what the manifest lists. The others go on being served.
+    #[error("E-HASH: {lost} of {total} chunks of {} are not as its manifest lists them", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Chunks that are others.
+        lost: u32,
+        /// Chunks of the container.
+        total: u32,
+    },
+    /// The file could not be read to its end.
+    #[error("{0}")]
+    Unreadable(String),
     /// The node has stopped.
     #[error("E-STOPPED: the node has stopped")]
     Stopped,
@@ -91,11 +120,36 @@ pub enum FetchError {
         /// What the whole is instead.
         source: FinishError,
     },
+    /// Manifests were offered for the container, and none of those that were tried describes it.
+    #[error(
+        "E-MANIFEST-POISONED: none of {} manifests describes {program_id}{}",
+        rejections.len(),
+        listed(rejections)
+    )]
+    NoneRight {
+        /// The container.
+        program_id: ProgramId,
+        /// What was wrong with each, in the order in which they were tried.
+        rejections: Vec<Self>,
+    },
+    /// Nobody sends the chunks of a manifest that somebody offered.
+    #[error("E-NO-PEERS: nobody sends the chunks of manifest {manifest_id}, signed by {signer}")]
+    Stalled {
+        /// The manifest.
+        manifest_id: ManifestId,
+        /// Who signed it, or `nobody`.
+        signer: String,
+    },
     /// Three different peers failed the same chunk.
-    #[error("E-CHUNK-HASH: chunk {chunk} failed from 3 peers; manifest {manifest_id} suspected")]
+    #[error(
+        "E-CHUNK-HASH: chunk {chunk} failed from 3 peers; manifest {manifest_id} signed by {signer} \
+         suspected"
+    )]
     Suspected {
         /// The manifest.
         manifest_id: ManifestId,
+        /// Who signed it, or `nobody`.
+        signer: String,
         /// The chunk.
         chunk: ChunkIndex,
     },
@@ -113,11 +167,9 @@ pub enum FetchError {
     Stopped,
 }
 
-fn listed(attempts: &[String]) -> String {
-    attempts
-        .iter()
-        .map(|attempt| format!("\n  {attempt}"))
-        .collect()
+fn listed(attempts: &[impl std::fmt::Display]) -> String {
+    let line = |attempt| format!("\n  {attempt}");
+    attempts.iter().map(line).collect()
 }
 
 /// Where an interrupted fetch keeps what it has.

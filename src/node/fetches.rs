@@ -1,4 +1,4 @@
-//! Fetches: from a link to a manifest, from a manifest to chunks. How they end is in `ends`.
+//! Fetches: from a manifest to chunks. How they find it is in `finding`, how they end in `ends`.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -6,21 +6,20 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::apply::described;
 use super::catalog::Entry;
 use super::command::{Note, OpenFailure};
 use super::config::{Discovery, PeerHint};
-use super::driver::Driver;
+use super::driver::{Driver, peer_key};
 use super::error::FetchError;
-use super::quest::{FetchId, Quest, Source, Stage};
+use super::quest::{FetchId, Leftover, Quest, Source, Stage};
 use super::reach::is_global;
 use super::status::FetchStatus;
 use crate::digest::ManifestId;
-use crate::limits::CANDIDATE_MANIFESTS_MAX;
-use crate::manifest::{Manifest, ManifestError};
-use crate::net::{Fault, SessionKey};
-use crate::store::Content;
-use crate::swarm::Input;
-use crate::wire::{CloseCode, Deluge};
+use crate::manifest::Manifest;
+use crate::net::SessionKey;
+use crate::store::{Content, OpenError};
+use crate::swarm::{Input, Ticket};
 
 impl Driver {
     /// Begins a fetch.
@@ -76,113 +75,14 @@ impl Driver {
             } => self.on_parsed(session, id, outcome),
             Note::Opened { fetch, outcome } => self.on_opened(fetch, outcome),
             Note::Finished { fetch, outcome } => self.on_finished(fetch, outcome),
-            Note::Rejected { fetch } => self.on_file_closed(fetch),
-        }
-    }
-
-    /// Parses a manifest away from the network thread.
-    pub(super) fn on_manifest_answer(
-        &mut self,
-        session: SessionKey,
-        id: ManifestId,
-        answer: Result<bytes::Bytes, Fault>,
-    ) {
-        self.on_heard(session);
-        match answer {
-            Ok(bytes) => {
-                let notes = self.notes.clone();
-                tokio::task::spawn_blocking(move || {
-                    let outcome = Manifest::parse(&bytes);
-                    // The driver is gone only when the node is.
-                    let _ = notes.send(Note::Parsed {
-                        session,
-                        id,
-                        outcome,
-                    });
-                });
-            }
-            Err(fault) => self.on_fault(session, &fault),
-        }
-    }
-
-    /// A peer has answered a question about manifests: it may be asked the next one.
-    fn on_heard(&mut self, key: SessionKey) {
-        for quest in self.quests.values_mut() {
-            quest.asked.remove(&key);
-        }
-    }
-
-    /// Asks for the manifests that a peer has for a container whose manifest we do not know.
-    pub(super) fn on_deluges_answer(
-        &mut self,
-        key: SessionKey,
-        answer: Result<Vec<Deluge>, Fault>,
-    ) {
-        self.on_heard(key);
-        let deluges = match answer {
-            Ok(deluges) => deluges,
-            Err(fault) => return self.on_fault(key, &fault),
-        };
-        let Some(peer) = self.roster.get(key) else {
-            return;
-        };
-        for quest in self
-            .quests
-            .values()
-            .filter(|quest| quest.stage == Stage::Finding)
-        {
-            let fits = |deluge: &&Deluge| {
-                deluge.program_id == quest.want.program_id
-                    && !quest.rejected.contains(&deluge.manifest_id)
-            };
-            for deluge in deluges.iter().filter(fits).take(CANDIDATE_MANIFESTS_MAX) {
-                peer.session.ask_manifest(deluge.manifest_id);
-            }
-        }
-    }
-
-    fn on_parsed(
-        &mut self,
-        key: SessionKey,
-        id: ManifestId,
-        outcome: Result<Manifest, ManifestError>,
-    ) {
-        let manifest = match outcome {
-            Ok(manifest) if manifest.id() == id => Arc::new(manifest),
-            Ok(other) => {
-                return self.on_false_manifest(
-                    key,
-                    &format!("asked for manifest {id}, got {}", other.id()),
-                );
-            }
-            Err(error) => return self.on_false_manifest(key, &error.to_string()),
-        };
-        let finding = |quest: &Quest| {
-            quest.stage == Stage::Finding && quest.want.program_id == manifest.program_id()
-        };
-        let mut found = Vec::new();
-        for (fetch, quest) in self.quests.iter_mut().filter(|(_, quest)| finding(quest)) {
-            match quest.want.check(&manifest) {
-                Ok(()) if quest.rejected.contains(&id) => {}
-                Ok(()) => found.push(*fetch),
-                Err(why) => quest.on_failed_attempt(format!("manifest {id}: {why}")),
-            }
-        }
-        for fetch in found {
-            self.open(fetch, Arc::clone(&manifest));
-        }
-    }
-
-    fn on_false_manifest(&mut self, key: SessionKey, why: &str) {
-        tracing::info!(why, "a peer sent a false manifest");
-        if let Some(peer) = self.roster.get(key) {
-            peer.session.close(CloseCode::Protocol, "PROTOCOL manifest");
-            self.on_closed(key, why);
+            Note::Rejected { fetch, leftover } => self.on_file_closed(fetch, leftover),
+            Note::Proven { id, proof, outcome } => self.on_proven(id, &proof, outcome),
+            Note::Lifted { addresses } => self.on_lifted(addresses),
         }
     }
 
     /// Opens the place for a fetch's bytes, and hashes what an earlier fetch left there.
-    fn open(&mut self, fetch: FetchId, manifest: Arc<Manifest>) {
+    pub(super) fn open(&mut self, fetch: FetchId, manifest: Arc<Manifest>) {
         let taken = self.catalog.get(&manifest.id()).is_some();
         let Some(quest) = self.quests.get_mut(&fetch) else {
             return;
@@ -194,12 +94,12 @@ impl Driver {
         quest.manifest = Some(Arc::clone(&manifest));
         let ours = self.folders.container(manifest.program_id());
         let (status, notes) = (quest.status.clone(), self.notes.clone());
-        let output = quest.output.clone();
+        let (output, leftovers) = (quest.output.clone(), quest.leftovers.clone());
         tokio::task::spawn_blocking(move || {
             let outcome = match output {
-                Some(path) => open_new(manifest, &path, &status),
+                Some(path) => open_new(manifest, &path, &leftovers, &status),
                 None if ours.exists() => open_kept(manifest, &ours, &status),
-                None => open_new(manifest, &ours, &status),
+                None => open_new(manifest, &ours, &leftovers, &status),
             };
             // The driver is gone only when the node is.
             let _ = notes.send(Note::Opened { fetch, outcome });
@@ -212,8 +112,7 @@ impl Driver {
         };
         let content = match outcome {
             Ok(content) => Arc::new(content),
-            Err(OpenFailure::Open(error)) => return self.fail(fetch, FetchError::Open(error)),
-            Err(OpenFailure::Resume(error)) => return self.fail(fetch, FetchError::Resume(error)),
+            Err(failure) => return self.on_not_opened(fetch, failure),
         };
         let (id, layout) = (content.manifest().id(), content.manifest().layout());
         if self.catalog.get(&id).is_some() {
@@ -221,6 +120,7 @@ impl Driver {
         }
         quest.stage = Stage::Downloading;
         quest.useful_at = self.clock.now();
+        quest.progress_at = quest.useful_at;
         let (have, trust) = (content.have(), quest.want.trust());
         self.catalog.insert(id, Entry::new(content));
         self.tell(Input::Add {
@@ -233,6 +133,35 @@ impl Driver {
         self.show_fetch(fetch);
         for key in self.roster.keys() {
             self.engage(key);
+        }
+    }
+
+    fn on_not_opened(&mut self, fetch: FetchId, failure: OpenFailure) {
+        let error = match failure {
+            OpenFailure::Open(error) => FetchError::Open(error),
+            OpenFailure::Resume(error) => FetchError::Resume(error),
+            OpenFailure::TakeOver(error) => {
+                let (reason, disk_full) = described(&error);
+                FetchError::Write { reason, disk_full }
+            }
+        };
+        // A stranger's manifest may ask for more room than there is; another may be honest.
+        let is_size = matches!(&error, FetchError::Open(OpenError::DiskFull { .. }));
+        match self.quests.get(&fetch).and_then(Quest::manifest_id) {
+            Some(id) if is_size => self.set_aside(fetch, id, error),
+            Some(_) | None => self.fail(fetch, error),
+        }
+    }
+
+    /// Bytes of a chunk came in.
+    pub(super) fn note_progress(&mut self, key: SessionKey, ticket: Ticket) {
+        let Some(id) = self.swarm.container_of(peer_key(key), ticket) else {
+            return;
+        };
+        let now = self.clock.now();
+        let theirs = self.quests.values_mut();
+        for quest in theirs.filter(|quest| quest.manifest_id() == Some(id)) {
+            quest.progress_at = now;
         }
     }
 
@@ -254,9 +183,10 @@ impl Driver {
     /// Once a second: gives up where nobody was of use for too long, and asks again for manifests.
     pub(super) fn review_fetches(&mut self) {
         let now = self.clock.now();
-        let mut over = Vec::new();
+        let (mut over, mut stalled) = (Vec::new(), Vec::new());
         for (fetch, quest) in &mut self.quests {
             let id = quest.manifest_id();
+            stalled.extend(id.filter(|_| quest.is_stalled(now)).map(|id| (*fetch, id)));
             let receiving =
                 id.is_some_and(|id| self.swarm.peers(id).any(|peer| peer.in_flight > 0));
             if receiving
@@ -276,6 +206,9 @@ impl Driver {
                 Some(error) => self.fail(fetch, error),
                 None => self.cancel(fetch),
             }
+        }
+        for (fetch, id) in stalled {
+            self.on_stalled(fetch, id);
         }
     }
 
@@ -319,6 +252,7 @@ impl Driver {
 fn open_new(
     manifest: Arc<Manifest>,
     path: &Path,
+    leftovers: &[Leftover],
     status: &watch::Sender<FetchStatus>,
 ) -> Result<Content, OpenFailure> {
     let size = manifest.layout().size();
@@ -327,6 +261,10 @@ fn open_new(
         status.send_replace(FetchStatus::Checking { done, size });
     };
     content.resume(show).map_err(OpenFailure::Resume)?;
+    for Leftover { manifest, held } in leftovers.iter().rev() {
+        let taken = content.take_over(manifest, held);
+        taken.map_err(OpenFailure::TakeOver)?;
+    }
     Ok(content)
 }
 

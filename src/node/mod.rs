@@ -11,6 +11,8 @@
 //! network thread hashes, compresses and reads nothing; workers and short-lived background jobs do.
 
 mod apply;
+mod ballot;
+mod ban_file;
 mod bans;
 mod catalog;
 mod clock;
@@ -20,19 +22,23 @@ mod driver;
 mod ends;
 mod error;
 mod fetches;
+mod finding;
 mod home;
 mod inspect;
+mod kept;
 mod pool;
 mod publish;
 mod quest;
 mod reach;
 mod roster;
 mod sessions;
+mod share;
 mod squeeze;
 mod start;
 mod status;
 mod steer;
 mod subnet;
+mod verdicts;
 mod work;
 
 use std::net::SocketAddr;
@@ -44,6 +50,8 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+pub use ban_file::KeptBan;
+pub use bans::{Lift, kept_bans, lift_bans};
 pub use clock::{Stopwatch, unix_time};
 pub use config::{Config, DEFAULT_PORT, Discovery, Listen, PeerHint, PeerHintError};
 pub use error::{CreateError, FetchError, ShareError, StartError};
@@ -52,7 +60,9 @@ pub use home::{Left, LeftError, left};
 pub use inspect::{Comparison, DamagedChunk, compare};
 pub use publish::create;
 pub use quest::Fetched;
-pub use status::{ContainerStatus, FetchStatus, PeerStatus, Status};
+pub use share::{Proof, Share};
+pub use status::{Banned, ContainerStatus, FetchStatus, PeerStatus, Status};
+pub use verdicts::remember_right;
 
 // What surfaces need of the layers below, so that they name nothing but the node.
 pub use crate::digest::{Address, Digest, ManifestId, ProgramId};
@@ -64,7 +74,7 @@ pub use crate::store::{
     FinishError, FoldersError, IngestError, ManifestFileError, OpenError, ReadError,
     read_manifest_file, replace_file, write_new_file,
 };
-pub use crate::swarm::{Account, Order, Rates, Tally};
+pub use crate::swarm::{Account, Order, Rates, Strike, Tally};
 
 use self::command::Command;
 use self::quest::{FetchId, Source};
@@ -152,17 +162,34 @@ impl Node {
 
     /// Serves a complete file where it lies. Nothing is copied; each chunk is hashed before it is
     /// sent, so a file that has changed is noticed and not served.
-    pub async fn share(&self, manifest: Arc<Manifest>, path: &Path) -> Result<(), ShareError> {
+    ///
+    /// Whoever knows the manifest can fetch it at once. The node names the manifest to those who ask
+    /// for its program id once the whole has been held against it, in the background unless that was
+    /// done before: [`Share::proven`] waits for it.
+    pub async fn share(&self, manifest: Arc<Manifest>, path: &Path) -> Result<Share, ShareError> {
         let path = path.to_owned();
         let open = tokio::task::spawn_blocking(move || Content::seed(manifest, &path));
         let content = Arc::new(open.await.map_err(|_| ShareError::Stopped)??);
         let (reply, answer) = oneshot::channel();
-        let command = Command::Seed { content, reply };
+        let (proof, seen) = watch::channel(Proof::default());
+        let share = Share::new(&content, seen);
+        let command = Command::Seed {
+            content,
+            proof,
+            reply,
+        };
         self.commands
             .send(command)
             .await
             .map_err(|_| ShareError::Stopped)?;
-        answer.await.map_err(|_| ShareError::Stopped)?
+        answer.await.map_err(|_| ShareError::Stopped)??;
+        Ok(share)
+    }
+
+    /// Lifts the ban of an address, if there is one: it may connect again, and starts anew.
+    pub async fn lift_ban(&self, address: Address) {
+        // A node that has stopped refuses nobody.
+        let _ = self.commands.send(Command::Lift { address }).await;
     }
 
     /// Begins to fetch a container from as many peers as have it. It is served to others from its

@@ -5,7 +5,8 @@
 //! ```
 //!
 //! Invariant: while Downloading and Finishing the manifest is known; a quest ends exactly once, with
-//! one answer. A manifest that turns out to be wrong leads back to Finding, by way of Opening.
+//! one answer. A manifest that turns out to be wrong leads back to Finding, by way of Opening, until
+//! [`ATTEMPTS_MAX`] have cost something.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
@@ -14,9 +15,11 @@ use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
+use super::ballot::Ballot;
 use super::error::FetchError;
 use super::status::FetchStatus;
 use super::steer::Course;
+use crate::chunk::Bitfield;
 use crate::digest::{Address, ManifestId, ProgramId};
 use crate::manifest::{Link, Manifest, SignatureState};
 use crate::moment::Moment;
@@ -25,6 +28,12 @@ use crate::swarm::{Tally, Trust};
 
 /// What became of attempts, kept for the message when all fail.
 const TRIED_MAX: usize = 8;
+/// Manifests of which chunks were fetched and that came to nothing, before a fetch gives up: poisoned
+/// manifests waste at most this many times the container's size.
+const ATTEMPTS_MAX: usize = 3;
+/// How long a manifest that may be a lie may bring nothing while there is another to try; less where
+/// the fetch has less than twice this patience.
+const STALL_MAX: Duration = Duration::from_secs(15);
 
 /// One fetch of one node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,6 +76,21 @@ pub(super) enum Stage {
     Finishing,
 }
 
+/// What the download of a manifest brought that came to nothing.
+#[derive(Debug, Clone)]
+pub(super) struct Leftover {
+    pub(super) manifest: Arc<Manifest>,
+    pub(super) held: Bitfield,
+}
+
+/// What a manifest cost that came to nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cost {
+    Nothing,
+    /// Chunks were fetched for it.
+    Chunks,
+}
+
 /// One fetch.
 #[derive(Debug)]
 pub(super) struct Quest {
@@ -82,15 +106,20 @@ pub(super) struct Quest {
     pub(super) useful_at: Moment,
     /// Sessions that have been asked for a manifest and may still answer.
     pub(super) asked: BTreeSet<SessionKey>,
-    /// Manifests that turned out not to be what is wanted.
-    pub(super) rejected: BTreeSet<ManifestId>,
+    /// Manifests that others offer, where the link does not name the one.
+    pub(super) ballot: Ballot,
+    /// What earlier manifests brought, for the next one to take over; the latest last.
+    pub(super) leftovers: Vec<Leftover>,
+    /// When bytes of a chunk last came in.
+    pub(super) progress_at: Moment,
     /// Why the store stopped the download, in words, and whether the disk is full.
     pub(super) write_error: Option<(String, bool)>,
     pub(super) status: watch::Sender<FetchStatus>,
     tried: VecDeque<String>,
     refusals: u32,
-    /// Why the last manifest was rejected, if one was.
-    rejection: Option<FetchError>,
+    /// Why manifests were rejected, and how many of them cost something.
+    rejections: Vec<FetchError>,
+    attempts: usize,
     done: oneshot::Sender<Result<Fetched, FetchError>>,
 }
 
@@ -165,12 +194,15 @@ impl Quest {
             course,
             useful_at: now,
             asked: BTreeSet::new(),
-            rejected: BTreeSet::new(),
+            ballot: Ballot::default(),
+            leftovers: Vec::new(),
+            progress_at: now,
             write_error: None,
             status,
             tried: VecDeque::new(),
             refusals: 0,
-            rejection: None,
+            rejections: Vec::new(),
+            attempts: 0,
             done,
         }
     }
@@ -188,13 +220,36 @@ impl Quest {
         matches!(self.stage, Stage::Downloading | Stage::Finishing)
     }
 
-    /// Its manifest is wrong and it has to find another, once its file is closed.
-    pub(super) fn on_rejected(&mut self, id: ManifestId, why: FetchError) {
+    /// Its manifest came to nothing and it has to find another, once its file is closed. `cost` says
+    /// whether chunks were fetched for it. Returns why to give up instead, if it is time.
+    pub(super) fn on_rejected(&mut self, why: FetchError, cost: Cost) -> Option<FetchError> {
         self.stage = Stage::Opening;
         self.manifest = None;
-        self.rejected.insert(id);
         self.asked.clear();
-        self.rejection = Some(why);
+        self.attempts += usize::from(cost == Cost::Chunks);
+        self.rejections.push(why);
+        if self.rejections.len() > TRIED_MAX {
+            self.rejections.remove(0);
+        }
+        (self.attempts >= ATTEMPTS_MAX)
+            .then(|| self.why_rejected())
+            .flatten()
+    }
+
+    /// What to say of the manifests that were rejected, if there were any.
+    fn why_rejected(&mut self) -> Option<FetchError> {
+        let stalled = |error: &FetchError| matches!(error, FetchError::Stalled { .. });
+        if self.rejections.iter().all(stalled) {
+            return None;
+        }
+        let mut rejections = std::mem::take(&mut self.rejections);
+        match rejections.len() {
+            1 => rejections.pop(),
+            _ => Some(FetchError::NoneRight {
+                program_id: self.want.program_id,
+                rejections,
+            }),
+        }
     }
 
     /// An attempt came to nothing.
@@ -220,11 +275,22 @@ impl Quest {
         if all_failed && self.refusals > 0 && self.refusals as usize >= self.tried.len() {
             return self.tried.back().cloned().map(FetchError::Identity);
         }
+        let tried = self.tried.iter().cloned().collect();
         let nobody = || FetchError::NoPeers {
             waited_s: waited.as_secs(),
-            tried: self.tried.iter().cloned().collect(),
+            tried,
         };
-        (waited >= self.patience).then(|| self.rejection.take().unwrap_or_else(nobody))
+        (waited >= self.patience).then(|| self.why_rejected().unwrap_or_else(nobody))
+    }
+
+    /// Whether a manifest that may be a lie brings nothing while there is another to try.
+    pub(super) fn is_stalled(&self, now: Moment) -> bool {
+        let patience = STALL_MAX.min(self.patience / 2);
+        let other = |id| self.ballot.has_other(&id);
+        self.stage == Stage::Downloading
+            && self.want.trust() == Trust::Claimed
+            && now.since(self.progress_at) >= patience
+            && self.manifest_id().is_some_and(other)
     }
 
     /// Whether the one who waits for the fetch has gone.

@@ -159,6 +159,19 @@ impl Reach {
         waiting.min()
     }
 
+    /// Whether every candidate of a fetch has been tried, and none is being dialed.
+    pub(super) fn is_settled(&self, fetch: FetchId) -> bool {
+        let mut theirs = self
+            .candidates
+            .values()
+            .filter(|c| c.wanted_by.contains(&fetch));
+        theirs.all(|c| match c.state {
+            State::Waiting(_) => c.failures > 0 || c.known.is_some(),
+            State::Dialing => false,
+            State::Connected => true,
+        })
+    }
+
     /// Whether every candidate of a fetch has failed at least once and none is up or under way.
     pub(super) fn has_failed(&self, fetch: FetchId) -> bool {
         let mut theirs = self
@@ -206,8 +219,9 @@ mod tests {
         let remote: SocketAddr = "198.51.100.7:7922".parse().unwrap();
         reach.add(at(0), FETCH, remote.into());
         assert_eq!((due(&mut reach, at(0)), due(&mut reach, at(0))), (1, 0));
+        assert!(!reach.is_settled(FETCH));
         reach.on_over(at(0), remote);
-        assert!(reach.has_failed(FETCH));
+        assert!(reach.has_failed(FETCH) && reach.is_settled(FETCH));
         assert_eq!((due(&mut reach, at(0)), due(&mut reach, at(1))), (0, 1));
         reach.on_over(at(1), remote);
         assert_eq!(reach.deadline(), Some(at(3)));

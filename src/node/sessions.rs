@@ -38,6 +38,7 @@ impl Driver {
                 ticket,
                 bytes,
             } => {
+                self.note_progress(session, Ticket(ticket));
                 self.tell(Input::Progress {
                     peer: peer_key(session),
                     ticket: Ticket(ticket),
@@ -56,7 +57,11 @@ impl Driver {
                 id,
                 answer,
             } => self.on_manifest_answer(session, id, answer),
-            Event::Deluges { session, answer } => self.on_deluges_answer(session, answer),
+            Event::Deluges {
+                session,
+                program_id,
+                answer,
+            } => self.on_deluges_answer(session, program_id, answer),
             Event::Update {
                 session,
                 id,
@@ -144,10 +149,11 @@ impl Driver {
         self.tell(Input::PeerGone {
             peer: peer_key(key),
         });
+        let (remote, who) = (peer.session.remote(), peer.session.address());
         self.quests.values_mut().for_each(|quest| {
             quest.asked.remove(&key);
+            quest.ballot.on_gone(who);
         });
-        let (remote, who) = (peer.session.remote(), peer.session.address());
         for fetch in self.reach.wanted_of(peer.dialed(), who) {
             if let Some(quest) = self.quests.get_mut(&fetch) {
                 quest.on_failed_attempt(format!("{remote}: {reason}"));
@@ -193,7 +199,12 @@ impl Driver {
                     peer.session.ask_deluges(Some(quest.want.program_id));
                 }
             }
-            (Stage::Downloading, Some(manifest), _) => {
+            (Stage::Downloading, Some(manifest), named) => {
+                // Who vouches for what is good to know before this manifest turns out to be wrong.
+                let is_heard = quest.ballot.has_heard(&peer.session.address());
+                if named.is_none() && !is_heard && quest.asked.insert(key) {
+                    peer.session.ask_deluges(Some(quest.want.program_id));
+                }
                 let (id, chunks) = (manifest.id(), manifest.layout().chunk_count());
                 self.subscribe(key, id, chunks);
             }
@@ -231,12 +242,15 @@ impl Driver {
         }
         let peer = peer_key(key);
         let input = match answer {
-            ChunkAnswer::Payload(payload) => Input::Arrived {
-                peer,
-                ticket,
-                payload,
-                rtt,
-            },
+            ChunkAnswer::Payload(payload) => {
+                self.note_progress(key, ticket);
+                Input::Arrived {
+                    peer,
+                    ticket,
+                    payload,
+                    rtt,
+                }
+            }
             ChunkAnswer::NotHeld(held) => match self.bitfield_for(peer, ticket, &held) {
                 Some(Ok(held)) => Input::NotHeld { peer, ticket, held },
                 Some(Err(fault)) => return self.on_bad_answer(key, ticket, &fault),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use super::Node;
 use super::bans::Bans;
@@ -20,6 +20,7 @@ use super::pool::Pool;
 use super::reach::Reach;
 use super::roster::Roster;
 use super::status::Status;
+use super::verdicts::Verdicts;
 use crate::limits::LISTEN_ADDRESSES_MAX;
 use crate::net::{BindError, EVENTS_MAX, Endpoint, Event, Throttle};
 use crate::store::Folders;
@@ -111,11 +112,11 @@ fn build(
     let (notes_in, notes) = mpsc::unbounded_channel();
     let endpoint = bind(&config, &events_in)?;
     let listen = endpoint.local_address()?;
-    let bans = Bans::load(&config.home);
+    let bans = Bans::load(&config.home, clock);
     let setup = Setup {
         seed: random_seed()?,
         upload_rate_max: config.upload_rate_max,
-        bans: bans.current(&clock),
+        bans: bans.current(),
     };
     let empty = Status {
         address,
@@ -142,6 +143,8 @@ fn build(
         swarm,
         pool: Pool::start(&done_in)?,
         bans,
+        verdicts: Verdicts::load(&config.home),
+        proving: Arc::new(Semaphore::new(1)),
         catalog: Catalog::default(),
         roster: Roster::default(),
         reach: Reach::default(),

@@ -1,9 +1,10 @@
 //! What a surface can see of a node: snapshots, never the thing itself.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use crate::digest::{Address, ManifestId, ProgramId};
-use crate::swarm::Tally;
+use crate::swarm::{Strike, Tally};
 
 /// A node at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +16,25 @@ pub struct Status {
     /// The containers that take part.
     pub containers: Vec<ContainerStatus>,
     /// Addresses that are refused.
-    pub banned: Vec<Address>,
+    pub banned: Vec<Banned>,
+}
+
+/// An address that is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Banned {
+    /// Who.
+    pub address: Address,
+    /// For how much longer, unless the ban is lifted.
+    pub left: Duration,
+    /// What for, the oldest first. Empty where that is not known any more.
+    pub strikes: Vec<Strike>,
+}
+
+/// Whether it is this address that is refused.
+impl PartialEq<Address> for Banned {
+    fn eq(&self, address: &Address) -> bool {
+        self.address == *address
+    }
 }
 
 /// One container at one moment.

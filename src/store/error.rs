@@ -185,6 +185,12 @@ pub enum FinishError {
         /// SHA-256 of the whole.
         found: ProgramId,
     },
+    /// The caller gave up.
+    #[error("E-CANCELLED: {path} was not read to its end")]
+    GivenUp {
+        /// The file.
+        path: PathBuf,
+    },
     /// Another file took the destination's name meanwhile.
     #[error("E-EXISTS: {path} is already there and is not replaced")]
     AlreadyThere {
@@ -257,6 +263,7 @@ impl FinishError {
             Self::Incomplete { .. } => "E-INCOMPLETE",
             Self::Rotten { .. } => "E-HASH",
             Self::WrongWhole { .. } => "E-TOTAL",
+            Self::GivenUp { .. } => "E-CANCELLED",
             Self::AlreadyThere { .. } => "E-EXISTS",
             Self::Read(read) => read.code(),
             Self::Sync { .. } | Self::Publish { .. } => "E-IO",

@@ -43,6 +43,15 @@ impl Content {
         Ok(self.path())
     }
 
+    /// Reads a complete file that was believed until now, and checks every chunk and the whole: what
+    /// has changed is not held any more. Calls for other chunks go on meanwhile.
+    ///
+    /// `goes_on` hears how many bytes have been dealt with so far, and says whether to go on.
+    pub fn prove(&self, goes_on: impl Fn(u64) -> bool) -> Result<(), FinishError> {
+        self.require_all()?;
+        self.check_all(&mut Whole::new(), goes_on)
+    }
+
     /// Makes what was written durable. Nothing was written to a file that is not ours to write.
     fn sync(&self) -> io::Result<()> {
         if self.state().sealed {
@@ -72,7 +81,7 @@ impl Content {
             // the manifest, may be at fault
             Ok(_) | Err(ReadError::Rotten { .. } | ReadError::Shrunk { .. }) => {
                 *whole = Whole::new();
-                self.check_all(whole)
+                self.check_all(whole, |_| true)
             }
         }
     }
@@ -85,9 +94,16 @@ impl Content {
     }
 
     /// Verifies every chunk on disk again, and the hash of the whole over those same bytes.
-    fn check_all(&self, whole: &mut Whole) -> Result<(), FinishError> {
+    fn check_all(
+        &self,
+        whole: &mut Whole,
+        goes_on: impl Fn(u64) -> bool,
+    ) -> Result<(), FinishError> {
         let mut lost = 0;
         for index in self.layout().chunks() {
+            if !goes_on(self.layout().offset(index).unwrap_or_default()) {
+                return Err(FinishError::GivenUp { path: self.path() });
+            }
             match self.read(index) {
                 Ok(Some(chunk)) => whole.on_chunk(&chunk),
                 Ok(None) | Err(ReadError::Rotten { .. } | ReadError::Shrunk { .. }) => lost += 1,

@@ -2,13 +2,13 @@
 //!
 //! ```text
 //! create    ingest          a file -> its hashes
-//! share     Content::seed   served where it lies
-//! get       Content::download -> resume -> put, put, put -> finish
+//! share     Content::seed [-> prove]   served where it lies
+//! get       Content::download -> resume [-> take_over] -> put, put, put -> finish
 //! either    Content::read   only what its bit says, hashed before it is handed out
 //! ```
 //!
-//! Reading order: `content` (which chunks are proven), `resume` and `finish` (how a download begins and
-//! ends), `whole` (the hash of it all), `backend` and `files` (the disk), then `ingest`,
+//! Reading order: `content` (which chunks are proven), `resume`, `rearrange` and `finish` (how a download
+//! begins and ends), `whole` (the hash of it all), `backend` and `files` (the disk), then `ingest`,
 //! `manifest_file`, `folders` and `new_file`, which stand alone. `os` is where systems differ.
 //!
 //! All calls block, so they belong on worker threads. Nothing here logs, reads a clock, or knows of
@@ -26,6 +26,7 @@ mod manifest_file;
 mod memory;
 mod new_file;
 mod os;
+mod rearrange;
 mod regular;
 mod resume;
 #[cfg(test)]

@@ -41,8 +41,8 @@ enum Standing {
 pub(super) enum Failure {
     /// The peer that sent it.
     Peer,
-    /// The manifest: these addresses failed the same chunk before and were blamed for it.
-    Manifest(BTreeSet<Address>),
+    /// The manifest: different addresses failed the same chunk.
+    Manifest,
     /// Nobody: the manifest is suspected already.
     Nobody,
 }
@@ -119,7 +119,7 @@ impl Container {
                 match self.chunks.on_failed_by(chunk, address) {
                     Some(before) if !untried(&before) => {
                         self.standing = Standing::Suspected;
-                        Failure::Manifest(before)
+                        Failure::Manifest
                     }
                     Some(_) | None => Failure::Peer,
                 }

@@ -205,6 +205,17 @@ pub enum Input {
         /// Bytes of the body that travelled; 0 if it was withdrawn.
         bytes: u64,
     },
+    /// A surface: every chunk of this container is as its manifest says, and the whole is not. What
+    /// peers were blamed for on its account they are forgiven.
+    Condemn {
+        /// The container's manifest.
+        id: ManifestId,
+    },
+    /// A surface: this address is not to be refused any more, and starts anew.
+    Lift {
+        /// The address.
+        address: Address,
+    },
     /// The clock: the deadline has come.
     Wake,
 }
@@ -321,7 +332,7 @@ pub enum Output {
     },
     /// A surface: three different addresses failed the same chunk of a manifest that is only
     /// claimed, and nobody else is there to ask, so the manifest is suspected and the addresses are
-    /// not. The container is stopped.
+    /// not: they are forgiven everything that did not fit it. The container is stopped.
     Suspect {
         /// The container's manifest.
         id: ManifestId,
@@ -346,7 +357,26 @@ pub enum Output {
         address: Address,
         /// When the ban ends.
         until: Moment,
+        /// What for, the oldest first.
+        strikes: Vec<Strike>,
     },
+    /// The node: the ban of this address is over before its time, also after a restart.
+    Pardon {
+        /// The address.
+        address: Address,
+    },
+}
+
+/// One thing that an address did wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strike {
+    /// It sent bytes that are not the chunk, by this manifest.
+    BadChunk {
+        /// The container's manifest.
+        id: ManifestId,
+    },
+    /// Its answer broke the protocol, whatever the manifest.
+    Protocol,
 }
 
 /// What is known of a container's manifest before its bytes are there (DESIGN section 4).

@@ -8,8 +8,8 @@
 //!
 //! This file routes; the components decide: `download` (who is asked for what, with `container`,
 //! `chunks`, `order` and `sections`, `wanted` and `spread`, `peers`, `flights`, `window` and `record`,
-//! `budget`, `pacer` and `timers`), `upload` and `serve` (who is served), `blame` (who is banned). What
-//! can be seen of it is in `view`.
+//! `budget`, `pacer` and `timers`), `upload` and `serve` (who is served), `blame` (who is banned) and
+//! `consequences` (what follows from a bad answer). What can be seen of it is in `view`.
 //!
 //! Invariants: a chunk is announced only after it was proven and stored; a request goes only to a
 //! connected peer that is not banned and says it holds the chunk; what a peer asks is answered once.
@@ -17,6 +17,7 @@
 mod blame;
 mod budget;
 mod chunks;
+mod consequences;
 mod container;
 mod download;
 mod event;
@@ -40,15 +41,16 @@ mod window;
 use std::collections::VecDeque;
 use std::time::Duration;
 
+pub use blame::Ban;
 pub use event::{
-    AskKey, Input, Offence, Output, PeerKey, Rates, Reason, Subnet, Ticket, Trust, Wish,
+    AskKey, Input, Offence, Output, PeerKey, Rates, Reason, Strike, Subnet, Ticket, Trust, Wish,
 };
 pub use order::Order;
 pub use tally::{Account, Tally};
 pub use view::PeerView;
 
 use self::blame::Blame;
-use self::container::{Container, Failure};
+use self::container::Container;
 use self::download::{Cause, Claim, Download};
 use self::peers::Peer;
 use self::upload::{Upload, Who};
@@ -65,8 +67,8 @@ pub struct Setup {
     /// Upload limit in bytes per second, for reading ahead and for how many are served at once; the
     /// network does the limiting.
     pub upload_rate_max: Option<u64>,
-    /// Bans from an earlier run, and when they end.
-    pub bans: Vec<(Address, Moment)>,
+    /// Bans from an earlier run.
+    pub bans: Vec<Ban>,
 }
 
 /// The decisions of one node.
@@ -166,6 +168,8 @@ impl Swarm {
                 chunk,
             } => self.on_asked(peer, ask, id, chunk),
             Input::Served { peer, ask, bytes } => self.on_served(peer, ask, bytes),
+            Input::Condemn { id } => self.on_manifest_wrong(id),
+            Input::Lift { address } => self.on_lift(address),
             Input::Wake => self.download.on_wake(now, &mut self.out),
         }
     }
@@ -186,6 +190,7 @@ impl Swarm {
             return;
         }
         let complete = have.is_full();
+        self.blame.on_manifest_tried(&id);
         self.download.on_add(id, layout, have, trust);
         if complete {
             self.out.push_back(Output::Complete { id });
@@ -217,16 +222,6 @@ impl Swarm {
         }
     }
 
-    fn on_misbehaved(&mut self, peer: PeerKey, ticket: Ticket) {
-        self.download
-            .on_failed(self.now, peer, ticket, Cause::Failed);
-        let Some(address) = self.download.peer(peer).map(Peer::address) else {
-            return;
-        };
-        self.strike(address);
-        self.drop_peer(peer, Offence::Protocol);
-    }
-
     fn on_stored(&mut self, ticket: Ticket) {
         let Some(claim) = self.download.on_stored(ticket) else {
             return;
@@ -236,57 +231,6 @@ impl Swarm {
         self.out.push_back(Output::Announce { id, chunk });
         if self.have(&id).is_some_and(Bitfield::is_full) {
             self.out.push_back(Output::Complete { id });
-        }
-    }
-
-    fn on_bad(&mut self, ticket: Ticket) {
-        let Some((claim, failure)) = self.download.on_bad(ticket) else {
-            return;
-        };
-        match failure {
-            Failure::Peer => self.blame_for_bad_chunk(claim),
-            Failure::Nobody => {}
-            Failure::Manifest(addresses) => {
-                addresses
-                    .iter()
-                    .for_each(|address| self.blame.forgive(address));
-                self.download
-                    .take_all_back(self.now, &claim.id, &mut self.out);
-                self.out.push_back(Output::Suspect {
-                    id: claim.id,
-                    chunk: claim.chunk,
-                });
-            }
-        }
-    }
-
-    /// One bad chunk drops the connection, the third bans the address.
-    fn blame_for_bad_chunk(&mut self, claim: Claim) {
-        self.strike(claim.address);
-        self.drop_peer(claim.peer, Offence::BadChunk);
-    }
-
-    fn strike(&mut self, address: Address) {
-        if let Some(until) = self.blame.on_bad_chunk(address, self.now) {
-            self.out.push_back(Output::Ban { address, until });
-            self.drop_all_of(address, Offence::Banned);
-        }
-    }
-
-    fn drop_peer(&mut self, peer: PeerKey, offence: Offence) {
-        if self.download.peer(peer).is_some() {
-            self.out.push_back(Output::Drop { peer, offence });
-            self.on_gone(peer);
-        }
-    }
-
-    fn drop_all_of(&mut self, address: Address, offence: Offence) {
-        let theirs = self
-            .download
-            .peers()
-            .filter(|(_, peer)| peer.address() == address);
-        for peer in theirs.map(|(key, _)| key).collect::<Vec<_>>() {
-            self.drop_peer(peer, offence);
         }
     }
 

@@ -1,11 +1,11 @@
 //! What can be seen of a [`Swarm`] from outside. Looking changes nothing.
 
 use super::Swarm;
+use super::blame::Ban;
 use super::event::{PeerKey, Ticket};
 use super::tally::Tally;
 use crate::chunk::Bitfield;
 use crate::digest::{Address, ManifestId};
-use crate::moment::Moment;
 
 /// How one peer is doing, for showing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,8 +65,8 @@ impl Swarm {
         self.blame.is_banned(address, self.now)
     }
 
-    /// Addresses that are refused now, and until when.
-    pub fn bans(&self) -> impl Iterator<Item = (Address, Moment)> + '_ {
+    /// Addresses that are refused now, until when, and what for.
+    pub fn bans(&self) -> impl Iterator<Item = Ban> + '_ {
         self.blame.bans(self.now)
     }
 }

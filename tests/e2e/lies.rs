@@ -2,13 +2,13 @@
 
 use std::fs;
 
-use swarmhold::node::{ContainerStatus, FetchError};
+use swarmhold::node::FetchError;
 use swarmhold::wire::Request;
 use swarmhold::{Digest, Link, Manifest, ProgramId, What};
 
 use crate::raw::Fate;
 use crate::rogue::{Rogue, honest, raw_chunk};
-use crate::world::{CHUNK, LONG, SHORT, World, chunk, forge, noise, part_of, right_chunks, wallet};
+use crate::world::{CHUNK, SHORT, World, chunk, forge, noise, part_of, right_chunks, wallet};
 
 const MIB: usize = 1024 * 1024;
 
@@ -56,13 +56,13 @@ async fn a_liar_among_honest_peers_is_banned_and_nothing_wrong_is_kept() {
 async fn a_manifest_with_a_wrong_total_is_found_out_at_the_end() {
     let world = World::new();
     let bytes = noise(2, MIB);
-    let (alice, bob) = (world.node("alice").await, world.node("bob").await);
+    let bob = world.node("bob").await;
     let expected = ProgramId::new(Digest::of(b"something else"));
     let manifest = forge(&wallet("mallory"), &bytes, |draft| {
         draft.program_id = expected
     });
-    alice.share(&manifest, &bytes).await;
-    let mut fetch = bob.fetch(&manifest, &[alice.hint()]).await;
+    let seeder = Rogue::start(&wallet("seeder"), honest(&manifest, &bytes));
+    let mut fetch = bob.fetch(&manifest, &[seeder.hint()]).await;
     let part = part_of(&bob.destination());
     assert_eq!(
         fetch.fails().await,
@@ -79,65 +79,6 @@ async fn a_manifest_with_a_wrong_total_is_found_out_at_the_end() {
     assert!(fs::read(part).unwrap() == bytes, "for a better manifest");
     let status = bob.until(|status| status.containers.is_empty()).await;
     assert!(status.banned.is_empty());
-}
-
-/// A3: strangers publish what they like for a program id that people ask for by nothing else.
-#[tokio::test]
-async fn a_bare_program_id_survives_poisoned_manifests() {
-    let world = World::new();
-    let bytes = noise(6, MIB);
-    let (alice, bob) = (world.node("alice").await, world.node("bob").await);
-    let manifest = alice.seed(&bytes).await;
-    let (mut mallories, mut hints) = (Vec::new(), Vec::new());
-    for number in 0..5 {
-        // The first half is right, the second half is not.
-        let name = format!("mallory {number}");
-        let half = bytes.len() / 2;
-        let lie = [&bytes[..half], &noise(100 + number, half)].concat();
-        let poisoned = forge(&wallet(&name), &lie, |draft| {
-            draft.program_id = manifest.program_id();
-        });
-        let mallory = world.node(&name).await;
-        mallory.share(&poisoned, &lie).await;
-        hints.push(mallory.hint());
-        mallories.push(mallory);
-    }
-    let mut fetch = bob.fetch_patiently(bare(&manifest), &hints, LONG).await;
-    for mallory in &mallories {
-        let was_asked = |own: &ContainerStatus| own.tally.total.sent_bytes > 0;
-        mallory.until_container(was_asked).await;
-    }
-    assert!(!bob.destination().exists());
-    fetch.fetch.add_peers(vec![alice.hint()]).await;
-    let fetched = fetch.gets(&bytes).await;
-    assert_eq!(fetched.manifest, manifest);
-    let total = fetched.tally.total;
-    assert_eq!(
-        (total.chunks, total.bad_chunks),
-        (16, 0),
-        "the right half is kept"
-    );
-    assert!(bob.status().await.banned.is_empty());
-}
-
-/// The same, and nobody has a better one: what is wrong with the one there was is what is said.
-#[tokio::test]
-async fn a_bare_program_id_with_one_poisoned_manifest_says_so() {
-    let world = World::new();
-    let bytes = noise(7, 100_000);
-    let (alice, bob) = (world.node("alice").await, world.node("bob").await);
-    let poisoned = forge(&wallet("mallory"), &bytes, |draft| {
-        draft.program_id = ProgramId::new(Digest::of(b"something else"));
-    });
-    alice.share(&poisoned, &bytes).await;
-    let what = bare(&poisoned);
-    let mut fetch = bob.fetch_patiently(what, &[alice.hint()], SHORT).await;
-    let error = fetch.end().await;
-    assert!(
-        matches!(error, Err(FetchError::Poisoned { .. })),
-        "{error:?}"
-    );
-    assert!(!bob.destination().exists());
 }
 
 /// M-36: the whole is what the manifest says, but not one of the chunks.
@@ -157,8 +98,9 @@ async fn a_chunk_that_three_peers_fail_is_the_manifests_fault() {
     assert_eq!(
         error.to_string(),
         format!(
-            "E-CHUNK-HASH: chunk 17 failed from 3 peers; manifest {} suspected",
-            manifest.id()
+            "E-CHUNK-HASH: chunk 17 failed from 3 peers; manifest {} signed by {} suspected",
+            manifest.id(),
+            manifest.address()
         )
     );
     assert!(matches!(error, FetchError::Suspected { chunk: at, .. } if at == chunk(17)));
@@ -178,20 +120,22 @@ async fn a_poisoned_manifest_does_not_disturb_the_right_one() {
     let poisoned = forge(&wallet("mallory"), &other, |draft| {
         draft.program_id = manifest.program_id();
     });
-    alice.share(&poisoned, &other).await;
+    let mallory = Rogue::start(&wallet("mallory"), honest(&poisoned, &other));
     let bob = world.node("bob").await;
-    let fetched = bob
+    let one = bob
         .fetch(&manifest, &[alice.hint()])
         .await
         .gets(&bytes)
         .await;
-    assert_eq!(fetched.manifest, manifest);
+    assert_eq!(one.manifest, manifest);
     let carol = world.node("carol").await;
-    let error = carol.fetch(&poisoned, &[alice.hint()]).await.end().await;
+    let hints = [alice.hint(), mallory.hint()];
+    let error = carol.fetch(&poisoned, &hints).await.end().await;
     assert!(
         matches!(error, Err(FetchError::Poisoned { .. })),
         "{error:?}"
     );
+    assert!(carol.status().await.banned.is_empty());
 }
 
 /// A link that names the container and nothing else.

@@ -24,6 +24,7 @@ mod floods;
 mod identities;
 mod lies;
 mod one_to_one;
+mod poison;
 mod raw;
 mod replies;
 mod requests;

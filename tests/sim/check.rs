@@ -71,7 +71,9 @@ pub(crate) struct Ledger {
     /// Peers that told us that they do not serve us.
     pub(crate) choked_by: BTreeSet<PeerKey>,
     pub(crate) ends: Ends,
-    bad: BTreeMap<Address, u32>,
+    bad: BTreeMap<Address, Vec<Option<ManifestId>>>,
+    /// Containers whose manifests are at fault for what does not fit them.
+    excused: BTreeSet<ManifestId>,
     bytes: u64,
     inputs: u64,
     outputs: usize,
@@ -234,9 +236,24 @@ impl Ledger {
         }
     }
 
-    /// An address is to be blamed.
-    pub(crate) fn on_blame(&mut self, address: Address) {
-        *self.bad.entry(address).or_default() += 1;
+    /// An address is to be blamed, for a chunk of this container if for one.
+    pub(crate) fn on_blame(&mut self, address: Address, of: Option<ManifestId>) {
+        if of.is_none_or(|id| !self.excused.contains(&id)) {
+            self.bad.entry(address).or_default().push(of);
+        }
+    }
+
+    /// What did not fit a manifest is its own fault.
+    pub(crate) fn on_suspected(&mut self, id: ManifestId) {
+        self.excused.insert(id);
+        for blamed in self.bad.values_mut() {
+            blamed.retain(|of| *of != Some(id));
+        }
+    }
+
+    /// A container takes part, maybe again.
+    pub(crate) fn on_added(&mut self, id: &ManifestId) {
+        self.excused.remove(id);
     }
 
     /// The node lost its memory of who was bad, not of who is banned.
@@ -279,8 +296,9 @@ impl Ledger {
         for (address, until) in bans.iter().filter(|(_, until)| *until > now) {
             assert!(swarm.is_banned(address), "I8: not banned until {until:?}");
         }
-        for (address, times) in &self.bad {
-            let banned = *times < BAD_CHUNKS_MAX || swarm.is_banned(address);
+        for (address, blamed) in &self.bad {
+            let times = blamed.len();
+            let banned = times < BAD_CHUNKS_MAX as usize || swarm.is_banned(address);
             assert!(
                 banned,
                 "I8: {times} bad chunks of {}, no ban",

@@ -99,7 +99,12 @@ impl World {
                 self.note(node, Line::Drops { whom, why });
                 self.close(place_of(peer).0);
             }
-            Output::Ban { address, until } => self.ban(node, address, until),
+            Output::Ban { address, until, .. } => self.ban(node, address, until),
+            Output::Pardon { address } => {
+                self.note(node, Line::Note("pardons somebody"));
+                let bans = &mut self.nodes[node].bans;
+                bans.retain(|(banned, _)| *banned != address);
+            }
         }
     }
 
@@ -180,6 +185,7 @@ impl World {
     fn suspect(&mut self, node: usize, id: ManifestId, chunk: ChunkIndex) {
         let (container, chunk) = (self.container_of(&id), chunk.get());
         self.note(node, Line::Suspects { container, chunk });
+        self.nodes[node].ledger.on_suspected(id);
         let claimed = self.plan.containers[container].poisoned.is_some();
         assert!(
             claimed,
@@ -282,7 +288,7 @@ impl World {
                 retry_after,
             },
             Answer::Garbage => {
-                ledger.on_blame(sender);
+                ledger.on_blame(sender, None);
                 Input::Misbehaved { peer, ticket }
             }
             Answer::Refused | Answer::Data(_) | Answer::Progress(_) => {
@@ -316,7 +322,7 @@ impl World {
             (Input::Bad { ticket }, "at odds with its manifest")
         } else if answered.body != truth(&id, chunk) {
             let sender = self.nodes[answered.sender].address;
-            self.nodes[node].ledger.on_blame(sender);
+            self.nodes[node].ledger.on_blame(sender, Some(id));
             (Input::Bad { ticket }, "false")
         } else if fails || full {
             (Input::StoreFailed { ticket }, "right, and cannot store it")

@@ -260,6 +260,7 @@ impl World {
         }
         self.note(node, Line::Adds(container));
         let here = &mut self.nodes[node];
+        here.ledger.on_added(&id);
         let (layout, have) = (here.layouts[&id], here.disk[&id].clone());
         let trust = match self.plan.containers[container].poisoned {
             Some(_) => Trust::Claimed,

@@ -7,7 +7,7 @@ use swarmhold::chunk::{Bitfield, ChunkIndex};
 use swarmhold::digest::{Address, ManifestId};
 use swarmhold::manifest::Layout;
 use swarmhold::moment::Moment;
-use swarmhold::swarm::{AskKey, PeerKey, Setup, Swarm, Ticket};
+use swarmhold::swarm::{AskKey, Ban, PeerKey, Setup, Swarm, Ticket};
 use swarmhold::wire::Encoding;
 use swarmhold::wire::payload::Payload;
 
@@ -234,9 +234,14 @@ impl Node {
 }
 
 fn new_swarm(seed: u64, bans: Vec<(Address, Moment)>) -> Swarm {
+    let ban = |(address, until)| Ban {
+        address,
+        until,
+        strikes: Vec::new(),
+    };
     Swarm::new(Setup {
         seed,
-        bans,
+        bans: bans.into_iter().map(ban).collect(),
         ..Setup::default()
     })
 }

@@ -1,9 +1,11 @@
 //! A container's life on disk: from a `.part` to a name, and what may go wrong on the way.
 //!
-//! Here is the container that the tests store; `faults` breaks a disk in RAM, `files` uses a real one.
+//! Here is the container that the tests store; `faults` breaks a disk in RAM, `files` uses a real one,
+//! `moves` takes over what another manifest brought.
 
 mod faults;
 mod files;
+mod moves;
 
 use std::path::Path;
 use std::sync::Arc;

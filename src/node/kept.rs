@@ -1,0 +1,114 @@
+//! Small JSON files that a node keeps for itself, in which nobody but the user has a say.
+//!
+//! A file that cannot be read is set aside under another name and reported: what it held is lost, the
+//! node goes on. Nothing is read past a bound.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::store::replace_file;
+
+/// What became of reading a file.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Kept<T> {
+    /// There is none.
+    Missing,
+    /// It says this.
+    Found(T),
+    /// It made no sense and was set aside, if that was possible.
+    Damaged,
+}
+
+/// The right to change a file. Dropped, it is somebody else's turn.
+#[derive(Debug)]
+pub(super) struct Turn {
+    _lock: File,
+}
+
+/// Waits for the turn to change a file, by way of a lock beside it. Blocks on other processes, which
+/// have theirs for one small write.
+pub(super) fn turn(path: &Path) -> io::Result<Turn> {
+    let mut options = File::options();
+    options.write(true).create(true).truncate(false);
+    let lock = options.open(beside(path, ".lock"))?;
+    lock.lock()?;
+    Ok(Turn { _lock: lock })
+}
+
+/// Reads a file of at most `bytes_max` bytes. Blocks on the disk.
+pub(super) fn read<T: DeserializeOwned>(path: &Path, bytes_max: u64) -> Kept<T> {
+    match try_read(path, bytes_max) {
+        Ok(Some(value)) => Kept::Found(value),
+        Ok(None) => Kept::Missing,
+        Err(error) => {
+            set_aside(path, &error);
+            Kept::Damaged
+        }
+    }
+}
+
+/// Writes a file, in place of the one there was. Blocks on the disk.
+pub(super) fn write(_turn: &Turn, path: &Path, value: &impl Serialize) {
+    let json = serde_json::to_vec_pretty(value).expect("maps with texts as keys are JSON");
+    if let Err(error) = replace_file(path, &json) {
+        tracing::warn!(path = %path.display(), %error, "could not be written down");
+    }
+}
+
+/// Gives a file another name, in place of one that was set aside before.
+pub(super) fn set_aside(path: &Path, why: &str) {
+    let aside = beside(path, ".damaged");
+    let moved = std::fs::rename(path, &aside);
+    let (path, aside) = (path.display(), aside.display());
+    match moved {
+        Ok(()) => tracing::warn!(%path, error = why, "damaged; set aside as {aside}"),
+        Err(error) => tracing::warn!(%path, error = why, "damaged, and not set aside: {error}"),
+    }
+}
+
+fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    name.into()
+}
+
+fn try_read<T: DeserializeOwned>(path: &Path, bytes_max: u64) -> Result<Option<T>, String> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error.to_string()),
+    };
+    let mut bytes = Vec::new();
+    let read = file.take(bytes_max + 1).read_to_end(&mut bytes);
+    let found = read.map_err(|error| error.to_string())? as u64;
+    if found > bytes_max {
+        return Err(format!("longer than {bytes_max} B"));
+    }
+    let value = serde_json::from_slice(&bytes);
+    value.map(Some).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_file_is_set_aside_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.json");
+        assert_eq!(read::<u32>(&path, 9), Kept::Missing);
+        write(&turn(&path).unwrap(), &path, &7);
+        assert_eq!(read::<u32>(&path, 9), Kept::Found(7));
+        for damage in ["", "{", "\"seven\"", "7777777777"] {
+            std::fs::write(&path, damage).unwrap();
+            assert_eq!(read::<u32>(&path, 9), Kept::Damaged, "{damage}");
+            assert!(!path.exists());
+            let aside = std::fs::read_to_string(folder.path().join("x.json.damaged"));
+            assert_eq!(aside.unwrap(), damage);
+        }
+    }
+}
