@@ -1,26 +1,23 @@
-//! Our requests: one stream each, one event at the end of each.
+//! Our requests: one stream each, one event at the end of each. The one that has no end is in `follow`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use quinn::{Connection, ReadError, RecvStream};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use super::Event;
 use super::body::Body;
 use super::fault::Fault;
 use super::session::Inner;
 use super::throttle::Lane;
-use crate::chunk::{Bitfield, BitfieldError};
 use crate::digest::{ManifestId, ProgramId};
 use crate::limits::{HEADER_BYTES_MAX, MANIFEST_BYTES_MAX, PROGRESS_TIMEOUT};
 use crate::wire::body::body_len_allowed;
 use crate::wire::payload::Payload;
-use crate::wire::{ChunkRequest, Deluge, Hello, Refusal, Reply, Request, Update, frame};
+use crate::wire::{ChunkRequest, Deluge, Hello, Refusal, Reply, Request, frame};
 
-/// The least time between two updates taken from one peer; honest ones come 10 ms apart.
-const UPDATE_PAUSE: Duration = Duration::from_millis(5);
 
 /// The answer to a chunk request.
 #[derive(Debug)]
@@ -160,65 +157,11 @@ async fn try_deluges(
     Ok(deluges)
 }
 
-/// Follows what a peer holds until one side ends it.
-pub(super) async fn subscription(session: Arc<Inner>, id: ManifestId, chunk_count: u32) {
-    let Err(fault) = follow(&session, id, chunk_count).await;
-    let _ = session
-        .events
-        .send(Event::Unsubscribed {
-            session: session.key,
-            id,
-            fault,
-        })
-        .await;
-}
-
-async fn follow(
-    session: &Inner,
-    id: ManifestId,
-    chunk_count: u32,
-) -> Result<std::convert::Infallible, Fault> {
-    let mut recv = send_request(&session.connection, &Request::Subscribe { id }).await?;
-    let reply = read_reply(&mut recv).await?;
-    let Reply::Subscribed = reply else {
-        return Err(unexpected(&reply));
-    };
-    loop {
-        let payload = read_frame(&mut recv).await?;
-        let update = frame::decode_update(&payload).map_err(protocol)?;
-        check_update(&update, chunk_count).map_err(protocol)?;
-        let event = Event::Update {
-            session: session.key,
-            id,
-            update,
-        };
-        session
-            .events
-            .send(event)
-            .await
-            .map_err(|_| Fault::Lost("stopping".to_owned()))?;
-        sleep(UPDATE_PAUSE).await;
-    }
-}
-
-fn check_update(update: &Update, chunk_count: u32) -> Result<(), String> {
-    match update {
-        Update::Bitfield(bytes) => Bitfield::from_bytes(bytes, chunk_count)
-            .map(|_| ())
-            .map_err(|error: BitfieldError| format!("PROTOCOL {error}")),
-        Update::Choked | Update::Unchoked => Ok(()),
-        Update::Have(chunks) if chunks.is_empty() => Err("PROTOCOL have of nothing".to_owned()),
-        Update::Have(chunks) => match chunks.iter().find(|chunk| chunk.get() >= chunk_count) {
-            Some(chunk) => Err(format!(
-                "PROTOCOL have of chunk {chunk}, expected below {chunk_count}"
-            )),
-            None => Ok(()),
-        },
-    }
-}
-
 /// Opens a stream, writes a request, and closes our side.
-async fn send_request(connection: &Connection, request: &Request) -> Result<RecvStream, Fault> {
+pub(super) async fn send_request(
+    connection: &Connection,
+    request: &Request,
+) -> Result<RecvStream, Fault> {
     let (mut send, recv) = connection
         .open_bi()
         .await
@@ -230,11 +173,11 @@ async fn send_request(connection: &Connection, request: &Request) -> Result<Recv
     Ok(recv)
 }
 
-async fn read_reply(recv: &mut RecvStream) -> Result<Reply, Fault> {
+pub(super) async fn read_reply(recv: &mut RecvStream) -> Result<Reply, Fault> {
     frame::decode_reply(&read_frame(recv).await?).map_err(protocol)
 }
 
-async fn read_frame(recv: &mut RecvStream) -> Result<Vec<u8>, Fault> {
+pub(super) async fn read_frame(recv: &mut RecvStream) -> Result<Vec<u8>, Fault> {
     let mut prefix = [0; 2];
     read_exact(recv, &mut prefix).await?;
     let len = frame::length(prefix, HEADER_BYTES_MAX).map_err(protocol)?;
@@ -264,7 +207,7 @@ pub(super) fn lost(error: ReadError) -> Fault {
     }
 }
 
-fn unexpected(reply: &Reply) -> Fault {
+pub(super) fn unexpected(reply: &Reply) -> Fault {
     let kind = match reply {
         Reply::Hello(_) => "Hello",
         Reply::Manifest { .. } => "Manifest",
@@ -278,7 +221,7 @@ fn unexpected(reply: &Reply) -> Fault {
     protocol(format!("{kind} does not answer what was asked"))
 }
 
-fn protocol(what: impl ToString) -> Fault {
+pub(super) fn protocol(what: impl ToString) -> Fault {
     Fault::Protocol(what.to_string())
 }
 

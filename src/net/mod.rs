@@ -12,6 +12,7 @@
 //! fault      why a request of ours got no answer
 //! answer     the peer's request and our answer, one stream
 //! meter      how much a peer may ask, and take back
+//! follow     our subscriptions
 //! feed       the long answer to a subscription
 //! body       what comes in for our request
 //! throttle   limits, each shared by many transfers
@@ -26,6 +27,7 @@ pub mod congestion;
 mod endpoint;
 mod fault;
 mod feed;
+mod follow;
 mod handshake;
 mod meter;
 mod session;

@@ -12,7 +12,7 @@ use super::endpoint::{Place, Shared};
 use super::handshake::canonical;
 use super::meter::{Meter, Resets};
 use super::throttle::Lane;
-use super::{Event, Origin, answer, ask};
+use super::{Event, Origin, answer, ask, follow};
 use crate::digest::{Address, ManifestId, ProgramId};
 use crate::limits::{
     RECEIVE_WINDOW_DOWNLOAD, RECEIVE_WINDOW_DOWNLOAD_MIN, RECEIVE_WINDOWS_TOTAL,
@@ -135,7 +135,12 @@ impl Session {
     /// Asks what the peer holds of a container, now and as it changes: [`Event::Update`] until
     /// [`Event::Unsubscribed`], or until the handle is aborted.
     pub fn subscribe(&self, id: ManifestId, chunk_count: u32) -> AbortHandle {
-        tokio::spawn(ask::subscription(Arc::clone(&self.inner), id, chunk_count)).abort_handle()
+        tokio::spawn(follow::subscription(
+            Arc::clone(&self.inner),
+            id,
+            chunk_count,
+        ))
+        .abort_handle()
     }
 
     /// Ends the connection.

@@ -3,8 +3,8 @@
 //! A program id commits to the bytes and not to the list of chunks, so any of these may lie, and only
 //! the whole tells (DESIGN section 4). One is tried at a time: the one with the most independent
 //! vouchers, after a short time in which at least [`SOURCES_MIN`] of them may speak up. Vouchers are
-//! independent if they live in different networks; where an address says nothing about the network,
-//! if they are different wallets.
+//! independent if they live in different [subnets](super::subnet); where an address says nothing about
+//! the network, if they are different wallets.
 //!
 //! Bounds: each voucher counts for [`CANDIDATE_MANIFESTS_MAX`] manifests at a time, and [`KNOWN_MAX`]
 //! manifests are kept whole. Invariant: what is wrong is never next again; what was set aside is next
@@ -14,16 +14,15 @@
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::reach::is_global;
 use super::verdicts::signer;
 use crate::digest::{Address, ManifestId};
 use crate::limits::CANDIDATE_MANIFESTS_MAX;
 use crate::manifest::Manifest;
 use crate::moment::Moment;
+use crate::swarm::Subnet;
 
 /// Independent vouchers that are waited for.
 const SOURCES_MIN: usize = 3;
@@ -38,15 +37,6 @@ const BROUGHT_UP_MAX: u32 = 8;
 const CANDIDATES_MAX: usize = 4096;
 /// How often a manifest may come to nothing because nobody sends its chunks.
 const STALLS_MAX: u32 = 2;
-
-/// Where a voucher speaks from, as far as that tells it from others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Place {
-    /// A network: the first 24 bits of an IPv4 address, the first 48 of an IPv6 address.
-    Network(IpAddr),
-    /// Somewhere local, where all come from the same few networks.
-    Local(Address),
-}
 
 /// The manifests for one program id.
 #[derive(Debug, Default)]
@@ -65,7 +55,7 @@ pub(super) struct Ballot {
 struct Candidate {
     /// How many came before it.
     arrival: u32,
-    vouchers: BTreeMap<Address, Place>,
+    vouchers: BTreeMap<Address, Subnet>,
     asked: BTreeSet<Address>,
     manifest: Option<Arc<Manifest>>,
     standing: Standing,
@@ -94,30 +84,13 @@ enum Standing {
     Wrong,
 }
 
-impl Place {
-    /// Where a peer is.
-    pub(super) fn of(remote: SocketAddr, address: Address) -> Self {
-        match remote.ip().to_canonical() {
-            ip if !is_global(ip) => Self::Local(address),
-            IpAddr::V4(v4) => {
-                let [a, b, c, _] = v4.octets();
-                Self::Network(Ipv4Addr::new(a, b, c, 0).into())
-            }
-            IpAddr::V6(v6) => {
-                let [a, b, c, ..] = v6.segments();
-                Self::Network(Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0).into())
-            }
-        }
-    }
-}
-
 impl Ballot {
     /// A peer says which manifests it has. Returns those that it is to be asked for.
     pub(super) fn on_vouched(
         &mut self,
         now: Moment,
         who: Address,
-        place: Place,
+        subnet: Subnet,
         manifests: impl IntoIterator<Item = ManifestId>,
     ) -> Vec<ManifestId> {
         self.heard.insert(who);
@@ -131,7 +104,7 @@ impl Ballot {
                 let arrival = self.arrivals;
                 let entry = self.candidates.entry(id);
                 let candidate = entry.or_insert_with(|| Candidate::new(arrival));
-                candidate.vouchers.insert(who, place);
+                candidate.vouchers.insert(who, subnet);
                 wanted.push(id);
             }
         }
@@ -162,7 +135,7 @@ impl Ballot {
             && candidate.is_eligible()
             && candidate.asked.len() < ASKED_MAX
             && !candidate.asked.contains(&who);
-        let asks = is_wanted && self.makes_room(candidate.places(|_| true));
+        let asks = is_wanted && self.makes_room(candidate.independent(|_| true));
         if let Some(candidate) = self.candidates.get_mut(id).filter(|_| asks) {
             candidate.asked.insert(who);
         }
@@ -170,14 +143,14 @@ impl Ballot {
     }
 
     /// Sees to it that one more manifest can be kept that has this many independent vouchers.
-    fn makes_room(&mut self, places: usize) -> bool {
+    fn makes_room(&mut self, independent: usize) -> bool {
         let known = self.candidates.values_mut();
         let known: Vec<_> = known.filter(|it| it.manifest.is_some()).collect();
         if known.len() < KNOWN_MAX {
             return true;
         }
-        let weakest = known.into_iter().min_by_key(|it| it.places(|_| true));
-        match weakest.filter(|it| it.places(|_| true) < places) {
+        let weakest = known.into_iter().min_by_key(|it| it.independent(|_| true));
+        match weakest.filter(|it| it.independent(|_| true) < independent) {
             Some(weakest) => {
                 weakest.manifest = None;
                 true
@@ -200,9 +173,9 @@ impl Ballot {
             return;
         };
         candidate.asked.clear();
-        let places = candidate.places(|_| true);
+        let independent = candidate.independent(|_| true);
         let is_news = candidate.manifest.is_none() && candidate.standing != Standing::Wrong;
-        if is_news && self.makes_room(places) {
+        if is_news && self.makes_room(independent) {
             let candidate = self.candidates.get_mut(&id);
             candidate.expect("it was just there").manifest = Some(manifest);
         }
@@ -258,7 +231,7 @@ impl Ballot {
         let rank = |(candidate, manifest): &(&Candidate, &Arc<Manifest>)| {
             let signer = signer(manifest);
             let is_liars = signer.as_ref().is_some_and(&has_lied);
-            let credible = candidate.places(|who| !self.discredited.contains(who));
+            let credible = candidate.independent(|who| !self.discredited.contains(who));
             let earlier = u32::MAX - candidate.arrival;
             let is_open = candidate.standing == Standing::Open;
             (is_open, !is_liars, credible, signer.is_some(), earlier)
@@ -312,10 +285,10 @@ impl Candidate {
     }
 
     /// How many of its vouchers are independent of each other.
-    fn places(&self, is_credible: impl Fn(&Address) -> bool) -> usize {
+    fn independent(&self, is_credible: impl Fn(&Address) -> bool) -> usize {
         let credible = self.vouchers.iter().filter(|(who, _)| is_credible(who));
         credible
-            .map(|(_, place)| place)
+            .map(|(_, subnet)| subnet)
             .collect::<BTreeSet<_>>()
             .len()
     }

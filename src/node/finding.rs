@@ -5,10 +5,10 @@
 
 use std::sync::Arc;
 
-use super::ballot::Place;
 use super::command::Note;
 use super::driver::Driver;
 use super::quest::{FetchId, Stage};
+use super::subnet;
 use crate::digest::{Address, ManifestId, ProgramId};
 use crate::manifest::{Manifest, ManifestError};
 use crate::net::{Fault, SessionKey};
@@ -75,7 +75,7 @@ impl Driver {
             return;
         };
         let (now, who) = (self.clock.now(), peer.session.address());
-        let place = Place::of(peer.session.remote(), who);
+        let subnet = subnet::of(peer.session.remote().ip(), who);
         let asked = self.quests.values_mut();
         for quest in asked.filter(|quest| program_id == Some(quest.want.program_id)) {
             let fits = |deluge: &&Deluge| {
@@ -83,7 +83,7 @@ impl Driver {
                     && !self.verdicts.is_wrong(&deluge.manifest_id)
             };
             let offered = deluges.iter().filter(fits).map(|deluge| deluge.manifest_id);
-            for id in quest.ballot.on_vouched(now, who, place, offered) {
+            for id in quest.ballot.on_vouched(now, who, subnet, offered) {
                 peer.session.ask_manifest(id);
             }
         }

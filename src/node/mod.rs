@@ -79,6 +79,7 @@ pub use crate::swarm::{Account, Order, Rates, Strike, Tally};
 use self::command::Command;
 use self::quest::{FetchId, Source};
 use self::steer::{Change, Course};
+use self::verdicts::Verdicts;
 use crate::limits::READERS_MAX;
 use crate::store::Content;
 
@@ -90,6 +91,7 @@ pub struct Node {
     wallet: Arc<Wallet>,
     listen: SocketAddr,
     announced: Vec<SocketAddr>,
+    verdicts: Verdicts,
     fetches: AtomicU64,
 }
 
@@ -158,6 +160,16 @@ impl Node {
     /// The link that lets others fetch a container from this node.
     pub fn link(&self, manifest: &Manifest) -> Link {
         Link::of(manifest, self.announced.iter().copied())
+    }
+
+    /// Remembers that a manifest is right, because it was just made from the bytes of its container:
+    /// a share of it need not be hashed again as a whole. [`remember_right`] does the same where no
+    /// node runs.
+    pub async fn remember_right(&self, manifest: &Manifest) -> std::io::Result<()> {
+        let verdicts = self.verdicts.clone();
+        verdicts.on_right(manifest.id());
+        let settled = tokio::task::spawn_blocking(move || verdicts.settle()).await;
+        settled.map_err(std::io::Error::other)?
     }
 
     /// Serves a complete file where it lies. Nothing is copied; each chunk is hashed before it is

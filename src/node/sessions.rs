@@ -37,14 +37,7 @@ impl Driver {
                 session,
                 ticket,
                 bytes,
-            } => {
-                self.note_progress(session, Ticket(ticket));
-                self.tell(Input::Progress {
-                    peer: peer_key(session),
-                    ticket: Ticket(ticket),
-                    bytes,
-                });
-            }
+            } => self.on_progress(session, Ticket(ticket), bytes),
             Event::Wasted { session, id, bytes } => {
                 self.tell(Input::Wasted {
                     peer: peer_key(session),
@@ -227,6 +220,15 @@ impl Driver {
             let peer = peer_key(key);
             self.tell(Input::Unchoked { peer });
         }
+    }
+
+    fn on_progress(&mut self, key: SessionKey, ticket: Ticket, bytes: u64) {
+        self.note_progress(key, ticket);
+        self.tell(Input::Progress {
+            peer: peer_key(key),
+            ticket,
+            bytes,
+        });
     }
 
     fn on_chunk_answer(

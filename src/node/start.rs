@@ -36,6 +36,7 @@ const JOBS_END: Duration = Duration::from_secs(2);
 struct Up {
     listen: SocketAddr,
     announced: Vec<SocketAddr>,
+    verdicts: Verdicts,
     status: watch::Receiver<Arc<Status>>,
 }
 
@@ -51,6 +52,7 @@ pub(super) async fn start(config: Config) -> Result<Node, StartError> {
     let Up {
         listen,
         announced,
+        verdicts,
         status,
     } = ready.await.map_err(|_| stopped())??;
     Ok(Node {
@@ -59,6 +61,7 @@ pub(super) async fn start(config: Config) -> Result<Node, StartError> {
         wallet,
         listen,
         announced,
+        verdicts,
         fetches: AtomicU64::new(1),
     })
 }
@@ -112,7 +115,10 @@ fn build(
     let (notes_in, notes) = mpsc::unbounded_channel();
     let endpoint = bind(&config, &events_in)?;
     let listen = endpoint.local_address()?;
-    let bans = Bans::load(&config.home, clock);
+    let (bans, verdicts) = (
+        Bans::load(&config.home, clock),
+        Verdicts::load(&config.home),
+    );
     let setup = Setup {
         seed: random_seed()?,
         upload_rate_max: config.upload_rate_max,
@@ -143,7 +149,7 @@ fn build(
         swarm,
         pool: Pool::start(&done_in)?,
         bans,
-        verdicts: Verdicts::load(&config.home),
+        verdicts: verdicts.clone(),
         proving: Arc::new(Semaphore::new(1)),
         catalog: Catalog::default(),
         roster: Roster::default(),
@@ -167,6 +173,7 @@ fn build(
         Up {
             listen,
             announced,
+            verdicts,
             status: seen,
         },
     ))

@@ -68,7 +68,7 @@ impl Swarm {
         }
     }
 
-    fn drop_peer(&mut self, peer: PeerKey, offence: Offence) {
+    pub(super) fn drop_peer(&mut self, peer: PeerKey, offence: Offence) {
         if self.download.peer(peer).is_some() {
             self.out.push_back(Output::Drop { peer, offence });
             self.on_gone(peer);

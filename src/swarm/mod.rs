@@ -52,10 +52,9 @@ pub use view::PeerView;
 use self::blame::Blame;
 use self::container::Container;
 use self::download::{Cause, Claim, Download};
-use self::peers::Peer;
 use self::upload::{Upload, Who};
 use crate::chunk::Bitfield;
-use crate::digest::{Address, ManifestId};
+use crate::digest::ManifestId;
 use crate::manifest::Layout;
 use crate::moment::Moment;
 

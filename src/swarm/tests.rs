@@ -12,7 +12,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::chunk::ChunkIndex;
-use crate::digest::Digest;
+use crate::digest::{Address, Digest};
 use crate::limits::{BAD_CHUNKS_MAX, IN_FLIGHT_BYTES_MAX};
 use crate::wire::Encoding;
 use crate::wire::payload::Payload;

@@ -11,10 +11,11 @@ use crate::cli::home::Home;
 use crate::cli::output::Output;
 use crate::cli::text::count;
 use crate::cli::units;
-use crate::node::{Link, Manifest};
+use crate::node::{Link, Manifest, remember_right};
 
 pub(in crate::cli) fn run(global: &Global, create: &Create, out: &Output) -> anyhow::Result<()> {
-    let wallet = Home::find(global)?.identity(out)?.wallet;
+    let home = Home::find(global)?;
+    let wallet = home.identity(out)?.wallet;
     let container = &create.path;
     let path = match &create.output {
         Some(path) => path.clone(),
@@ -31,6 +32,10 @@ pub(in crate::cli) fn run(global: &Global, create: &Create, out: &Output) -> any
     }
     let manifest = own_manifest::hash(container, &wallet, create.name.as_deref(), None, out)?;
     own_manifest::write(&path, &there, &manifest)?;
+    if let Err(error) = remember_right(home.folder(), &manifest) {
+        // whoever shares it hashes it once more, in the background
+        tracing::warn!(%error, "what was hashed could not be written down");
+    }
     out.note(&format!(
         "wrote {}: {}",
         path.display(),

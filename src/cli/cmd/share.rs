@@ -16,7 +16,10 @@ use crate::cli::home::Home;
 use crate::cli::output::Output;
 use crate::cli::signals::Signals;
 use crate::cli::start::{self, Port};
-use crate::node::{Config, DEFAULT_PORT, Manifest, Node, Wallet, read_manifest_file};
+use crate::node::{
+    Config, DEFAULT_PORT, Manifest, Node, Proof, Share as ServedFile, ShareError, Wallet,
+    read_manifest_file,
+};
 
 pub(in crate::cli) fn run(global: &Global, share: &Share, out: &Output) -> anyhow::Result<()> {
     let home = Home::find(global)?;
@@ -106,7 +109,7 @@ async fn offer(
         },
     };
     let manifest = Arc::new(manifest);
-    node.share(Arc::clone(&manifest), &container).await?;
+    let mut shared = node.share(Arc::clone(&manifest), &container).await?;
     let listen = node.listen_address();
     if share.network.listen.is_none() && listen.port() != DEFAULT_PORT {
         out.note(&format!(
@@ -133,7 +136,26 @@ async fn offer(
             "chunks": manifest.layout().chunk_count(),
         })
     })?;
-    Watch::new(manifest.id(), out).until(node, signals).await
+    let watch = Watch::new(manifest.id(), out);
+    tokio::select! {
+        ended = watch.until(node, signals) => ended,
+        error = disproven(&mut shared, out) => Err(error.into()),
+    }
+}
+
+/// Waits for bad news of the manifest: that it is wrong. What else there is to know of it is told.
+async fn disproven(shared: &mut ServedFile, out: &Output) -> ShareError {
+    let is_known = *shared.proof().borrow() == Proof::Right;
+    match shared.proven().await {
+        Ok(()) if is_known => {}
+        Ok(()) => {
+            out.note("the whole is what the manifest says: found by its program id from now on")
+        }
+        Err(error @ (ShareError::Poisoned { .. } | ShareError::Unreadable(_))) => return error,
+        Err(ShareError::Stopped) => {}
+        Err(error) => out.note(&format!("{error}; the others are served")),
+    }
+    std::future::pending().await
 }
 
 /// Hashes the container off this thread, signs, and writes the manifest. It names an address of this
@@ -153,6 +175,10 @@ async fn make(node: &Node, making: Making, out: &Output) -> anyhow::Result<Manif
     let shown = out.clone();
     let hash = move || own_manifest::hash(&container, &wallet, None, reach, &shown);
     let manifest = tokio::task::spawn_blocking(hash).await??;
+    if let Err(error) = node.remember_right(&manifest).await {
+        // it is hashed once more, in the background
+        tracing::warn!(%error, "what was hashed could not be written down");
+    }
     match own_manifest::write(&path, &there, &manifest) {
         Ok(()) => out.note(&format!("wrote {}", path.display())),
         // the container can be shared all the same, and is hashed again the next time

@@ -1,5 +1,8 @@
 //! Who is next, and what strangers cannot make us do.
 
+use std::net::Ipv4Addr;
+
+use super::super::subnet;
 use super::*;
 use crate::digest::{Digest, ProgramId};
 use crate::identity::Wallet;
@@ -35,12 +38,12 @@ fn manifest(of: u8) -> Arc<Manifest> {
     Arc::new(signed.unwrap())
 }
 
-fn local(of: u8) -> Place {
-    Place::of("127.0.0.1:9".parse().unwrap(), who(of))
+fn local(of: u8) -> Subnet {
+    subnet::of(Ipv4Addr::LOCALHOST.into(), who(of))
 }
 
 /// A ballot in which each of these vouches for one manifest at the start, and all are known.
-fn ballot(votes: &[(u8, Place, u8)]) -> Ballot {
+fn ballot(votes: &[(u8, Subnet, u8)]) -> Ballot {
     let mut ballot = Ballot::default();
     for (voucher, place, of) in votes {
         ballot.on_vouched(at(0), who(*voucher), *place, [manifest(*of).id()]);
@@ -56,7 +59,7 @@ fn next(ballot: &Ballot) -> Option<ManifestId> {
 
 #[test]
 fn the_one_with_most_independent_vouchers_is_next() {
-    let network = |ip: String| Place::of(SocketAddr::new(ip.parse().unwrap(), 9), who(0));
+    let network = |ip: String| subnet::of(ip.parse().unwrap(), who(0));
     let near = |host: u8| network(format!("{GLOBAL}.{host}"));
     let ballot = ballot(&[
         (1, near(1), 10),
@@ -72,16 +75,6 @@ fn the_one_with_most_independent_vouchers_is_next() {
         Some(manifest(20).id()),
         "wallets, where all are local"
     );
-}
-
-#[test]
-fn networks_are_told_apart_by_their_prefix() {
-    let place = |ip: &str| Place::of(SocketAddr::new(ip.parse().unwrap(), 9), who(1));
-    assert_eq!(place("198.51.100.1"), place("::ffff:198.51.100.254"));
-    assert_ne!(place("198.51.100.1"), place("198.51.101.1"));
-    assert_eq!(place("2001:db8:1:2::3"), place("2001:db8:1:ffff::"));
-    assert_ne!(place("2001:db8:1::1"), place("2001:db8:2::1"));
-    assert_eq!(place("192.168.1.1"), Place::Local(who(1)));
 }
 
 #[test]
