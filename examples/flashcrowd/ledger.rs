@@ -58,6 +58,7 @@ impl Trace {
             Output::Ban { .. } => (12, 0, 0),
             Output::Choke { peer } => (13, peer.0, 0),
             Output::Unchoke { peer } => (14, peer.0, 0),
+            Output::Pardon { .. } => (15, 0, 0),
         };
         for part in [now.as_micros(), kind, peer, number] {
             self.0 = mix(self.0 ^ part).wrapping_add(part);

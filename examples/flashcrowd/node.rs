@@ -338,7 +338,8 @@ impl Node {
             Output::Suspect { .. }
             | Output::Stopped { .. }
             | Output::Drop { .. }
-            | Output::Ban { .. } => {
+            | Output::Ban { .. }
+            | Output::Pardon { .. } => {
                 panic!(
                     "node {} blames somebody, and all are honest: {output:?}",
                     self.number

@@ -18,7 +18,6 @@ use crate::wire::body::body_len_allowed;
 use crate::wire::payload::Payload;
 use crate::wire::{ChunkRequest, Deluge, Hello, Refusal, Reply, Request, frame};
 
-
 /// The answer to a chunk request.
 #[derive(Debug)]
 pub enum ChunkAnswer {

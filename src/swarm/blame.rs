@@ -7,7 +7,6 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::event::Strike;
 use crate::digest::{Address, ManifestId};
 use crate::limits::{BAD_CHUNKS_MAX, BAN, BLAMED_MAX};
 use crate::moment::Moment;
@@ -24,6 +23,31 @@ pub struct Ban {
     pub until: Moment,
     /// What for, the oldest first. Empty where that is not known any more.
     pub strikes: Vec<Strike>,
+}
+
+/// One thing that an address did wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strike {
+    /// It sent bytes that are not the chunk, by this manifest.
+    BadChunk {
+        /// The container's manifest.
+        id: ManifestId,
+    },
+    /// Its answer broke the protocol, whatever the manifest.
+    Protocol,
+}
+
+/// What a peer did to be dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Offence {
+    /// It sent bytes that are not the chunk.
+    BadChunk,
+    /// It broke the protocol.
+    Protocol,
+    /// Its address is banned.
+    Banned,
+    /// It asks for more than it may.
+    Rate,
 }
 
 /// Strikes and bans by address.

@@ -9,12 +9,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use super::event::{PeerKey, Ticket};
+use super::event::{PeerKey, Subnet, Ticket};
 use super::wanted::Wanted;
 use crate::chunk::{Bitfield, ChunkIndex};
 use crate::digest::Address;
 
-/// Different addresses that fail one chunk before its manifest may be suspected instead of them.
+/// Subnets whose peers fail one chunk before its manifest may be suspected instead of them.
 const FAILURES_MIN: usize = 3;
 /// Addresses remembered for one chunk.
 const FAILURES_MAX: usize = 64;
@@ -28,7 +28,7 @@ pub(super) struct Chunks {
     /// Those in flight.
     asked: Bitfield,
     hedges: usize,
-    failed_by: BTreeMap<ChunkIndex, BTreeSet<Address>>,
+    failed_by: BTreeMap<ChunkIndex, BTreeSet<(Subnet, Address)>>,
 }
 
 #[derive(Debug)]
@@ -194,19 +194,21 @@ impl Chunks {
         verified
     }
 
-    /// Remembers who failed a chunk. Returns those who did so before, if they are enough for the
-    /// manifest to be suspected.
+    /// Remembers who failed a chunk. Returns them all, if they are enough for the manifest to be
+    /// suspected: one owner's wallets in one subnet are not.
     pub(super) fn on_failed_by(
         &mut self,
         chunk: ChunkIndex,
+        subnet: Subnet,
         address: Address,
     ) -> Option<BTreeSet<Address>> {
         let by = self.failed_by.entry(chunk).or_default();
-        let before = by.clone();
         if by.len() < FAILURES_MAX {
-            by.insert(address);
+            by.insert((subnet, address));
         }
-        (by.len() >= FAILURES_MIN).then_some(before)
+        let subnets: BTreeSet<Subnet> = by.iter().map(|(subnet, _)| *subnet).collect();
+        let addresses = by.iter().map(|(_, address)| *address);
+        (subnets.len() >= FAILURES_MIN).then(|| addresses.collect())
     }
 
     /// The store lost a chunk: have becomes missing. False if it was not there.
@@ -340,15 +342,15 @@ mod tests {
     }
 
     #[test]
-    fn three_addresses_that_fail_one_chunk_speak_against_the_manifest() {
+    fn three_subnets_that_fail_one_chunk_speak_against_the_manifest() {
         let mut chunks = Chunks::new(Bitfield::empty(8));
         let address = |of: u8| Address::new(Digest::of(&[of]));
-        for of in [1, 1, 2] {
-            assert_eq!(chunks.on_failed_by(CHUNK, address(of)), None);
+        let mut fail = |chunk, subnet, of| chunks.on_failed_by(chunk, Subnet(subnet), address(of));
+        for (subnet, of) in [(1, 1), (1, 1), (2, 2), (2, 3), (1, 4)] {
+            assert_eq!(fail(CHUNK, subnet, of), None);
         }
-        let before = [1, 2].map(address).into_iter().collect();
-        assert_eq!(chunks.on_failed_by(CHUNK, address(3)), Some(before));
-        let other = ChunkIndex::new(4);
-        assert_eq!(chunks.on_failed_by(other, address(4)), None);
+        let all = (1..=5).map(address).collect();
+        assert_eq!(fail(CHUNK, 3, 5), Some(all));
+        assert_eq!(fail(ChunkIndex::new(4), 4, 6), None);
     }
 }

@@ -1,9 +1,10 @@
 //! What follows from a bad answer: whose fault it is, who is dropped, who is banned, who is pardoned.
 
 use super::Swarm;
+use super::blame::{Offence, Strike};
 use super::container::Failure;
 use super::download::{Cause, Claim};
-use super::event::{Offence, Output, PeerKey, Strike, Ticket};
+use super::event::{Output, PeerKey, Ticket};
 use super::peers::Peer;
 use crate::digest::{Address, ManifestId};
 

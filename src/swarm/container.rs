@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::chunks::Chunks;
-use super::event::Trust;
+use super::event::{Subnet, Trust};
 use super::order::Plan;
 use super::pacer::Pacer;
 use super::tally::Tally;
@@ -109,15 +109,15 @@ impl Container {
     pub(super) fn on_failure(
         &mut self,
         chunk: ChunkIndex,
-        address: Address,
+        (subnet, address): (Subnet, Address),
         untried: impl FnOnce(&BTreeSet<Address>) -> bool,
     ) -> Failure {
         match (self.standing, self.trust) {
             (Standing::Suspected, _) => Failure::Nobody,
             (_, Trust::Pinned) => Failure::Peer,
             (Standing::Active | Standing::Stopped, Trust::Claimed) => {
-                match self.chunks.on_failed_by(chunk, address) {
-                    Some(before) if !untried(&before) => {
+                match self.chunks.on_failed_by(chunk, subnet, address) {
+                    Some(tried) if !untried(&tried) => {
                         self.standing = Standing::Suspected;
                         Failure::Manifest
                     }

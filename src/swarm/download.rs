@@ -27,8 +27,9 @@ use super::event::{Output, PeerKey, Reason, Ticket, Trust};
 use super::pacer::Pacer;
 use super::peers::{Flight, Peer};
 use super::timers::Timers;
+use super::upload::Who;
 use crate::chunk::{Bitfield, ChunkIndex};
-use crate::digest::{Address, ManifestId};
+use crate::digest::ManifestId;
 use crate::manifest::Layout;
 use crate::moment::Moment;
 
@@ -118,9 +119,9 @@ impl Download {
         }
     }
 
-    pub(super) fn on_connected(&mut self, now: Moment, key: PeerKey, who: Address, rtt: Duration) {
+    pub(super) fn on_connected(&mut self, now: Moment, who: Who, rtt: Duration) {
         self.peers
-            .entry(key)
+            .entry(who.peer)
             .or_insert_with(|| Peer::new(who, rtt, now));
     }
 

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use super::blame::{Offence, Strike};
 use super::order::Order;
 use crate::chunk::{Bitfield, ChunkIndex};
 use crate::digest::{Address, ManifestId};
@@ -330,8 +331,8 @@ pub enum Output {
         /// The container's manifest.
         id: ManifestId,
     },
-    /// A surface: three different addresses failed the same chunk of a manifest that is only
-    /// claimed, and nobody else is there to ask, so the manifest is suspected and the addresses are
+    /// A surface: peers of three subnets failed the same chunk of a manifest that is only claimed, and
+    /// nobody else is there to ask, so the manifest is suspected and the addresses are
     /// not: they are forgiven everything that did not fit it. The container is stopped.
     Suspect {
         /// The container's manifest.
@@ -367,18 +368,6 @@ pub enum Output {
     },
 }
 
-/// One thing that an address did wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Strike {
-    /// It sent bytes that are not the chunk, by this manifest.
-    BadChunk {
-        /// The container's manifest.
-        id: ManifestId,
-    },
-    /// Its answer broke the protocol, whatever the manifest.
-    Protocol,
-}
-
 /// What is known of a container's manifest before its bytes are there (DESIGN section 4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trust {
@@ -388,19 +377,6 @@ pub enum Trust {
     /// A stranger says that it describes the container. Chunks that nobody can send speak against
     /// it.
     Claimed,
-}
-
-/// What a peer did to be dropped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Offence {
-    /// It sent bytes that are not the chunk.
-    BadChunk,
-    /// It broke the protocol.
-    Protocol,
-    /// Its address is banned.
-    Banned,
-    /// It asks for more than it may.
-    Rate,
 }
 
 /// Why a deadline is due.

@@ -41,10 +41,8 @@ mod window;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-pub use blame::Ban;
-pub use event::{
-    AskKey, Input, Offence, Output, PeerKey, Rates, Reason, Strike, Subnet, Ticket, Trust, Wish,
-};
+pub use blame::{Ban, Offence, Strike};
+pub use event::{AskKey, Input, Output, PeerKey, Rates, Reason, Subnet, Ticket, Trust, Wish};
 pub use order::Order;
 pub use tally::{Account, Tally};
 pub use view::PeerView;
@@ -117,9 +115,7 @@ impl Swarm {
                 address,
                 subnet,
                 rtt,
-            } => {
-                self.on_connected(Who::new(subnet, address, peer), rtt);
-            }
+            } => self.on_connected(Who::new(subnet, address, peer), rtt),
             Input::PeerGone { peer } => self.on_gone(peer),
             Input::PeerHolds { peer, id, held } => self.download.on_holds(peer, id, held),
             Input::PeerHas { peer, id, chunks } => self.download.on_has(peer, &id, &chunks),
@@ -209,7 +205,7 @@ impl Swarm {
                 offence: Offence::Banned,
             });
         } else {
-            self.download.on_connected(self.now, peer, address, rtt);
+            self.download.on_connected(self.now, who, rtt);
             self.upload.on_connected(self.now, who, rtt);
         }
     }

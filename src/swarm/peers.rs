@@ -5,9 +5,10 @@ use std::ops::Bound::{Excluded, Included, Unbounded};
 use std::time::Duration;
 
 use super::budget::Share;
-use super::event::Ticket;
+use super::event::{Subnet, Ticket};
 use super::flights::Flights;
 use super::record::Record;
+use super::upload::Who;
 use super::window::{Mark, Window};
 use crate::chunk::{Bitfield, ChunkIndex};
 use crate::digest::{Address, ManifestId};
@@ -30,6 +31,7 @@ const RTT_MAX: Duration = Duration::from_secs(5);
 pub(super) struct Peer {
     pub(super) record: Record,
     address: Address,
+    subnet: Subnet,
     rtt: Duration,
     holds: BTreeMap<ManifestId, Bitfield>,
     flights: Flights,
@@ -66,10 +68,11 @@ impl Flight {
 
 impl Peer {
     /// A peer that has just said hello.
-    pub(super) fn new(address: Address, rtt: Duration, now: Moment) -> Self {
+    pub(super) fn new(who: Who, rtt: Duration, now: Moment) -> Self {
         Self {
             record: Record::default(),
-            address,
+            address: who.address,
+            subnet: who.subnet,
             rtt: rtt.min(RTT_MAX),
             holds: BTreeMap::new(),
             flights: Flights::default(),
@@ -82,6 +85,11 @@ impl Peer {
 
     pub(super) fn address(&self) -> Address {
         self.address
+    }
+
+    /// What it may share with others of its owner.
+    pub(super) fn subnet(&self) -> Subnet {
+        self.subnet
     }
 
     pub(super) fn holds(&self, id: &ManifestId) -> Option<&Bitfield> {

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::Swarm;
-use super::event::{AskKey, Offence, Output, PeerKey};
+use super::blame::Offence;
+use super::event::{AskKey, Output, PeerKey};
 use super::upload::{Answer, Ask};
 use crate::chunk::ChunkIndex;
 use crate::digest::ManifestId;

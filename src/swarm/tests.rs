@@ -89,11 +89,25 @@ impl Bench {
 
     /// A peer that holds these chunks of container 1.
     fn connect(&mut self, key: u64, held: Bitfield) {
-        let (peer, address) = (PeerKey(key), address(key));
+        self.connect_in(SUBNET, key, held);
+    }
+
+    /// The same, in this subnet.
+    fn connect_in(&mut self, subnet: Subnet, key: u64, held: Bitfield) {
+        self.join(subnet, address(key), key, held);
+    }
+
+    /// A peer of this address that holds all 8 chunks of container 1.
+    fn connect_as(&mut self, address: Address, key: u64) {
+        self.join(SUBNET, address, key, Bitfield::full(8));
+    }
+
+    fn join(&mut self, subnet: Subnet, address: Address, key: u64, held: Bitfield) {
+        let peer = PeerKey(key);
         self.tell(Input::PeerConnected {
             peer,
             address,
-            subnet: SUBNET,
+            subnet,
             rtt: RTT,
         });
         let id = container(1);

@@ -8,7 +8,7 @@ use crate::chunk::{Bitfield, ChunkIndex};
 use crate::digest::{Address, ManifestId};
 use crate::moment::Moment;
 use crate::swarm::container::Failure;
-use crate::swarm::event::{Output, PeerKey, Ticket};
+use crate::swarm::event::{Output, PeerKey, Subnet, Ticket};
 use crate::swarm::peers::Peer;
 use crate::wire::payload::Payload;
 
@@ -17,6 +17,7 @@ use crate::wire::payload::Payload;
 pub(in crate::swarm) struct Claim {
     pub(in crate::swarm) peer: PeerKey,
     pub(in crate::swarm) address: Address,
+    subnet: Subnet,
     pub(in crate::swarm) id: ManifestId,
     pub(in crate::swarm) chunk: ChunkIndex,
     pub(in crate::swarm) bytes: u64,
@@ -64,6 +65,7 @@ impl Download {
         let claim = Claim {
             peer: key,
             address: peer.address(),
+            subnet: peer.subnet(),
             id: flight.id,
             chunk: flight.chunk,
             bytes: flight.bytes,
@@ -168,12 +170,11 @@ impl Download {
             .tally
             .enter(claim.address, |account| account.bad_chunks += 1);
         let peers = &self.peers;
-        let failure = container.on_failure(claim.chunk, claim.address, |tried| {
+        let failure = container.on_failure(claim.chunk, (claim.subnet, claim.address), |tried| {
             peers.values().any(|peer| {
                 let holds = peer.holds(&claim.id);
                 holds.is_some_and(|held| held.contains(claim.chunk))
                     && !peer.record.is_on_trial()
-                    && peer.address() != claim.address
                     && !tried.contains(&peer.address())
             })
         });

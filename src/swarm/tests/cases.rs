@@ -150,10 +150,15 @@ fn a_liar_is_dropped_at_once_and_banned_at_the_third_bad_chunk() {
 
 /// Three addresses fail chunk 0 while a fourth peer holds what `honest` says.
 fn three_liars(trust: Trust, honest: impl IntoIterator<Item = u32>) -> Bench {
+    three_liars_in([1, 2, 3], trust, honest)
+}
+
+/// The same, in these subnets.
+fn three_liars_in(subnets: [u64; 3], trust: Trust, honest: impl IntoIterator<Item = u32>) -> Bench {
     let mut bench = Bench::new();
     bench.add(1, 1, trust);
-    for key in 1..=3 {
-        bench.connect(key, Bitfield::full(1));
+    for (key, subnet) in (1..).zip(subnets) {
+        bench.connect_in(Subnet(subnet), key, Bitfield::full(1));
         if key == 3 {
             bench.connect(4, set(1, honest));
             break;
@@ -177,6 +182,66 @@ fn a_claimed_manifest_that_nobody_can_serve_is_suspected() {
         chunk: ChunkIndex::new(0),
     };
     assert_eq!(bench.said, [suspect]);
+}
+
+#[test]
+fn one_owners_wallets_cannot_discredit_a_manifest() {
+    let bench = three_liars_in([1, 2, 2], Trust::Claimed, []);
+    let suspect = |it: &Output| matches!(it, Output::Suspect { .. });
+    assert!(!bench.said.iter().any(suspect));
+}
+
+/// A peer is banned for chunks of a manifest, and then it turns out that nobody can send them.
+#[test]
+fn who_was_banned_for_a_wrong_manifest_is_pardoned() {
+    for found_out in ["by three more peers", "by the whole"] {
+        let mut bench = Bench::new();
+        bench.add(1, 8, Trust::Claimed);
+        let fail = |bench: &mut Bench, key: u64, who: u64| {
+            let (peer, address, rtt) = (PeerKey(key), address(who), RTT);
+            let subnet = Subnet(who);
+            bench.tell(Input::PeerConnected {
+                peer,
+                address,
+                subnet,
+                rtt,
+            });
+            let (id, held) = (container(1), set(8, [0]));
+            bench.tell(Input::PeerHolds { peer, id, held });
+            let ticket = bench.out_at(key)[0];
+            bench.arrive(ticket);
+            bench.tell(Input::Bad { ticket });
+        };
+        (1..=3).for_each(|key| fail(&mut bench, key, 1));
+        assert!(bench.swarm.is_banned(&address(1)));
+        match found_out {
+            "by the whole" => drop(bench.tell(Input::Condemn { id: container(1) })),
+            _ => (4..=5).for_each(|key| fail(&mut bench, key, key)),
+        }
+        let pardon = Output::Pardon {
+            address: address(1),
+        };
+        assert!(bench.said.contains(&pardon), "{found_out}");
+        assert!(!bench.swarm.is_banned(&address(1)), "{found_out}");
+    }
+}
+
+#[test]
+fn a_ban_that_is_lifted_is_over() {
+    let mut bench = Bench::wanting(8);
+    for key in 1..=3 {
+        bench.connect_as(address(1), key);
+        let ticket = bench.out_at(key)[0];
+        bench.arrive(ticket);
+        bench.tell(Input::Bad { ticket });
+    }
+    let address = address(1);
+    assert!(bench.swarm.is_banned(&address));
+    bench.tell(Input::Lift { address });
+    assert_eq!(bench.said.last(), Some(&Output::Pardon { address }));
+    bench.connect_as(address, 4);
+    assert!(!bench.out_at(4).is_empty(), "it is asked again");
+    assert_eq!(bench.tell(Input::Lift { address }), 0, "there is no ban");
 }
 
 #[test]
