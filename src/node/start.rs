@@ -24,7 +24,7 @@ use super::verdicts::Verdicts;
 use crate::limits::LISTEN_ADDRESSES_MAX;
 use crate::net::{BindError, EVENTS_MAX, Endpoint, Event, Throttle};
 use crate::store::Folders;
-use crate::swarm::{Input, Rates, Setup, Swarm};
+use crate::swarm::{Ban, Input, Rates, Setup, Swarm};
 
 /// Commands that may wait for the driver.
 const COMMANDS_MAX: usize = 64;
@@ -115,15 +115,8 @@ fn build(
     let (notes_in, notes) = mpsc::unbounded_channel();
     let endpoint = bind(&config, &events_in)?;
     let listen = endpoint.local_address()?;
-    let (bans, verdicts) = (
-        Bans::load(&config.home, clock),
-        Verdicts::load(&config.home),
-    );
-    let setup = Setup {
-        seed: random_seed()?,
-        upload_rate_max: config.upload_rate_max,
-        bans: bans.current(),
-    };
+    let bans = Bans::load(&config.home, clock);
+    let verdicts = Verdicts::load(&config.home);
     let empty = Status {
         address,
         connections: 0,
@@ -132,12 +125,7 @@ fn build(
     };
     let (status, seen) = watch::channel(Arc::new(empty));
     let announced = endpoint.announced().to_vec();
-    let mut swarm = Swarm::new(setup);
-    let rates = Rates {
-        up: config.upload_rate_max,
-        down: config.download_rate_max,
-    };
-    swarm.handle(clock.now(), Input::Limit { rates });
+    let swarm = core(&config, clock, bans.current())?;
     let driver = Driver {
         clock,
         address,
@@ -177,6 +165,21 @@ fn build(
             status: seen,
         },
     ))
+}
+
+/// The core, with what it remembers and its limits.
+fn core(config: &Config, clock: Clock, bans: Vec<Ban>) -> Result<Swarm, StartError> {
+    let mut swarm = Swarm::new(Setup {
+        seed: random_seed()?,
+        upload_rate_max: config.upload_rate_max,
+        bans,
+    });
+    let rates = Rates {
+        up: config.upload_rate_max,
+        down: config.download_rate_max,
+    };
+    swarm.handle(clock.now(), Input::Limit { rates });
+    Ok(swarm)
 }
 
 fn bind(config: &Config, events: &mpsc::Sender<Event>) -> Result<Endpoint, BindError> {
