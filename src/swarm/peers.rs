@@ -30,8 +30,9 @@ const RTT_MAX: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) struct Peer {
     pub(super) record: Record,
+    /// What it may share with others of its owner.
+    pub(super) subnet: Subnet,
     address: Address,
-    subnet: Subnet,
     rtt: Duration,
     holds: BTreeMap<ManifestId, Bitfield>,
     flights: Flights,
@@ -85,11 +86,6 @@ impl Peer {
 
     pub(super) fn address(&self) -> Address {
         self.address
-    }
-
-    /// What it may share with others of its owner.
-    pub(super) fn subnet(&self) -> Subnet {
-        self.subnet
     }
 
     pub(super) fn holds(&self, id: &ManifestId) -> Option<&Bitfield> {

@@ -65,7 +65,7 @@ impl Download {
         let claim = Claim {
             peer: key,
             address: peer.address(),
-            subnet: peer.subnet(),
+            subnet: peer.subnet,
             id: flight.id,
             chunk: flight.chunk,
             bytes: flight.bytes,
