@@ -72,6 +72,7 @@ pub use digest::{Address, Digest, ManifestId, ProgramId};
 pub use identity::Wallet;
 pub use manifest::{Link, Manifest};
 pub use node::{
-    Config, Discovery, Fetch, FetchOptions, FetchStatus, Fetched, Listen, Node, Order, PeerHint,
-    Rates, Status, What, create,
+    Account, Banned, Config, ContainerStatus, CreateError, Discovery, Fetch, FetchError,
+    FetchOptions, FetchStatus, Fetched, Listen, Node, Order, PeerHint, PeerStatus, Proof, Rates,
+    Share, ShareError, StartError, Status, Strike, Tally, What, create,
 };

@@ -3,12 +3,13 @@
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
-use crate::node::{self, PeerHint};
+use crate::node::{self, Address, DigestError, PeerHint};
 
 use super::exit;
 use super::units::{self, Rate};
@@ -177,6 +178,17 @@ arrives. Asks nobody.")]
 Hash a container, each chunk and the whole, and compare with its manifest. Names the first chunks \
 that differ. Exit code 0 if it is the container, 10 if not.")]
     Verify(Verify),
+    /// Tell who is banned, for how long and what for; lift bans
+    #[command(long_about = "\
+Tell which wallet addresses this node refuses, for how much longer, and what for, one a line on \
+stdout. An address is banned for a day after three bad chunks. With --lift, lift bans instead and \
+print whose were lifted; a node that runs in the same home follows within seconds.")]
+    #[command(after_help = "\
+Examples:
+  swarmhold bans
+  swarmhold bans --lift all
+  swarmhold bans --lift ADDRESS")]
+    Bans(Bans),
 }
 
 /// `swarmhold id`.
@@ -344,4 +356,37 @@ pub(super) struct Verify {
     /// The file that should be its container
     #[arg(value_name = "CONTAINER")]
     pub(super) container: PathBuf,
+}
+
+/// `swarmhold bans`.
+#[derive(Debug, Args)]
+pub(super) struct Bans {
+    /// Lift the ban of this wallet address, or of all
+    #[arg(
+        long,
+        value_name = "ADDRESS|all",
+        env = "SWARMHOLD_LIFT",
+        hide_env_values = true
+    )]
+    pub(super) lift: Option<Whom>,
+}
+
+/// Whose bans are meant.
+#[derive(Debug, Clone)]
+pub(super) enum Whom {
+    /// Everybody's.
+    All,
+    /// This one's.
+    One(Address),
+}
+
+impl FromStr for Whom {
+    type Err = DigestError;
+
+    fn from_str(text: &str) -> Result<Self, DigestError> {
+        if text == "all" {
+            return Ok(Self::All);
+        }
+        text.parse().map(Self::One)
+    }
 }

@@ -176,10 +176,17 @@ pub(super) async fn read_reply(recv: &mut RecvStream) -> Result<Reply, Fault> {
     frame::decode_reply(&read_frame(recv).await?).map_err(protocol)
 }
 
-pub(super) async fn read_frame(recv: &mut RecvStream) -> Result<Vec<u8>, Fault> {
-    let mut prefix = [0; 2];
-    read_exact(recv, &mut prefix).await?;
-    let len = frame::length(prefix, HEADER_BYTES_MAX).map_err(protocol)?;
+async fn read_frame(recv: &mut RecvStream) -> Result<Vec<u8>, Fault> {
+    let mut first = [0];
+    read_exact(recv, &mut first).await?;
+    read_frame_after(first[0], recv).await
+}
+
+/// The rest of a frame whose first byte is here.
+pub(super) async fn read_frame_after(first: u8, recv: &mut RecvStream) -> Result<Vec<u8>, Fault> {
+    let mut second = [0];
+    read_exact(recv, &mut second).await?;
+    let len = frame::length([first, second[0]], HEADER_BYTES_MAX).map_err(protocol)?;
     let mut payload = vec![0; len];
     read_exact(recv, &mut payload).await?;
     Ok(payload)

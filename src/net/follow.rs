@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use quinn::RecvStream;
 use tokio::time::sleep;
 
 use super::Event;
-use super::ask::{protocol, read_frame, read_reply, send_request, unexpected};
+use super::ask::{lost, protocol, read_frame_after, read_reply, send_request, unexpected};
 use super::fault::Fault;
 use super::session::Inner;
 use crate::chunk::{Bitfield, BitfieldError};
@@ -40,7 +41,7 @@ async fn follow(
         return Err(unexpected(&reply));
     };
     loop {
-        let payload = read_frame(&mut recv).await?;
+        let payload = read_update(&mut recv).await?;
         let update = frame::decode_update(&payload).map_err(protocol)?;
         check_update(&update, chunk_count).map_err(protocol)?;
         let event = Event::Update {
@@ -54,6 +55,16 @@ async fn follow(
             .await
             .map_err(|_| Fault::Lost("stopping".to_owned()))?;
         sleep(UPDATE_PAUSE).await;
+    }
+}
+
+/// The next update. The end of the stream between two is the peer's good right.
+async fn read_update(recv: &mut RecvStream) -> Result<Vec<u8>, Fault> {
+    let mut first = [0];
+    match recv.read(&mut first).await {
+        Ok(Some(_)) => read_frame_after(first[0], recv).await,
+        Ok(None) => Err(Fault::Lost("the peer ended it".to_owned())),
+        Err(error) => Err(lost(error)),
     }
 }
 

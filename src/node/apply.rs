@@ -160,8 +160,12 @@ impl Driver {
     }
 
     fn drop_peer(&mut self, peer: PeerKey, offence: Offence) {
+        let fault = self.faults.remove(&peer);
         let (code, reason) = match offence {
-            Offence::BadChunk => (CloseCode::BadChunk, "BAD_CHUNK hash"),
+            Offence::BadChunk => (
+                CloseCode::BadChunk,
+                fault.as_deref().unwrap_or("BAD_CHUNK hash"),
+            ),
             Offence::Protocol => (CloseCode::Protocol, "PROTOCOL"),
             Offence::Banned => (CloseCode::Banned, "BANNED"),
             Offence::Rate => (CloseCode::Rate, "RATE"),
@@ -253,6 +257,11 @@ impl Driver {
             }
             Err(error @ (VerifyError::Chunk(_) | VerifyError::Compressed(_))) => {
                 tracing::info!(%error, "a peer sent a bad chunk");
+                if let (VerifyError::Compressed(why), Some(peer)) =
+                    (&error, self.swarm.sender_of(ticket))
+                {
+                    self.faults.insert(peer, why.to_string());
+                }
                 Input::Bad { ticket }
             }
         };

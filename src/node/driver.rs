@@ -67,6 +67,8 @@ pub(super) struct Driver {
     pub(super) requests: HashMap<Ticket, AbortHandle>,
     /// The peers' chunk requests that wait to be answered.
     pub(super) asks: HashMap<AskKey, (Responder, Accept)>,
+    /// What was wrong with a chunk, in words, until its sender is dropped for it.
+    pub(super) faults: BTreeMap<PeerKey, String>,
     pub(super) notes: mpsc::UnboundedSender<Note>,
     pub(super) status: watch::Sender<Arc<Status>>,
     pub(super) ticks: u32,
@@ -108,6 +110,8 @@ impl Driver {
             }
             self.on_deadline();
             self.apply();
+            // Who was not dropped was not to blame.
+            self.faults.clear();
             self.dial_due();
         };
         self.stop().await;

@@ -65,7 +65,7 @@ pub use status::{Banned, ContainerStatus, FetchStatus, PeerStatus, Status};
 pub use verdicts::remember_right;
 
 // What surfaces need of the layers below, so that they name nothing but the node.
-pub use crate::digest::{Address, Digest, ManifestId, ProgramId};
+pub use crate::digest::{Address, Digest, DigestError, ManifestId, ProgramId};
 pub use crate::identity::{KeyTextError, SealError, Wallet, WordsError, keyfile};
 pub use crate::limits::{BACKUP_BYTES_MAX, PASSPHRASE_BYTES_MAX};
 pub use crate::manifest::{Link, LinkError, Manifest, ManifestError, SignatureState};

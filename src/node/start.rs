@@ -145,6 +145,7 @@ fn build(
         quests: Default::default(),
         requests: Default::default(),
         asks: Default::default(),
+        faults: Default::default(),
         notes: notes_in,
         status,
         ticks: 0,

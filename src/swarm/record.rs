@@ -8,6 +8,11 @@
 //! A peer that chokes us is not asked, and what it does not serve meanwhile is no failure, whether we
 //! hear of that before or after.
 //!
+//! This is what snubbing is elsewhere (a fixed minute after three misses in a row), made gradual: a
+//! minute at the first misses starves a peer that many ask at once, and here the rest grows to that
+//! minute. Rarity counts what peers say, not only peers that have served: a lie about a rare chunk
+//! costs one request, which somebody else takes over.
+//!
 //! Invariant: what one cause makes fail counts once. Requests older than a counted failure were
 //! made under the same hopes.
 

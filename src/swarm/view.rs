@@ -60,6 +60,11 @@ impl Swarm {
             .map(|flight| flight.id)
     }
 
+    /// Who sent an answer of which a worker has yet to say what it is.
+    pub fn sender_of(&self, ticket: Ticket) -> Option<PeerKey> {
+        self.download.sender_of(ticket)
+    }
+
     /// Whether an address is refused now.
     pub fn is_banned(&self, address: &Address) -> bool {
         self.blame.is_banned(address, self.now)

@@ -5,6 +5,7 @@
 //! `<date>`, `<time>`, `<speed>`; lines that tell progress are left out.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
+mod bans;
 mod create;
 mod fetch;
 mod folder;

@@ -1,5 +1,6 @@
 //! The commands, one a file. Each takes its arguments and an [`Output`](super::output::Output).
 
+pub(super) mod bans;
 pub(super) mod create;
 pub(super) mod get;
 pub(super) mod id;

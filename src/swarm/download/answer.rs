@@ -194,6 +194,11 @@ impl Download {
         self.all_hungry |= container.is_some_and(|container| container.chunks.on_lost(chunk));
     }
 
+    /// Who sent an answer that is at a worker.
+    pub(in crate::swarm) fn sender_of(&self, ticket: Ticket) -> Option<PeerKey> {
+        self.claims.get(&ticket).map(|claim| claim.peer)
+    }
+
     /// A worker is done with an answer.
     fn settle(&mut self, ticket: Ticket) -> Option<Claim> {
         let claim = self.claims.remove(&ticket)?;

@@ -1,0 +1,61 @@
+//! `swarmhold bans`: who is refused, and how to lift that.
+
+use serde_json::{Value, json};
+use swarmhold::{Address, Digest, ManifestId};
+
+use crate::folder::Folder;
+use crate::test::Test;
+
+/// A home in which two addresses are banned for an hour.
+fn banned() -> (Folder, [Address; 2]) {
+    let folder = Folder::new();
+    let mut whom = [b"one", b"two"].map(|name| Address::new(Digest::of(name)));
+    whom.sort();
+    let id = ManifestId::new(Digest::of(b"manifest"));
+    let text = json!({
+        // A clock that went back says nothing about how long the node was off.
+        "written": 99_999_999_999u64,
+        "bans": {
+            whom[0].to_string(): {
+                "left_s": 3600,
+                "strikes": [id.to_string(), id.to_string(), "protocol"],
+            },
+            whom[1].to_string(): { "left_s": 3600, "strikes": [] },
+        },
+    });
+    std::fs::create_dir(folder.path("home")).unwrap();
+    folder.write("home/bans.json", text.to_string());
+    (folder, whom)
+}
+
+fn bans<'a>(folder: &'a Folder, args: &[&str]) -> Test<'a> {
+    Test::new(folder).args(["bans"]).args(args)
+}
+
+#[test]
+fn they_are_listed_with_what_they_are_for() {
+    let (folder, _) = banned();
+    bans(&folder, &[])
+        .stdout(
+            "<hex>  for <time> more, for 2 bad chunks and 1 breach of the protocol\n\
+             <hex>  for <time> more, for reasons that were not kept\n",
+        )
+        .run();
+}
+
+#[test]
+fn one_is_lifted_then_all_then_none_is_left() {
+    let (folder, whom) = banned();
+    let one = whom[0].to_string();
+    for (args, stderr) in [
+        (["--lift", &one], "lifted 1 ban\n"),
+        (["--lift", &one], "lifted 0 bans\n"),
+        (["--lift", "all"], "lifted 1 ban\n"),
+    ] {
+        let test = bans(&folder, &args).any_stdout().stderr(stderr);
+        test.run();
+    }
+    bans(&folder, &[]).stderr("nobody is banned\n").run();
+    let kept: Value = serde_json::from_slice(&folder.read("home/bans.json")).unwrap();
+    assert_eq!(kept["bans"], json!({}));
+}
