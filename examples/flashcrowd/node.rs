@@ -69,10 +69,9 @@ pub(crate) struct Node {
 impl Node {
     pub(crate) fn new(common: Common, birth: Birth) -> Self {
         let chunks = common.layout.chunk_count();
-        let have = if birth.complete {
-            Bitfield::full(chunks)
-        } else {
-            Bitfield::empty(chunks)
+        let have = match birth.complete {
+            true => Bitfield::full(chunks),
+            false => Bitfield::empty(chunks),
         };
         let mut swarm = Swarm::new(Setup {
             seed: birth.seed,
