@@ -158,6 +158,11 @@ pub const BAD_CHUNKS_MAX: u32 = 3;
 pub const BAN: Duration = Duration::from_secs(24 * 60 * 60);
 /// Addresses that blame remembers; the oldest that is not banned goes first.
 pub const BLAMED_MAX: usize = 4096;
+/// Addresses whose credit is kept; the smallest account goes first.
+pub const CREDIT_MAX: usize = 4096;
+/// Time in which what an address gave and got comes to count half: a few days, so that who helped
+/// this week is known, and nobody lives off last year.
+pub const CREDIT_HALF_LIFE: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 
 const _: () = assert!(
     CHUNKS_MAX.is_multiple_of(8),

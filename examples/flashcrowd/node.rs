@@ -69,15 +69,14 @@ pub(crate) struct Node {
 impl Node {
     pub(crate) fn new(common: Common, birth: Birth) -> Self {
         let chunks = common.layout.chunk_count();
-        let have = if birth.complete {
-            Bitfield::full(chunks)
-        } else {
-            Bitfield::empty(chunks)
+        let have = match birth.complete {
+            true => Bitfield::full(chunks),
+            false => Bitfield::empty(chunks),
         };
         let mut swarm = Swarm::new(Setup {
             seed: birth.seed,
             upload_rate_max: Some(birth.up),
-            bans: Vec::new(),
+            ..Setup::default()
         });
         let add = Input::Add {
             id: common.id,
@@ -321,6 +320,14 @@ impl Node {
                 let held = Arc::new(self.held());
                 self.say(peer, Message::NotHeld(ticket_of(ask), held), letters);
             }
+            Output::AnswerInstead {
+                peer, ask, held, ..
+            } => {
+                self.say(peer, Message::NotHeld(ticket_of(ask), held.into()), letters);
+            }
+            Output::Offer { peer, held, .. } => {
+                self.say(peer, Message::Holds(Arc::new(held)), letters);
+            }
             Output::AnswerBusy {
                 peer,
                 ask,
@@ -335,16 +342,12 @@ impl Node {
                 self.news.push(chunk);
             }
             Output::Complete { .. } => self.ledger.done_at = Some(self.now),
-            Output::Suspect { .. }
+            Output::AnswerDenied { .. }
+            | Output::Suspect { .. }
             | Output::Stopped { .. }
             | Output::Drop { .. }
             | Output::Ban { .. }
-            | Output::Pardon { .. } => {
-                panic!(
-                    "node {} blames somebody, and all are honest: {output:?}",
-                    self.number
-                )
-            }
+            | Output::Pardon { .. } => panic!("node {}: all are honest: {output:?}", self.number),
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::command::Note;
 use super::driver::{Driver, peer_key, session_key};
 use super::work::{Done, Job, VerifyError};
-use crate::chunk::ChunkIndex;
+use crate::chunk::{Bitfield, ChunkIndex};
 use crate::digest::{Address, ManifestId};
 use crate::net::{Answer, Lane, Standing};
 use crate::store::WriteError;
@@ -54,6 +54,9 @@ impl Driver {
                     chunk,
                 } => self.serve(peer, ask, id, chunk),
                 Output::AnswerNotHeld { ask, id, .. } => self.answer_not_held(ask, &id),
+                Output::AnswerInstead { ask, held, .. } => self.answer_instead(ask, &held),
+                Output::Offer { peer, id, held } => self.offer(peer, id, &held),
+                Output::AnswerDenied { ask, .. } => self.answer_denied(ask),
                 Output::AnswerBusy {
                     ask, retry_after, ..
                 } => self.answer_busy(ask, retry_after),
@@ -150,6 +153,26 @@ impl Driver {
             }),
             None => Answer::Refuse(Refusal::NotFound),
         });
+    }
+
+    fn answer_instead(&mut self, ask: AskKey, held: &Bitfield) {
+        if let Some((responder, _)) = self.asks.remove(&ask) {
+            let held = held.to_bytes();
+            responder.answer(Answer::Header(Reply::NotHeld { held }));
+        }
+    }
+
+    fn answer_denied(&mut self, ask: AskKey) {
+        if let Some((responder, _)) = self.asks.remove(&ask) {
+            responder.answer(Answer::Header(Reply::Denied));
+        }
+    }
+
+    fn offer(&self, peer: PeerKey, id: ManifestId, held: &Bitfield) {
+        let known = self.roster.get(session_key(peer));
+        if let Some(known) = known.filter(|known| known.follows.contains(&id)) {
+            known.aside.offer(id, held.to_bytes());
+        }
     }
 
     fn answer_busy(&mut self, ask: AskKey, retry_after: Duration) {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::digest::{Address, DigestError};
 use crate::identity::Wallet;
+use crate::swarm::Contribution;
 
 /// The UDP port that nodes listen on unless told otherwise.
 pub const DEFAULT_PORT: u16 = 7922;
@@ -25,6 +26,8 @@ pub struct Config {
     /// Download limit in bytes per second for all containers together. Default: none. Below
     /// 16 KiB/s, peers may take us for one that does not read.
     pub download_rate_max: Option<u64>,
+    /// Whether it serves others. Default: it does. One that does not is served what nobody else wants.
+    pub contribution: Contribution,
     /// Which sources of peers it uses. Default: all.
     pub discovery: Discovery,
 }
@@ -57,6 +60,7 @@ impl Config {
             listen: Listen::At(anywhere),
             upload_rate_max: None,
             download_rate_max: None,
+            contribution: Contribution::default(),
             discovery: Discovery::On,
         }
     }

@@ -18,6 +18,7 @@ use super::catalog::Catalog;
 use super::clock::Clock;
 use super::command::{Command, Note};
 use super::config::Discovery;
+use super::credit::CreditFile;
 use super::error::{FetchError, kept};
 use super::pool::Pool;
 use super::quest::{FetchId, Quest};
@@ -38,6 +39,8 @@ const STATUS_EVERY: Duration = Duration::from_millis(100);
 const TICKS_PER_SECOND: u32 = 10;
 /// Status ticks from one look at the file of bans to the next: two seconds.
 const BANS_EVERY_TICKS: u32 = 2 * TICKS_PER_SECOND;
+/// How often credit is written down, in seconds: what a crash loses of it.
+const CREDIT_EVERY_S: u32 = 60;
 /// How long peers are given to hear that we stop.
 const GOODBYE: Duration = Duration::from_secs(2);
 /// Things that happened, taken in before the core's wishes are carried out.
@@ -59,6 +62,7 @@ pub(super) struct Driver {
     pub(super) verdicts: Verdicts,
     /// The turn to hold a whole file against its manifest.
     pub(super) proving: Arc<Semaphore>,
+    pub(super) credit: CreditFile,
     pub(super) catalog: Catalog,
     pub(super) roster: Roster,
     pub(super) reach: Reach,
@@ -229,6 +233,10 @@ impl Driver {
         if self.ticks.is_multiple_of(BANS_EVERY_TICKS) {
             self.settle_bans();
         }
+        if self.ticks.is_multiple_of(TICKS_PER_SECOND * CREDIT_EVERY_S) {
+            let (file, credit) = (self.credit.clone(), self.swarm.credit().collect::<Vec<_>>());
+            tokio::task::spawn_blocking(move || file.write(&credit));
+        }
         for key in self.roster.idlers(self.clock.now()) {
             if let Some(peer) = self.roster.get(key) {
                 peer.session.close(CloseCode::Full, "FULL");
@@ -290,6 +298,9 @@ impl Driver {
         let quests = std::mem::take(&mut self.quests).into_values();
         let ended: Vec<_> = quests.map(|quest| (self.part_of(&quest), quest)).collect();
         self.asks.clear();
+        let credit: Vec<_> = self.swarm.credit().collect();
+        let file = self.credit.clone();
+        let written = tokio::task::spawn_blocking(move || file.write(&credit));
         self.endpoint.close();
         if self.roster.len() > 0 {
             // Peers that do not answer learn of it by their own timeout.
@@ -298,6 +309,8 @@ impl Driver {
         let bans = self.bans.clone();
         // An error means that the runtime ends, and nobody is left to be told.
         let _ = tokio::task::spawn_blocking(move || bans.settle()).await;
+        // A disk that panics has said so.
+        let _ = written.await;
         // Waits for the workers, and closes the files.
         drop(self);
         for (part, quest) in ended {

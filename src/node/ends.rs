@@ -85,7 +85,6 @@ impl Driver {
         self.verdicts.on_right(id);
         self.keep_verdicts();
         self.keep_manifest(&manifest);
-        self.roster.unsubscribe(&id);
         self.reach.forget(fetch);
         let tally = self.swarm.tally(&id).cloned().unwrap_or_default();
         quest.finish(Ok(Fetched {

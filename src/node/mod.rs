@@ -18,6 +18,7 @@ mod catalog;
 mod clock;
 mod command;
 mod config;
+mod credit;
 mod driver;
 mod ends;
 mod error;
@@ -50,6 +51,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+pub use crate::swarm::Contribution;
 pub use ban_file::KeptBan;
 pub use bans::{Lift, kept_bans, lift_bans};
 pub use clock::{Stopwatch, unix_time};

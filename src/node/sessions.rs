@@ -263,7 +263,7 @@ impl Driver {
                 ticket,
                 retry_after,
             },
-            ChunkAnswer::Denied => Input::Failed { peer, ticket },
+            ChunkAnswer::Denied => Input::Denied { peer, ticket },
             ChunkAnswer::Failed(fault) if fault.close_code().is_some() => {
                 return self.on_bad_answer(key, ticket, &fault);
             }
@@ -328,11 +328,7 @@ impl Driver {
             peer.subscriptions.remove(&id);
         }
         let peer = peer_key(key);
-        let is_known = self.swarm.peers(id).any(|view| view.peer == peer);
-        if let Some(entry) = self.catalog.get(&id).filter(|_| is_known) {
-            let held = Bitfield::empty(entry.manifest().layout().chunk_count());
-            self.tell(Input::PeerHolds { peer, id, held });
-        }
+        self.tell(Input::PeerLeft { peer, id });
         self.on_fault(key, fault);
     }
 
@@ -381,8 +377,9 @@ impl Driver {
         }
     }
 
-    /// A peer wants to know what we hold; if we lack chunks, we want to know what it holds. One that
-    /// asks before we take part is refused, and asked as soon as we do: it then asks again.
+    /// A peer wants to know what we hold. What it holds we want to know too: to get it, or to know what
+    /// is best given to whom. One that asks before we take part is refused, and asked as soon as we do:
+    /// it then asks again.
     fn on_subscribe(&mut self, key: SessionKey, id: ManifestId, responder: Responder) {
         let Some(peer) = self.roster.get_mut(key) else {
             return responder.answer(Answer::Refuse(Refusal::Unavailable));
@@ -394,6 +391,10 @@ impl Driver {
         let (log, aside) = (entry.log.clone(), peer.aside.clone());
         responder.answer(Answer::Feed(id, log, aside));
         peer.follows.insert(id);
+        let chunks = entry.manifest().layout().chunk_count();
+        if self.swarm.have(&id).is_some_and(Bitfield::is_full) {
+            self.subscribe(key, id, chunks);
+        }
         self.engage(key);
     }
 }

@@ -14,6 +14,7 @@ use super::catalog::Catalog;
 use super::clock::Clock;
 use super::command::Command;
 use super::config::{Config, Listen};
+use super::credit::CreditFile;
 use super::driver::{Driver, Ears};
 use super::error::StartError;
 use super::pool::Pool;
@@ -24,7 +25,7 @@ use super::verdicts::Verdicts;
 use crate::limits::LISTEN_ADDRESSES_MAX;
 use crate::net::{BindError, EVENTS_MAX, Endpoint, Event, Throttle};
 use crate::store::Folders;
-use crate::swarm::{Ban, Input, Rates, Setup, Swarm};
+use crate::swarm::{Ban, Credit, Input, Rates, Setup, Swarm};
 
 /// Commands that may wait for the driver.
 const COMMANDS_MAX: usize = 64;
@@ -117,6 +118,7 @@ fn build(
     let listen = endpoint.local_address()?;
     let bans = Bans::load(&config.home, clock);
     let verdicts = Verdicts::load(&config.home);
+    let credit = CreditFile::new(&config.home);
     let empty = Status {
         address,
         connections: 0,
@@ -125,7 +127,7 @@ fn build(
     };
     let (status, seen) = watch::channel(Arc::new(empty));
     let announced = endpoint.announced().to_vec();
-    let swarm = core(&config, clock, bans.current())?;
+    let swarm = core(&config, clock, bans.current(), credit.load())?;
     let driver = Driver {
         clock,
         address,
@@ -139,6 +141,7 @@ fn build(
         bans,
         verdicts: verdicts.clone(),
         proving: Arc::new(Semaphore::new(1)),
+        credit,
         catalog: Catalog::default(),
         roster: Roster::default(),
         reach: Reach::default(),
@@ -169,11 +172,18 @@ fn build(
 }
 
 /// The core, with what it remembers and its limits.
-fn core(config: &Config, clock: Clock, bans: Vec<Ban>) -> Result<Swarm, StartError> {
+fn core(
+    config: &Config,
+    clock: Clock,
+    bans: Vec<Ban>,
+    credit: Vec<Credit>,
+) -> Result<Swarm, StartError> {
     let mut swarm = Swarm::new(Setup {
         seed: random_seed()?,
         upload_rate_max: config.upload_rate_max,
         bans,
+        credit,
+        contribution: config.contribution,
     });
     let rates = Rates {
         up: config.upload_rate_max,

@@ -103,7 +103,9 @@ impl Download {
     pub(super) fn on_remove(&mut self, now: Moment, id: &ManifestId, out: &mut VecDeque<Output>) {
         self.take_all_back(now, id, out);
         self.containers.remove(id);
-        self.peers.values_mut().for_each(|peer| peer.forget(id));
+        for peer in self.peers.values_mut() {
+            peer.forget(id);
+        }
     }
 
     /// Takes a container's requests back. The caller has seen to it that no more are made.
@@ -164,6 +166,18 @@ impl Download {
         self.hungry.insert(key);
     }
 
+    /// A peer takes no part in a container any more.
+    pub(super) fn on_left(&mut self, key: PeerKey, id: &ManifestId) {
+        let (Some(peer), Some(container)) = (self.peers.get_mut(&key), self.containers.get_mut(id))
+        else {
+            return;
+        };
+        if let Some(held) = peer.forget(id) {
+            container.chunks.on_holder_gone(&held);
+        }
+        self.hungry.insert(key);
+    }
+
     pub(super) fn on_has(&mut self, key: PeerKey, id: &ManifestId, chunks: &[ChunkIndex]) {
         let (Some(peer), Some(container)) = (self.peers.get_mut(&key), self.containers.get_mut(id))
         else {
@@ -204,7 +218,7 @@ impl Download {
                 Reason::Steal => self.hungry.extend(&self.idle),
                 // Whoever waits for a limit is looked at after any input.
                 Reason::Pace => {}
-                Reason::Slots => {}
+                Reason::Serve => {}
             }
         }
     }

@@ -5,28 +5,12 @@ use std::time::Duration;
 
 use super::blame::{Offence, Strike};
 use super::order::Order;
+pub use super::terms::{AskKey, Contribution, Credit, PeerKey, Reason, Subnet, Ticket, Trust};
 use crate::chunk::{Bitfield, ChunkIndex};
 use crate::digest::{Address, ManifestId};
 use crate::manifest::Layout;
 use crate::moment::Moment;
 use crate::wire::payload::Payload;
-
-/// One connection to a peer. The caller chooses the number and never uses it twice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct PeerKey(pub u64);
-
-/// One chunk request that we made. The core chooses the number and never uses it twice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Ticket(pub u64);
-
-/// One chunk request that a peer made. The caller chooses the number and never uses it twice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AskKey(pub u64);
-
-/// Where a peer's IP address lies, for sharing fairly: equal for those that one owner may well have.
-/// The caller computes it; the core only compares.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Subnet(pub u64);
 
 /// What the core is told. Each variant names who sends it.
 #[derive(Debug)]
@@ -84,6 +68,13 @@ pub enum Input {
         /// The chunks.
         held: Bitfield,
     },
+    /// The network: a peer takes no part in a container any more.
+    PeerLeft {
+        /// The connection.
+        peer: PeerKey,
+        /// The container's manifest.
+        id: ManifestId,
+    },
     /// The network: chunks that a peer says it holds from now on.
     PeerHas {
         /// The connection.
@@ -140,6 +131,13 @@ pub enum Input {
         ticket: Ticket,
         /// When to ask again.
         retry_after: Duration,
+    },
+    /// The network: the peer says that it gives us nothing.
+    Denied {
+        /// The connection.
+        peer: PeerKey,
+        /// Our request.
+        ticket: Ticket,
     },
     /// The network: the request failed with no fault that could be proven.
     Failed {
@@ -300,6 +298,33 @@ pub enum Output {
         /// The container's manifest.
         id: ManifestId,
     },
+    /// The network: answer that we do not give the chunk, and what we give. No input follows.
+    AnswerInstead {
+        /// The connection.
+        peer: PeerKey,
+        /// Its request.
+        ask: AskKey,
+        /// The container's manifest.
+        id: ManifestId,
+        /// What it may ask for instead.
+        held: Bitfield,
+    },
+    /// The network: tell this peer, and no other, that we give this of a container.
+    Offer {
+        /// The connection.
+        peer: PeerKey,
+        /// The container's manifest.
+        id: ManifestId,
+        /// What it may ask for from now on.
+        held: Bitfield,
+    },
+    /// The network: answer that we give nothing. No input follows.
+    AnswerDenied {
+        /// The connection.
+        peer: PeerKey,
+        /// Its request.
+        ask: AskKey,
+    },
     /// The network: answer that we are busy. No input follows.
     AnswerBusy {
         /// The connection.
@@ -366,30 +391,4 @@ pub enum Output {
         /// The address.
         address: Address,
     },
-}
-
-/// What is known of a container's manifest before its bytes are there (DESIGN section 4).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trust {
-    /// It is the one that was asked for, by its id or by its owner's signature: whoever sends a
-    /// chunk that does not fit it is at fault, however many they are.
-    Pinned,
-    /// A stranger says that it describes the container. Chunks that nobody can send speak against
-    /// it.
-    Claimed,
-}
-
-/// Why a deadline is due.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Reason {
-    /// A peer may have stopped answering.
-    Patience(PeerKey),
-    /// A peer that was busy or snubbed may be asked again.
-    Again(PeerKey),
-    /// A peer has nothing to do while others have a backlog.
-    Steal,
-    /// A download limit lets the next chunk be asked for.
-    Pace,
-    /// Peers wait for an upload slot.
-    Slots,
 }

@@ -30,6 +30,7 @@ mod sections;
 mod serve;
 mod spread;
 mod tally;
+mod terms;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -42,7 +43,10 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 pub use blame::{Ban, Offence, Strike};
-pub use event::{AskKey, Input, Output, PeerKey, Rates, Reason, Subnet, Ticket, Trust, Wish};
+pub use event::{
+    AskKey, Contribution, Credit, Input, Output, PeerKey, Rates, Reason, Subnet, Ticket, Trust,
+    Wish,
+};
 pub use order::Order;
 pub use tally::{Account, Tally};
 pub use view::PeerView;
@@ -66,6 +70,10 @@ pub struct Setup {
     pub upload_rate_max: Option<u64>,
     /// Bans from an earlier run.
     pub bans: Vec<Ban>,
+    /// What addresses gave and got in earlier runs.
+    pub credit: Vec<Credit>,
+    /// Whether anything is given to others.
+    pub contribution: Contribution,
 }
 
 /// The decisions of one node.
@@ -73,6 +81,7 @@ pub struct Setup {
 pub struct Swarm {
     download: Download,
     upload: Upload,
+    contribution: Contribution,
     blame: Blame,
     out: VecDeque<Output>,
     now: Moment,
@@ -83,7 +92,8 @@ impl Swarm {
     pub fn new(setup: Setup) -> Self {
         Self {
             download: Download::new(setup.seed),
-            upload: Upload::new(setup.seed, setup.upload_rate_max),
+            upload: Upload::new(setup.seed, setup.upload_rate_max, setup.credit),
+            contribution: setup.contribution,
             blame: Blame::new(setup.bans),
             out: VecDeque::new(),
             now: Moment::ORIGIN,
@@ -107,7 +117,10 @@ impl Swarm {
                 have,
                 trust,
             } => self.on_add(id, layout, have, trust),
-            Input::Remove { id } => self.download.on_remove(now, &id, &mut self.out),
+            Input::Remove { id } => {
+                self.upload.on_lacking(&id);
+                self.download.on_remove(now, &id, &mut self.out);
+            }
             Input::Limit { rates } => self.on_limit(rates),
             Input::Steer { id, wish } => self.download.on_steer(now, &id, wish, &mut self.out),
             Input::PeerConnected {
@@ -117,8 +130,12 @@ impl Swarm {
                 rtt,
             } => self.on_connected(Who::new(subnet, address, peer), rtt),
             Input::PeerGone { peer } => self.on_gone(peer),
-            Input::PeerHolds { peer, id, held } => self.download.on_holds(peer, id, held),
-            Input::PeerHas { peer, id, chunks } => self.download.on_has(peer, &id, &chunks),
+            Input::PeerHolds { peer, id, held } => self.on_holds(peer, id, held),
+            Input::PeerLeft { peer, id } => self.on_left(peer, &id),
+            Input::PeerHas { peer, id, chunks } => {
+                self.download.on_has(peer, &id, &chunks);
+                self.on_shown(peer, &id, &chunks);
+            }
             Input::Choked { peer } => self.download.on_choked(peer),
             Input::Unchoked { peer } => self.download.on_unchoked(peer),
             Input::Progress {
@@ -147,6 +164,7 @@ impl Swarm {
                 self.download
                     .on_failed(now, peer, ticket, Cause::Busy(retry_after));
             }
+            Input::Denied { peer, ticket } => self.on_denied(peer, ticket),
             Input::Failed { peer, ticket } => {
                 self.download.on_failed(now, peer, ticket, Cause::Failed);
             }
@@ -155,7 +173,10 @@ impl Swarm {
             Input::Stored { ticket } => self.on_stored(ticket),
             Input::Bad { ticket } => self.on_bad(ticket),
             Input::StoreFailed { ticket } => self.on_store_failed(ticket),
-            Input::Lost { id, chunk } => self.download.on_lost(&id, chunk),
+            Input::Lost { id, chunk } => {
+                self.upload.on_lacking(&id);
+                self.download.on_lost(&id, chunk);
+            }
             Input::Asked {
                 peer,
                 ask,
@@ -176,7 +197,7 @@ impl Swarm {
 
     /// When to call [`handle`](Self::handle) with [`Input::Wake`], and why.
     pub fn deadline(&self) -> Option<(Moment, Reason)> {
-        let upload = self.upload.deadline().map(|at| (at, Reason::Slots));
+        let upload = self.upload.deadline().map(|at| (at, Reason::Serve));
         self.download.deadline().into_iter().chain(upload).min()
     }
 
@@ -226,6 +247,7 @@ impl Swarm {
         self.out.push_back(Output::Announce { id, chunk });
         if self.have(&id).is_some_and(Bitfield::is_full) {
             self.out.push_back(Output::Complete { id });
+            self.review(id);
         }
     }
 

@@ -151,9 +151,9 @@ impl Peer {
         (chunk.get() < held.len() && held.insert(chunk)).then_some(held)
     }
 
-    /// Forgets what the peer holds of a container.
-    pub(super) fn forget(&mut self, id: &ManifestId) {
-        self.holds.remove(id);
+    /// Forgets what the peer holds of a container; returns what that was.
+    pub(super) fn forget(&mut self, id: &ManifestId) -> Option<Bitfield> {
+        self.holds.remove(id)
     }
 
     /// What the peer holds, for taking it out of the counts.

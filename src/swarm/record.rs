@@ -44,6 +44,7 @@ pub(super) struct Record {
     /// Whether it asked for a rest and has answered nothing since.
     was_busy: bool,
     is_choked: bool,
+    is_denied: bool,
     /// The end of the rest after a failure, and of the one that the peer asked for.
     rests_until: Moment,
     busy_until: Moment,
@@ -109,9 +110,14 @@ impl Record {
         self.busy_until = Moment::ORIGIN;
     }
 
-    /// Whether the peer does not serve us.
+    /// The peer says that it gives us nothing.
+    pub(super) fn on_denied(&mut self) {
+        self.is_denied = true;
+    }
+
+    /// Whether the peer does not serve us, for now or at all.
     pub(super) fn is_choked(&self) -> bool {
-        self.is_choked
+        self.is_choked || self.is_denied
     }
 
     /// The peer was late, and lost a request for it.

@@ -32,4 +32,5 @@ mod rogue;
 mod stealing;
 mod steering;
 mod swarms;
+mod uploads;
 mod world;

@@ -156,7 +156,10 @@ async fn sixteen_leechers_of_one_slow_seeder_serve_each_other() {
         assert_eq!((tally.total.chunks, tally.total.bad_chunks), (32, 0));
     }
     // At its rate the seeder alone would need sixteen seconds.
-    assert!(from_seeder < 16 * 32 / 2, "{from_seeder} of {}", 16 * 32);
+    assert!(
+        from_seeder <= 2 * 32,
+        "{from_seeder} chunks of 32 were sent"
+    );
 }
 
 #[tokio::test]

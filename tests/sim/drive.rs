@@ -65,6 +65,11 @@ impl World {
             } => self.verify(node, ticket, (id, chunk), payload),
             Output::Serve { ask, id, chunk, .. } => self.begin_read(node, ask, id, chunk),
             Output::AnswerNotHeld { ask, id, .. } => self.answer_not_held(node, ask, id),
+            Output::AnswerInstead { ask, id, held, .. } => {
+                self.answer_instead(node, ask, id, held);
+            }
+            Output::Offer { peer, id, held } => self.say(node, peer, Message::Holds(id, held)),
+            Output::AnswerDenied { ask, .. } => self.answer(node, ask, Answer::Denied),
             Output::AnswerBusy {
                 ask, retry_after, ..
             } => self.answer(node, ask, Answer::Busy(retry_after)),
@@ -291,6 +296,7 @@ impl World {
                 ledger.on_blame(sender, None);
                 Input::Misbehaved { peer, ticket }
             }
+            Answer::Denied => Input::Denied { peer, ticket },
             Answer::Refused | Answer::Data(_) | Answer::Progress(_) => {
                 Input::Failed { peer, ticket }
             }
@@ -367,6 +373,7 @@ fn how(answer: &Answer) -> &'static str {
     match answer {
         Answer::NotHeld(_) => "does not hold it",
         Answer::Busy(_) => "is busy",
+        Answer::Denied => "gives nothing",
         Answer::Refused => "takes no part",
         Answer::Garbage => "breaks the protocol",
         Answer::Data(_) | Answer::Progress(_) => "sends something",

@@ -79,6 +79,7 @@ pub(crate) enum Answer {
     Data(Vec<u8>),
     NotHeld(Bitfield),
     Busy(Duration),
+    Denied,
     Refused,
     Garbage,
     /// So many bytes so far.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use swarmhold::chunk::ChunkIndex;
+use swarmhold::chunk::{Bitfield, ChunkIndex};
 use swarmhold::digest::ManifestId;
 use swarmhold::swarm::{AskKey, Input, Ticket};
 
@@ -283,6 +283,20 @@ impl World {
             Some(held).filter(|held| held.len() == self.nodes[node].chunk_count(&id))
         };
         self.answer(node, ask, held.map_or(Answer::Refused, Answer::NotHeld));
+    }
+
+    /// The core wants others to be asked for instead. Who says that it holds everything insists.
+    pub(crate) fn answer_instead(
+        &mut self,
+        node: usize,
+        ask: AskKey,
+        id: ManifestId,
+        held: Bitfield,
+    ) {
+        if self.nodes[node].role == Role::AllOnes {
+            return self.answer_not_held(node, ask, id);
+        }
+        self.answer(node, ask, Answer::NotHeld(held));
     }
 
     /// Answers a request without a chunk.

@@ -108,6 +108,16 @@ impl Download {
         self.release(ticket, flight);
     }
 
+    /// A peer gives us nothing: what it holds is no use.
+    pub(in crate::swarm) fn on_denied(&mut self, now: Moment, key: PeerKey, ticket: Ticket) {
+        let id = self.peers.get(&key).and_then(|peer| peer.flight(ticket));
+        self.on_failed(now, key, ticket, Cause::Failed);
+        if let (Some(flight), Some(peer)) = (id, self.peers.get_mut(&key)) {
+            peer.record.on_denied();
+            self.on_left(key, &flight.id);
+        }
+    }
+
     /// A peer lacks what it was asked for, and says what it has: that is asked for instead. Where it
     /// says nothing that fits, it has what it said before, but for that chunk.
     pub(in crate::swarm) fn on_not_held(

@@ -258,7 +258,7 @@ proptest! {
         let said = &bench.said;
         let answered = said.iter().filter_map(|output| match output {
             Output::Serve { ask, .. } | Output::AnswerNotHeld { ask, .. }
-            | Output::AnswerBusy { ask, .. } => Some(ask.0),
+            | Output::AnswerBusy { ask, .. } | Output::AnswerInstead { ask, .. } => Some(ask.0),
             _ => None,
         });
         let mut answered: Vec<u64> = answered.collect();

@@ -3,8 +3,8 @@
 //! A peer takes a slot by asking. Where all are taken, whoever asks next is choked: told not to ask
 //! until it is unchoked. A slot that its peer does not use goes to one that is choked, at once where
 //! nobody else has anything to be served, and every [`ROUND`] slots are given out anew: three in four
-//! to those that gave us most lately (so a node that downloads trades), then to those not served for
-//! longest (so a complete node goes round); one in four for [`OPTIMISTIC_ROUND`] to anybody, those
+//! to those that gave us most lately (so a node that downloads trades), then to those whose wallets
+//! have credit, then to those not served for longest (so a complete node goes round); one in four for [`OPTIMISTIC_ROUND`] to anybody, those
 //! first that were never served. Slots go round over subnets, then addresses, then connections.
 //!
 //! Invariants: no slot is given out that is not there; nobody is choked while a slot is free
@@ -16,10 +16,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::client::{Client, Standing};
+use super::credit::Rank;
+use super::shares::Shares;
 use super::turns::{Turns, Who};
-use crate::digest::Address;
 use crate::moment::Moment;
-use crate::swarm::event::{PeerKey, Subnet};
+use crate::swarm::event::PeerKey;
 use crate::swarm::spread::mix;
 
 /// How often slots are given out anew while somebody waits for one.
@@ -73,13 +74,6 @@ pub(super) struct Choker {
     /// When the optimistic slots were given out, and how often before.
     optimistic_at: Moment,
     optimistic_rounds: u64,
-}
-
-/// What was given out so far, for going round.
-#[derive(Debug, Default)]
-struct Shares {
-    subnets: BTreeMap<Subnet, usize>,
-    addresses: BTreeMap<Address, usize>,
 }
 
 impl Choker {
@@ -142,6 +136,10 @@ impl Choker {
             Standing::Choked => return self.refuse(peer),
             Standing::Free if !self.has_room(now) => {
                 self.choke(peer);
+                // Who takes only gives way at once, and so does who has more than its share.
+                if self.is_owed_a_slot(peer) {
+                    self.round_at = Some(now);
+                }
                 return Verdict::Choke;
             }
             Standing::Free => self.give(now, peer, Standing::Regular),
@@ -149,6 +147,21 @@ impl Choker {
         }
         self.on_owed(peer);
         Verdict::Admit
+    }
+
+    /// Whether a peer without a slot should have one rather than one of those that have one.
+    fn is_owed_a_slot(&self, peer: PeerKey) -> bool {
+        let Some(client) = self.client(peer).filter(|it| it.rank != Rank::Taker) else {
+            return false;
+        };
+        let mut shares = BTreeMap::new();
+        for holder in self.holders.iter().filter_map(|it| self.client(*it)) {
+            if holder.rank == Rank::Taker {
+                return true;
+            }
+            *shares.entry(holder.who.subnet).or_insert(0) += 1;
+        }
+        !shares.contains_key(&client.who.subnet) && shares.values().any(|slots| *slots > 1)
     }
 
     fn refuse(&mut self, peer: PeerKey) -> Verdict {
@@ -213,13 +226,23 @@ impl Choker {
         }
         self.take_unused(now, idle);
         while self.holders.len() < self.slots {
-            let next = self.choked.in_turn().next().map(|(who, ())| who);
-            let Some(who) = next else { break };
+            let Some(who) = self.next_in() else { break };
             self.choked.on_turn(who);
             self.unchoke(now, who.peer, Standing::Regular);
             changes.unchoked.push(who.peer);
         }
         changes
+    }
+
+    /// Whose turn it is to be unchoked: one that gives, if there is any.
+    fn next_in(&self) -> Option<Who> {
+        let gives = |who: &Who| {
+            self.client(who.peer)
+                .is_some_and(|it| it.rank != Rank::Taker)
+        };
+        let mut turn = self.choked.in_turn().map(|(who, ())| who);
+        let first = self.choked.in_turn().next().map(|(who, ())| who);
+        turn.find(gives).or(first)
     }
 
     /// Gives out all slots anew.
@@ -268,7 +291,12 @@ impl Choker {
         let (mut shares, mut chosen) = (Shares::default(), BTreeMap::new());
         pool.sort_by_key(|client| {
             let gave = client.gave_lately(now);
-            (Reverse(gave), client.served_at, client.who.peer)
+            (
+                Reverse(gave),
+                client.rank,
+                client.served_at,
+                client.who.peer,
+            )
         });
         for client in shares.deal(&mut pool, self.slots - optimistic) {
             chosen.insert(client.who.peer, Standing::Regular);
@@ -360,31 +388,4 @@ fn slots_of(rate_max: Option<u64>) -> usize {
         usize::try_from(rate / SLOT_RATE).unwrap_or(SLOTS_MAX)
     });
     enough.clamp(SLOTS_MIN, SLOTS_MAX)
-}
-
-impl Shares {
-    /// Takes up to so many out of a pool, the first first, but one of each subnet before a second of
-    /// any, and likewise of each address.
-    fn deal<'a>(&mut self, pool: &mut Vec<&'a Client>, count: usize) -> Vec<&'a Client> {
-        let mut dealt = Vec::new();
-        while dealt.len() < count {
-            let had = |client: &Client| {
-                let Who {
-                    subnet, address, ..
-                } = client.who;
-                let of_subnet = self.subnets.get(&subnet).copied().unwrap_or(0);
-                (
-                    of_subnet,
-                    self.addresses.get(&address).copied().unwrap_or(0),
-                )
-            };
-            let next = (0..pool.len()).min_by_key(|at| (had(pool[*at]), *at));
-            let Some(at) = next else { break };
-            let client = pool.remove(at);
-            *self.subnets.entry(client.who.subnet).or_default() += 1;
-            *self.addresses.entry(client.who.address).or_default() += 1;
-            dealt.push(client);
-        }
-        dealt
-    }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::credit::Rank;
 use super::decay::Decaying;
 use super::turns::Who;
 use crate::moment::Moment;
@@ -18,6 +19,9 @@ const LATELY: Duration = Duration::from_secs(20);
 pub(super) struct Client {
     pub(super) who: Who,
     pub(super) standing: Standing,
+    pub(super) rank: Rank,
+    /// Chunks that it took while it said that it holds none.
+    pub(super) hidden: u32,
     /// Requests of it that wait or are read for.
     pub(super) owed: usize,
     /// Requests that it made although it is choked.
@@ -51,6 +55,8 @@ impl Client {
         Self {
             who,
             standing: Standing::Free,
+            rank: Rank::Stranger,
+            hidden: 0,
             owed: 0,
             refused: 0,
             served_at: now,

@@ -1,14 +1,20 @@
 //! The uploading side of a node: who may ask, and whose request is served next.
 //!
 //! `choker` gives out slots, `queue` has the requests of those who may ask, in turn (`turns`), and
-//! `client` what is known of each peer. `serve`, beside this folder, tells the peers.
+//! `client` what is known of each peer, `credit` what its wallet has earned. `super_seed`, with `follower`, decides what is given of a
+//! container that nobody else holds whole. `serve`, beside this folder, tells the peers.
 //!
 //! Invariant: a client is owed as many requests as the queue has of it, waiting or being read for.
 
 mod choker;
 mod client;
+mod credit;
 mod decay;
+mod follower;
 mod queue;
+mod recent;
+mod shares;
+mod super_seed;
 #[cfg(test)]
 mod tests;
 mod turns;
@@ -16,16 +22,20 @@ mod turns;
 pub(super) use queue::Ask;
 pub(super) use turns::Who;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use self::choker::{Choker, Verdict};
-use self::queue::Queue;
-use super::event::{AskKey, PeerKey};
+use self::credit::{Credits, HIDDEN_MAX, Rank};
+use self::queue::{Class, Queue};
+use self::super_seed::SuperSeed;
+use super::event::{AskKey, Credit, PeerKey};
+use crate::chunk::{Bitfield, ChunkIndex};
+use crate::digest::ManifestId;
 use crate::moment::Moment;
 
 /// What becomes of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Answer {
     /// It waits for its turn.
     Later,
@@ -33,6 +43,8 @@ pub(super) enum Answer {
     Busy,
     /// Its peer is to come back later, and to be told that it is choked.
     Choked,
+    /// Its peer is to ask for one of these instead.
+    Instead(Bitfield),
     /// Its peer is to be dropped: it goes on asking although it is choked.
     Flood,
 }
@@ -42,15 +54,29 @@ pub(super) enum Answer {
 pub(super) struct Upload {
     queue: Queue,
     choker: Choker,
+    credits: Credits,
+    /// Containers of which each chunk goes out once before any does twice.
+    super_seeds: BTreeMap<ManifestId, SuperSeed>,
+}
+
+/// A request whose turn has come.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// It is to be served.
+    Serve(Ask),
+    /// Its peer is to ask for one of these instead.
+    Instead(Ask, Bitfield),
 }
 
 impl Upload {
     /// `rate_max` is the upload limit in bytes per second, where there is one. `seed` decides who
     /// gets an optimistic slot.
-    pub(super) fn new(seed: u64, rate_max: Option<u64>) -> Self {
+    pub(super) fn new(seed: u64, rate_max: Option<u64>, credit: Vec<Credit>) -> Self {
         Self {
             queue: Queue::new(rate_max),
             choker: Choker::new(seed, rate_max),
+            credits: Credits::new(Moment::ORIGIN, credit),
+            super_seeds: BTreeMap::new(),
         }
     }
 
@@ -67,17 +93,118 @@ impl Upload {
 
     /// When something is due.
     pub(super) fn deadline(&self) -> Option<Moment> {
-        self.choker.deadline()
+        let words = self.super_seeds.values().filter_map(SuperSeed::deadline);
+        words.chain(self.choker.deadline()).min()
+    }
+
+    /// Whether each chunk of a container goes out once before any does twice.
+    pub(super) fn is_super_seeded(&self, id: &ManifestId) -> bool {
+        self.super_seeds.contains_key(id)
+    }
+
+    /// We alone hold a container whole, and these hold parts.
+    pub(super) fn super_seed<'a>(
+        &mut self,
+        now: Moment,
+        id: ManifestId,
+        chunks: u32,
+        followers: impl Iterator<Item = (PeerKey, &'a Bitfield)>,
+    ) {
+        let super_seed = SuperSeed::new(now, chunks, followers);
+        self.super_seeds.insert(id, super_seed);
+    }
+
+    /// A container is not here any more, or not whole.
+    pub(super) fn on_lacking(&mut self, id: &ManifestId) {
+        self.super_seeds.remove(id);
+    }
+
+    /// A peer says what it holds of a container.
+    pub(super) fn on_holds(&mut self, peer: PeerKey, id: &ManifestId, held: &Bitfield) {
+        if let Some(super_seed) = self.super_seeds.get_mut(id) {
+            super_seed.on_holds(peer, held);
+        }
+    }
+
+    /// A peer holds more of a container.
+    pub(super) fn on_has(
+        &mut self,
+        now: Moment,
+        peer: PeerKey,
+        id: &ManifestId,
+        chunks: &[ChunkIndex],
+    ) {
+        if self.choker.client(peer).is_some_and(|it| it.hidden > 0) {
+            self.rank(now, peer);
+        }
+        if let Some(super_seed) = self.super_seeds.get_mut(id) {
+            super_seed.on_has(now, peer, chunks);
+        }
+    }
+
+    /// A peer takes no part in a container any more.
+    pub(super) fn on_left(&mut self, peer: PeerKey, id: &ManifestId) {
+        if let Some(super_seed) = self.super_seeds.get_mut(id) {
+            super_seed.on_gone(peer);
+        }
+    }
+
+    /// Whom to tell that we give more than it believes. Forgets what is over.
+    pub(super) fn words(&mut self, now: Moment) -> Vec<(PeerKey, ManifestId, Bitfield)> {
+        let mut words = Vec::new();
+        self.super_seeds.retain(|id, super_seed| {
+            let said = super_seed.words(now).into_iter();
+            words.extend(said.map(|(peer, held)| (peer, *id, held)));
+            !super_seed.is_done()
+        });
+        words
     }
 
     pub(super) fn on_connected(&mut self, now: Moment, who: Who, rtt: Duration) {
         self.choker.on_connected(now, who, rtt);
+        self.rank(now, who.peer);
     }
 
     /// A peer gave us so many bytes, and they were right.
     pub(super) fn on_given(&mut self, now: Moment, peer: PeerKey, bytes: u64) {
         if let Some(client) = self.choker.client_mut(peer) {
             client.on_given(now, bytes);
+            let address = client.who.address;
+            self.credits.on_received(now, address, bytes);
+            self.rank(now, peer);
+        }
+    }
+
+    /// A peer says that it gives nothing.
+    pub(super) fn on_denied(&mut self, peer: PeerKey) {
+        if let Some(client) = self.choker.client_mut(peer) {
+            client.rank = Rank::Taker;
+            self.credits.on_taker(client.who.address);
+        }
+    }
+
+    /// A peer took a chunk, and says that it holds none.
+    pub(super) fn on_hidden(&mut self, peer: PeerKey) {
+        if let Some(client) = self.choker.client_mut(peer) {
+            client.hidden += 1;
+            if client.hidden > HIDDEN_MAX {
+                client.rank = Rank::Taker;
+            }
+        }
+    }
+
+    /// What addresses gave and got.
+    pub(super) fn credit(&self, now: Moment) -> impl Iterator<Item = Credit> + '_ {
+        self.credits.all(now)
+    }
+
+    fn rank(&mut self, now: Moment, peer: PeerKey) {
+        if let Some(client) = self.choker.client_mut(peer) {
+            client.hidden = 0;
+            client.rank = self.credits.rank(now, &client.who.address);
+            if client.rank != Rank::Taker {
+                self.queue.promote(client.who);
+            }
         }
     }
 
@@ -85,15 +212,54 @@ impl Upload {
     pub(super) fn on_asked(&mut self, now: Moment, ask: Ask) -> Answer {
         let peer = ask.who.peer;
         match self.choker.on_asked(now, peer) {
-            Verdict::Admit if self.queue.push(ask) => Answer::Later,
-            Verdict::Admit => {
-                self.choker.on_over(now, peer, 1);
-                Answer::Busy
-            }
+            Verdict::Admit => self.admit(now, ask),
             Verdict::Choke => Answer::Choked,
             Verdict::Refuse => Answer::Busy,
             Verdict::Flood => Answer::Flood,
         }
+    }
+
+    fn admit(&mut self, now: Moment, ask: Ask) -> Answer {
+        let peer = ask.who.peer;
+        let answer = match self.withhold(now, ask) {
+            Some(instead) => Answer::Instead(instead),
+            None if self.queue.push(ask, self.class(peer)) => return Answer::Later,
+            None => Answer::Busy,
+        };
+        self.choker.on_over(now, peer, 1);
+        answer
+    }
+
+    fn class(&self, peer: PeerKey) -> Class {
+        match self.choker.client(peer).map(|it| it.rank) {
+            Some(Rank::Taker) => Class::Leftover,
+            Some(Rank::Giver | Rank::Stranger) | None => Class::Fair,
+        }
+    }
+
+    /// What to ask for instead, if a chunk is not given to this peer now.
+    fn withhold(&mut self, now: Moment, ask: Ask) -> Option<Bitfield> {
+        let super_seed = self.super_seeds.get_mut(&ask.id)?;
+        let gives = super_seed.gives(now, ask.who.peer, ask.chunk);
+        (!gives).then(|| super_seed.withhold(now, ask.who.peer))
+    }
+
+    /// A request was served with so many bytes; none if its asker withdrew it.
+    pub(super) fn on_served(
+        &mut self,
+        now: Moment,
+        peer: PeerKey,
+        key: AskKey,
+        bytes: u64,
+    ) -> Option<Ask> {
+        let ask = self.on_over(now, peer, key)?;
+        if bytes > 0 {
+            self.credits.on_sent(now, ask.who.address, bytes);
+        }
+        if let Some(super_seed) = self.super_seeds.get_mut(&ask.id).filter(|_| bytes == 0) {
+            super_seed.on_failed(peer, ask.chunk);
+        }
+        Some(ask)
     }
 
     /// A request has been answered, or its asker withdrew it. Says what it was for, if known.
@@ -110,14 +276,23 @@ impl Upload {
     pub(super) fn on_gone(&mut self, peer: PeerKey) -> VecDeque<Ask> {
         let who = self.who(peer);
         self.choker.on_gone(peer);
+        let super_seeds = self.super_seeds.values_mut();
+        super_seeds.for_each(|super_seed| super_seed.on_gone(peer));
         who.map(|who| self.queue.clear(who)).unwrap_or_default()
     }
 
     /// The next request to serve, if there is room for it.
-    pub(super) fn poll(&mut self, now: Moment) -> Option<Ask> {
+    pub(super) fn poll(&mut self, now: Moment) -> Option<Turn> {
         let ask = self.queue.poll()?;
+        if let Some(instead) = self.withhold(now, ask) {
+            self.on_over(now, ask.who.peer, ask.ask);
+            return Some(Turn::Instead(ask, instead));
+        }
         self.choker.on_served(now, ask.who.peer);
-        Some(ask)
+        if let Some(super_seed) = self.super_seeds.get_mut(&ask.id) {
+            super_seed.on_given(now, ask.who.peer, ask.chunk);
+        }
+        Some(Turn::Serve(ask))
     }
 
     /// Gives out slots. Returns whom to tell that it is unchoked, and the peers that are choked with
