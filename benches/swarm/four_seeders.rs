@@ -59,6 +59,7 @@ async fn fetch(stage: &Stage) -> (f64, [u64; SEEDERS as usize]) {
         FetchStatus::Downloading(container) => 2 * container.held >= container.chunks,
         FetchStatus::FindingManifest { .. }
         | FetchStatus::Checking { .. }
+        | FetchStatus::Paused(_)
         | FetchStatus::Finishing(_) => false,
     };
     let mut rates = [0; SEEDERS as usize];

@@ -146,7 +146,9 @@ fn in_flight_at(fetch: &Fetch, peer: SocketAddr) -> u64 {
         peer.map_or(0, |peer| peer.in_flight as u64)
     };
     match &*fetch.status().borrow() {
-        FetchStatus::Downloading(container) | FetchStatus::Finishing(container) => of(container),
+        FetchStatus::Downloading(container)
+        | FetchStatus::Paused(container)
+        | FetchStatus::Finishing(container) => of(container),
         FetchStatus::FindingManifest { .. } | FetchStatus::Checking { .. } => 0,
     }
 }

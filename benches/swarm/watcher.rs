@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use swarmhold::chunk::Bitfield;
-use swarmhold::net::{Answer, EVENTS_MAX, Endpoint, Event, HaveLog, Session};
+use swarmhold::net::{Answer, Aside, EVENTS_MAX, Endpoint, Event, HaveLog, Session};
 use swarmhold::wire::{Refusal, Request, Update};
 use swarmhold::{Manifest, PeerHint, Wallet};
 use tokio::sync::{mpsc, watch};
@@ -97,7 +97,10 @@ async fn follow(leecher: PeerHint, manifest: Arc<Manifest>, told: watch::Sender<
                 request: Request::Subscribe { .. },
                 responder,
                 ..
-            } => responder.answer(Answer::Feed(Arc::clone(&nothing))),
+            } => {
+                let (nothing, aside) = (Arc::clone(&nothing), Arc::new(Aside::new()));
+                responder.answer(Answer::Feed(id, nothing, aside));
+            }
             Event::Asked { responder, .. } => responder.answer(Answer::Refuse(Refusal::NotFound)),
             Event::DialFailed { error, .. } => panic!("the leecher cannot be watched: {error}"),
             Event::Closed { reason, .. } => panic!("the leecher closed its watcher: {reason}"),
@@ -121,5 +124,7 @@ fn take_in(held: &mut Bitfield, update: Update) {
         Update::Have(chunks) => chunks.into_iter().for_each(|chunk| {
             held.insert(chunk);
         }),
+        // It asks for nothing.
+        Update::Choked | Update::Unchoked => {}
     }
 }
