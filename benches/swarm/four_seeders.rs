@@ -10,13 +10,13 @@ use crate::usage::Load;
 
 /// What each seeder may send, in bytes per second.
 const RATE: u64 = 5_000_000;
-const SEEDERS: u64 = 4;
+const SEEDERS: usize = 4;
 const BYTES: u64 = 256_000_000;
 
 /// Measures from the call to the finished file: dials, handshakes and the hash of the whole included.
 pub(crate) async fn run(options: &Options) -> Vec<Figure> {
     let stage = Stage::set(options, BYTES);
-    let (size, ideal) = (stage.size() as f64, (RATE * SEEDERS) as f64);
+    let (size, ideal) = (stage.size() as f64, RATE as f64 * SEEDERS as f64);
     let mut rates = Vec::new();
     for round in 1..=options.rounds {
         let load = Load::start();
@@ -45,7 +45,7 @@ pub(crate) async fn run(options: &Options) -> Vec<Figure> {
 }
 
 /// How many seconds a fetch took, and the rates that the leecher had measured at its half.
-async fn fetch(stage: &Stage) -> (f64, [u64; SEEDERS as usize]) {
+async fn fetch(stage: &Stage) -> (f64, [u64; SEEDERS]) {
     let mut seeders = Vec::new();
     for _ in 0..SEEDERS {
         seeders.push(stage.seeder(RATE).await);
@@ -62,7 +62,7 @@ async fn fetch(stage: &Stage) -> (f64, [u64; SEEDERS as usize]) {
         | FetchStatus::Paused(_)
         | FetchStatus::Finishing(_) => false,
     };
-    let mut rates = [0; SEEDERS as usize];
+    let mut rates = [0; SEEDERS];
     if let Ok(half) = status.wait_for(is_half).await
         && let FetchStatus::Downloading(container) = &*half
     {
