@@ -1,8 +1,8 @@
 //! The requests that are out at one peer, the oldest first.
 //!
 //! They are few and next to each other in memory, because every look for work to take over passes
-//! them. Invariants: tickets ascend; `bytes` is the sum over `list`; no flight is shorter than
-//! `shortest`.
+//! them. Invariants: tickets ascend; `bytes` is the sum over `list`, and `missing`
+//! of what is not here of it; no flight is shorter than `shortest`.
 
 use std::collections::VecDeque;
 
@@ -14,6 +14,7 @@ use super::peers::Flight;
 pub(super) struct Flights {
     list: VecDeque<(Ticket, Flight)>,
     bytes: u64,
+    missing: u64,
     shortest: u64,
 }
 
@@ -27,6 +28,7 @@ impl Flights {
             None => flight.bytes,
         };
         self.bytes += flight.bytes;
+        self.missing += flight.missing();
         self.list.push_back((ticket, flight));
     }
 
@@ -34,6 +36,8 @@ impl Flights {
     pub(super) fn remove(&mut self, ticket: Ticket) -> Option<Flight> {
         let (_, flight) = self.list.remove(self.place(ticket)?)?;
         self.bytes -= flight.bytes;
+        self.missing -= flight.missing();
+        debug_assert!(!self.list.is_empty() || (self.bytes, self.missing) == (0, 0));
         Some(flight)
     }
 
@@ -41,9 +45,13 @@ impl Flights {
         self.list.get(self.place(ticket)?).map(|(_, flight)| flight)
     }
 
-    pub(super) fn find_mut(&mut self, ticket: Ticket) -> Option<&mut Flight> {
+    /// So many bytes of an answer are here. Its request and what is news of that, if anything is.
+    pub(super) fn on_progress(&mut self, ticket: Ticket, bytes: u64) -> Option<(&mut Flight, u64)> {
         let place = self.place(ticket)?;
-        self.list.get_mut(place).map(|(_, flight)| flight)
+        let (_, flight) = self.list.get_mut(place)?;
+        let more = flight.receive(bytes);
+        self.missing -= more;
+        (more > 0).then_some((flight, more))
     }
 
     /// The one that has been out longest.
@@ -63,6 +71,11 @@ impl Flights {
     /// Their bytes together.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// How much of them is not here, as far as is known.
+    pub(super) fn missing(&self) -> u64 {
+        self.missing
     }
 
     /// A length that none of them is below, in bytes.

@@ -65,6 +65,13 @@ impl Flight {
     pub(super) fn missing(&self) -> u64 {
         self.bytes - self.received
     }
+
+    /// So many bytes are here. How many of them are news.
+    pub(super) fn receive(&mut self, bytes: u64) -> u64 {
+        let more = bytes.min(self.bytes).saturating_sub(self.received);
+        self.received += more;
+        more
+    }
 }
 
 impl Peer {
@@ -189,17 +196,18 @@ impl Peer {
         self.outlook(now).remaining
     }
 
-    /// What to expect of the peer.
+    /// What to expect of the peer. It may answer several requests at once, so what is here of them
+    /// counts, not when the last one was whole.
     pub(super) fn outlook(&self, now: Moment) -> Outlook {
         let (since, turn) = self.turn(now);
         let late_after = self.late_after(since, turn);
-        let waited = now.since(since);
-        let all = self.rtt + self.span_of(self.flights.bytes());
+        let all = self.rtt + self.span_of(self.flights.missing());
         let is_known = self.is_known();
         let remaining = if !is_known || now > late_after {
-            all.max(waited)
+            all.max(now.since(since))
         } else {
-            all.saturating_sub(waited.min(turn))
+            let unheard = now.since(since.max(self.heard_at));
+            all.saturating_sub(unheard.min(turn))
         };
         Outlook {
             remaining,
@@ -256,12 +264,7 @@ impl Peer {
 
     /// So many bytes of an answer are here.
     pub(super) fn on_progress(&mut self, now: Moment, ticket: Ticket, bytes: u64) {
-        let Some(flight) = self.flights.find_mut(ticket) else {
-            return;
-        };
-        let more = bytes.min(flight.bytes).saturating_sub(flight.received);
-        if more > 0 {
-            flight.received += more;
+        if let Some((flight, more)) = self.flights.on_progress(ticket, bytes) {
             flight.heard_at = now;
             self.heard_at = now;
             self.window.on_delivered(now, flight.mark, more);

@@ -367,3 +367,29 @@ fn many_silent_peers_cost_a_bounded_number_of_bytes() {
     bench.wait(Duration::from_secs(300));
     assert!(bench.swarm.download.booked() <= IN_FLIGHT_BYTES_MAX);
 }
+
+/// A peer that sends two answers side by side is halfway through both when one is taken over.
+#[test]
+fn the_half_of_an_answer_that_is_still_to_come_counts() {
+    let mut bench = Bench::wanting(3);
+    bench.connect(1, Bitfield::full(3));
+    bench.wait(Duration::from_secs(1));
+    bench.store(bench.out_at(1)[0]);
+    let both = bench.out_at(1);
+    assert_eq!(both.len(), 2);
+    bench.wait(Duration::from_secs(1));
+    for ticket in both {
+        let (peer, bytes) = (PeerKey(1), u64::from(CHUNK) / 2);
+        bench.tell(Input::Progress {
+            peer,
+            ticket,
+            bytes,
+        });
+    }
+    bench.connect(2, Bitfield::full(3));
+    assert_eq!((bench.out_at(1).len(), bench.out_at(2).len()), (1, 1));
+    bench.wait(Duration::from_millis(100));
+    bench.store(bench.out_at(2)[0]);
+    // The other half would take the first peer half a second more.
+    assert_eq!(bench.chunks_at(2), bench.chunks_at(1));
+}
