@@ -30,6 +30,7 @@ mod pool;
 mod publish;
 mod quest;
 mod reach;
+mod reuse;
 mod roster;
 mod sessions;
 mod share;
@@ -38,6 +39,7 @@ mod start;
 mod status;
 mod steer;
 mod subnet;
+mod twins;
 mod verdicts;
 mod work;
 

@@ -107,7 +107,8 @@ impl View {
             received: container.tally.total.bytes,
             held: container.held,
             chunks: container.chunks,
-            before: u64::from(container.held).saturating_sub(container.tally.total.chunks),
+            before: u64::from(container.held)
+                .saturating_sub(container.tally.total.chunks + container.tally.reused_chunks),
             peers: container.peers.len() as u64,
         }
     }
