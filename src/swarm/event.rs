@@ -58,16 +58,14 @@ pub enum Input {
         /// What is wished.
         wish: Wish,
     },
-    /// The node: other containers of its hold chunks with the bytes of these. They are copied from
-    /// there and not asked for, as far as they are missing.
+    /// The node: other containers of its hold the bytes of these chunks, which are copied if missing.
     Local {
         /// The container's manifest.
         id: ManifestId,
         /// The chunks.
         chunks: Vec<ChunkIndex>,
     },
-    /// The node: chunks of this container that have the same bytes, by its manifest. One of each
-    /// group is asked for and the others are copied.
+    /// The node: chunks that have the same bytes. One of each group is asked for, others are copied.
     Repeats {
         /// The container's manifest.
         id: ManifestId,
@@ -278,8 +276,7 @@ pub enum Output {
         /// The bytes.
         payload: Payload,
     },
-    /// A worker: find the bytes of this chunk in another place on this node, prove them, store them,
-    /// and say `Copied`, `NotCopied` or `StoreFailed`.
+    /// A worker: copy this chunk within the node, then say `Copied`, `NotCopied` or `StoreFailed`.
     Copy {
         /// The copy's name from now on.
         ticket: Ticket,
