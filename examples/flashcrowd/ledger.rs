@@ -46,7 +46,7 @@ impl Trace {
                 ..
             } => (1, peer.0, ticket.0 << 16 ^ u64::from(chunk.get())),
             Output::Cancel { peer, ticket } => (2, peer.0, ticket.0),
-            Output::Verify { ticket, .. } => (3, 0, ticket.0),
+            Output::Verify { ticket, .. } | Output::Copy { ticket, .. } => (3, 0, ticket.0),
             Output::Serve { peer, ask, .. } => (4, peer.0, ask.0),
             Output::AnswerNotHeld { peer, ask, .. } => (5, peer.0, ask.0),
             Output::AnswerBusy { peer, ask, .. } => (6, peer.0, ask.0),

@@ -307,7 +307,9 @@ impl Node {
                 self.ledger.taken_back += 1;
                 self.say(peer, Message::TakeBack(ticket), letters);
             }
-            Output::Verify { ticket, .. } => self.plan(self.now + STORE, Event::Stored(ticket)),
+            Output::Verify { ticket, .. } | Output::Copy { ticket, .. } => {
+                self.plan(self.now + STORE, Event::Stored(ticket))
+            }
             Output::Serve {
                 peer, ask, chunk, ..
             } => {

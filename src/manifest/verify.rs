@@ -82,6 +82,17 @@ impl VerifiedChunk {
         }
     }
 
+    /// The same bytes as a chunk of this manifest, if that lists the same hash and length there.
+    pub fn also_at(&self, manifest: &Manifest, index: ChunkIndex) -> Option<Self> {
+        let len = manifest.layout().chunk_len(index)?;
+        let fits = manifest.chunk_hash(index)? == self.digest && len as usize == self.bytes.len();
+        fits.then(|| Self {
+            index,
+            digest: self.digest,
+            bytes: self.bytes.clone(),
+        })
+    }
+
     /// The chunk's position in its container.
     pub const fn index(&self) -> ChunkIndex {
         self.index
@@ -136,6 +147,31 @@ mod tests {
             assert_eq!(verified.digest(), Digest::of(chunk));
             assert_eq!(verified.into_bytes(), chunk);
         }
+    }
+
+    #[test]
+    fn a_proof_holds_wherever_the_same_hash_and_length_are_listed() {
+        let (manifest, bytes) = container();
+        let zero = ChunkIndex::new(0);
+        let first = VerifiedChunk::verify(&manifest, zero, bytes[..32768].to_vec().into()).unwrap();
+        let draft = |size, hashes: Vec<Digest>| Draft {
+            name: "another".into(),
+            layout: Layout::for_size(size).unwrap(),
+            program_id: ProgramId::new(Digest::of(b"another")),
+            chunk_hashes: hashes,
+            reach: None,
+            time: 0,
+            peers: vec![],
+        };
+        let (hash, other) = (first.digest(), Digest::of(b"other"));
+        let address = Address::new(Digest::of(b"key"));
+        let manifest = draft(65537, vec![other, hash, hash])
+            .unsigned(address)
+            .unwrap();
+        let at = |index| first.also_at(&manifest, ChunkIndex::new(index));
+        assert_eq!(at(1).map(|chunk| chunk.index().get()), Some(1));
+        // another hash, another length, no such chunk
+        assert!(at(0).is_none() && at(2).is_none() && at(3).is_none());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::command::Note;
 use super::driver::{Driver, peer_key, session_key};
-use super::work::{Done, Job, VerifyError};
+use super::work::{CopyError, Done, Job, VerifyError};
 use crate::chunk::{Bitfield, ChunkIndex};
 use crate::digest::{Address, ManifestId};
 use crate::net::{Answer, Lane, Standing};
@@ -47,6 +47,7 @@ impl Driver {
                         payload,
                     });
                 }
+                Output::Copy { ticket, id, chunk } => self.copy(ticket, id, chunk),
                 Output::Serve {
                     peer,
                     ask,
@@ -65,6 +66,7 @@ impl Driver {
                 Output::Announce { id, chunk } => {
                     if let Some(entry) = self.catalog.get(&id) {
                         entry.log.announce(chunk);
+                        self.offer(&id, &[chunk]);
                     }
                 }
                 Output::Complete { id } => self.on_complete(id),
@@ -242,6 +244,17 @@ impl Driver {
                 id,
                 outcome,
             } => self.on_verified(ticket, id, outcome),
+            Done::Copied {
+                ticket,
+                id,
+                outcome,
+                lost,
+            } => {
+                for (id, chunk) in lost {
+                    self.on_lost(id, chunk, &"its bytes are others");
+                }
+                self.on_copied(ticket, id, outcome);
+            }
             Done::Read {
                 responder,
                 id,
@@ -250,17 +263,15 @@ impl Driver {
             } => match outcome {
                 Ok((encoding, body)) => responder.chunk(encoding, body, self.lane_up(&id)),
                 Err(failure) => {
-                    tracing::warn!(%id, %chunk, %failure, "a chunk cannot be served any more");
                     let (peer, ask) = (peer_key(responder.session()), AskKey(responder.ask()));
+                    self.on_lost(id, chunk, &failure);
                     responder.answer(match self.catalog.get(&id) {
                         Some(entry) => {
-                            entry.log.withdraw(chunk);
                             let held = entry.log.held();
                             Answer::Header(Reply::NotHeld { held })
                         }
                         None => Answer::Refuse(Refusal::NotFound),
                     });
-                    self.tell(Input::Lost { id, chunk });
                     self.tell(Input::Served {
                         peer,
                         ask,
@@ -269,6 +280,27 @@ impl Driver {
                 }
             },
         }
+    }
+
+    /// A chunk that was here is not, or reads as something else.
+    fn on_lost(&mut self, id: ManifestId, chunk: ChunkIndex, why: &dyn std::fmt::Display) {
+        tracing::warn!(%id, %chunk, %why, "a chunk cannot be served any more");
+        if let Some(entry) = self.catalog.get(&id) {
+            entry.log.withdraw(chunk);
+        }
+        self.tell(Input::Lost { id, chunk });
+    }
+
+    fn on_copied(&mut self, ticket: Ticket, id: ManifestId, outcome: Result<(), CopyError>) {
+        let input = match outcome {
+            Ok(()) => Input::Copied { ticket },
+            Err(CopyError::Store(error)) => {
+                self.on_write_error(id, &error);
+                Input::StoreFailed { ticket }
+            }
+            Err(CopyError::Nowhere) => Input::NotCopied { ticket },
+        };
+        self.tell(input);
     }
 
     fn on_verified(&mut self, ticket: Ticket, id: ManifestId, outcome: Result<(), VerifyError>) {

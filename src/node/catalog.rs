@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::squeeze::Squeeze;
+use super::twins::Twins;
 use crate::chunk::ChunkIndex;
 use crate::digest::{ManifestId, ProgramId};
 use crate::limits::DELUGES_MAX;
@@ -64,6 +65,7 @@ impl Entry {
 #[derive(Debug, Default)]
 pub(super) struct Catalog {
     entries: BTreeMap<ManifestId, Entry>,
+    twins: Twins,
 }
 
 impl Catalog {
@@ -76,11 +78,18 @@ impl Catalog {
     }
 
     pub(super) fn insert(&mut self, id: ManifestId, entry: Entry) {
+        self.twins.add(entry.manifest());
         self.entries.insert(id, entry);
     }
 
     pub(super) fn remove(&mut self, id: &ManifestId) -> Option<Entry> {
+        self.twins.remove(id);
         self.entries.remove(id)
+    }
+
+    /// Which chunks of which containers should have the same bytes.
+    pub(super) fn twins(&self) -> &Twins {
+        &self.twins
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (ManifestId, &Entry)> {

@@ -129,6 +129,7 @@ impl Driver {
             have,
             trust,
         });
+        self.look_for_twins(id);
         self.tell_course(fetch);
         self.show_fetch(fetch);
         for key in self.roster.keys() {

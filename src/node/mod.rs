@@ -31,6 +31,7 @@ mod pool;
 mod publish;
 mod quest;
 mod reach;
+mod reuse;
 mod roster;
 mod sessions;
 mod share;
@@ -39,6 +40,7 @@ mod start;
 mod status;
 mod steer;
 mod subnet;
+mod twins;
 mod verdicts;
 mod work;
 

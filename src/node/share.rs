@@ -138,6 +138,7 @@ impl Driver {
             have,
             trust,
         });
+        self.look_for_twins(id);
         Ok(())
     }
 

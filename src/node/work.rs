@@ -27,6 +27,14 @@ pub(super) enum Job {
         chunk: ChunkIndex,
         payload: Payload,
     },
+    /// Copy a chunk from one of these places.
+    Copy {
+        ticket: Ticket,
+        id: ManifestId,
+        content: Arc<Content>,
+        chunk: ChunkIndex,
+        places: Vec<Place>,
+    },
     /// Read a chunk, prove it, and pack it for its asker.
     Read {
         responder: Responder,
@@ -38,6 +46,14 @@ pub(super) enum Job {
     },
 }
 
+/// Where bytes are said to be.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) id: ManifestId,
+    pub(super) chunk: ChunkIndex,
+    pub(super) content: Arc<Content>,
+}
+
 /// What came of a job.
 #[derive(Debug)]
 pub(super) enum Done {
@@ -46,6 +62,13 @@ pub(super) enum Done {
         ticket: Ticket,
         id: ManifestId,
         outcome: Result<(), VerifyError>,
+    },
+    /// Of a `Copy`. Chunks that were not where they were said to be are lost.
+    Copied {
+        ticket: Ticket,
+        id: ManifestId,
+        outcome: Result<(), CopyError>,
+        lost: Vec<(ManifestId, ChunkIndex)>,
     },
     /// Of a `Read`.
     Read {
@@ -63,6 +86,15 @@ pub(super) enum VerifyError {
     Compressed(#[from] DecompressError),
     #[error(transparent)]
     Chunk(#[from] BadChunk),
+    #[error(transparent)]
+    Store(#[from] WriteError),
+}
+
+/// Why a chunk was not copied.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CopyError {
+    #[error("its bytes are nowhere on this node any more")]
+    Nowhere,
     #[error(transparent)]
     Store(#[from] WriteError),
 }
@@ -109,6 +141,21 @@ impl Job {
                     outcome,
                 }
             }
+            Self::Copy {
+                ticket,
+                id,
+                content,
+                chunk,
+                places,
+            } => {
+                let (outcome, lost) = copy(&content, chunk, places);
+                Done::Copied {
+                    ticket,
+                    id,
+                    outcome,
+                    lost,
+                }
+            }
             Self::Read {
                 responder,
                 content,
@@ -148,6 +195,26 @@ fn verify(
     };
     let proven = VerifiedChunk::verify(manifest, chunk, bytes)?;
     Ok(content.put(&proven)?)
+}
+
+/// Copies from the first place that has the bytes; each is proven as it is read.
+fn copy(
+    content: &Content,
+    chunk: ChunkIndex,
+    places: Vec<Place>,
+) -> (Result<(), CopyError>, Vec<(ManifestId, ChunkIndex)>) {
+    let mut lost = Vec::new();
+    for place in places {
+        match place.content.read(place.chunk) {
+            Ok(Some(found)) => {
+                if let Some(same) = found.also_at(content.manifest(), chunk) {
+                    return (content.put(&same).map_err(CopyError::from), lost);
+                }
+            }
+            Ok(None) | Err(_) => lost.push((place.id, place.chunk)),
+        }
+    }
+    (Err(CopyError::Nowhere), lost)
 }
 
 fn read(

@@ -1,9 +1,10 @@
 //! The state of every chunk of one container, and the only writer of it.
 //!
 //! Each chunk is exactly one of
-//! * *missing*: in `wanted`, and in neither `flights` nor `have`;
+//! * *missing*: in `wanted`;
 //! * *in flight*: in `flights` with one or two requests out, at different peers;
 //! * *verifying*: in `flights` with one answer at a worker and no request out;
+//! * *aside*: in `aside`, because its bytes are copied from elsewhere on this node (`local`);
 //! * *have*: in `have`.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +25,7 @@ const FAILURES_MAX: usize = 64;
 pub(super) struct Chunks {
     have: Bitfield,
     wanted: Wanted,
+    aside: Bitfield,
     flights: BTreeMap<ChunkIndex, Flight>,
     /// Those in flight.
     asked: Bitfield,
@@ -46,6 +48,7 @@ impl Chunks {
         });
         Self {
             asked: Bitfield::empty(have.len()),
+            aside: Bitfield::empty(have.len()),
             have,
             wanted: Wanted::new(missing),
             flights: BTreeMap::new(),
@@ -67,6 +70,35 @@ impl Chunks {
     /// Chunks that are in flight.
     pub(super) fn asked(&self) -> &Bitfield {
         &self.asked
+    }
+
+    /// Chunks that are copied from elsewhere on this node.
+    pub(super) fn aside(&self) -> &Bitfield {
+        &self.aside
+    }
+
+    /// Missing becomes aside. False if it was not missing.
+    pub(super) fn set_aside(&mut self, chunk: ChunkIndex) -> bool {
+        self.wanted.remove(chunk) && self.aside.insert(chunk)
+    }
+
+    /// Aside becomes missing. False if it was not aside.
+    pub(super) fn take_up(&mut self, chunk: ChunkIndex) -> bool {
+        let was_aside = self.aside.remove(chunk);
+        if was_aside {
+            self.wanted.insert(chunk);
+        }
+        was_aside
+    }
+
+    /// Aside becomes have. False if it was not aside.
+    pub(super) fn on_copied(&mut self, chunk: ChunkIndex) -> bool {
+        self.aside.remove(chunk) && self.have.insert(chunk)
+    }
+
+    /// Whether nothing is on its way, nor being verified.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.flights.is_empty()
     }
 
     /// How many chunks in flight are out twice.
@@ -255,6 +287,7 @@ impl Chunks {
                 self.have.contains(chunk),
                 self.wanted.contains(chunk),
                 in_flight(chunk),
+                self.aside.contains(chunk),
             ];
             let states = states.into_iter().filter(|state| *state).count();
             assert_eq!(states, 1, "chunk {chunk} is in {states} states");

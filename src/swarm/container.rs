@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::chunks::Chunks;
 use super::event::{Subnet, Trust};
+use super::local::Local;
 use super::order::Plan;
 use super::pacer::Pacer;
 use super::tally::Tally;
@@ -19,6 +20,7 @@ const DUPLICATE_SHARE: u64 = 50;
 pub(super) struct Container {
     pub(super) layout: Layout,
     pub(super) chunks: Chunks,
+    pub(super) local: Local,
     pub(super) tally: Tally,
     pub(super) plan: Plan,
     pub(super) pacer: Pacer,
@@ -58,6 +60,7 @@ impl Container {
         Self {
             layout,
             chunks: Chunks::new(have),
+            local: Local::default(),
             tally: Tally::default(),
             plan: Plan::new(layout.chunk_count()),
             pacer: Pacer::default(),

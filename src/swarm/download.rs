@@ -2,7 +2,7 @@
 //!
 //! The rest of it: `ask` (who is asked for what), `steal` (what peers do that have nothing left to
 //! ask for), `rescue` (what somebody waits for), `answer` (what becomes of a request), `steer` (what
-//! surfaces wish).
+//! surfaces wish), `copy` (what need not be asked for).
 //!
 //! Invariants: a request is out at a peer if and only if it is out in its container's
 //! [`Chunks`](super::chunks::Chunks); the budget is the sum of the bytes of flights and claims; a
@@ -12,6 +12,7 @@ mod answer;
 mod ask;
 #[cfg(test)]
 mod check;
+mod copy;
 mod rescue;
 mod steal;
 mod steer;
@@ -44,6 +45,8 @@ pub(super) struct Download {
     containers: BTreeMap<ManifestId, Container>,
     peers: BTreeMap<PeerKey, Peer>,
     claims: BTreeMap<Ticket, Claim>,
+    /// Chunks that workers copy.
+    copies: BTreeMap<Ticket, (ManifestId, ChunkIndex)>,
     budget: Budget,
     pacer: Pacer,
     timers: Timers,

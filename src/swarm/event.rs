@@ -1,11 +1,10 @@
 //! The whole boundary of the core on one page: what it is told, and what it asks for.
 
-use std::ops::Range;
 use std::time::Duration;
 
 use super::blame::{Offence, Strike};
-use super::order::Order;
 pub use super::terms::{AskKey, Contribution, Credit, PeerKey, Reason, Subnet, Ticket, Trust};
+use super::wish::{Rates, Wish};
 use crate::chunk::{Bitfield, ChunkIndex};
 use crate::digest::{Address, ManifestId};
 use crate::manifest::Layout;
@@ -42,6 +41,30 @@ pub enum Input {
         id: ManifestId,
         /// What is wished.
         wish: Wish,
+    },
+    /// The node: other containers of its hold the bytes of these chunks, which are copied if missing.
+    Local {
+        /// The container's manifest.
+        id: ManifestId,
+        /// The chunks.
+        chunks: Vec<ChunkIndex>,
+    },
+    /// The node: chunks that have the same bytes. One of each group is asked for, others are copied.
+    Repeats {
+        /// The container's manifest.
+        id: ManifestId,
+        /// The groups, each of two chunks or more. No chunk is in two.
+        groups: Vec<Vec<ChunkIndex>>,
+    },
+    /// A worker: the chunk was copied and is stored.
+    Copied {
+        /// The copy.
+        ticket: Ticket,
+    },
+    /// A worker: there is nothing right to copy any more. The chunk is asked for.
+    NotCopied {
+        /// The copy.
+        ticket: Ticket,
     },
     /// The network: a peer has said hello.
     PeerConnected {
@@ -219,33 +242,6 @@ pub enum Input {
     Wake,
 }
 
-/// How a container is to be fetched: what a surface may change while it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wish {
-    /// Its chunks are asked for in this order. The default is [`Order::Rarest`].
-    Order(Order),
-    /// Readers wait for these chunks, and for no others: they come before everything else, those
-    /// nearest to the start of a range first. Without any, the order alone decides. Of more than
-    /// [`READERS_MAX`](crate::limits::READERS_MAX) ranges the first ones count.
-    Readers(Vec<Range<ChunkIndex>>),
-    /// No more chunks are asked for. Requests are taken back, but for answers that are nearly here.
-    /// What is here stays here and is served.
-    Pause,
-    /// Chunks are asked for again.
-    Resume,
-    /// These limits hold for this container, within those for all.
-    Limit(Rates),
-}
-
-/// Rate limits in bytes per second, as the bytes travel; `None` is none, and 0 counts as 1.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Rates {
-    /// For what is sent. The network limits that; the core reads ahead accordingly.
-    pub up: Option<u64>,
-    /// For what is asked for. The core limits that.
-    pub down: Option<u64>,
-}
-
 /// What the core asks for. Each variant names who carries it out.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Output {
@@ -277,6 +273,15 @@ pub enum Output {
         chunk: ChunkIndex,
         /// The bytes.
         payload: Payload,
+    },
+    /// A worker: copy this chunk within the node, then say `Copied`, `NotCopied` or `StoreFailed`.
+    Copy {
+        /// The copy's name from now on.
+        ticket: Ticket,
+        /// The container's manifest.
+        id: ManifestId,
+        /// The chunk.
+        chunk: ChunkIndex,
     },
     /// A worker, then the network: read this chunk and send it, then say `Served`.
     Serve {

@@ -7,9 +7,10 @@
 //! inputs give equal outputs.
 //!
 //! This file routes; the components decide: `download` (who is asked for what, with `container`,
-//! `chunks`, `order` and `sections`, `wanted` and `spread`, `peers`, `flights`, `window` and `record`,
-//! `budget`, `pacer` and `timers`), `upload` and `serve` (who is served), `blame` (who is banned) and
-//! `consequences` (what follows from a bad answer). What can be seen of it is in `view`.
+//! `chunks` and `local`, `order` and `sections`, `wanted` and `spread`, `peers`, `flights`, `window`
+//! and `record`, `budget`, `pacer` and `timers`), `upload` and `serve` (who is served), `blame` (who is
+//! banned) and `consequences` (what follows from a bad answer). What can be seen of it is in `view`, what
+//! is wished of it in `wish`.
 //!
 //! Invariants: a chunk is announced only after it was proven and stored; a request goes only to a
 //! connected peer that is not banned and says it holds the chunk; what a peer asks is answered once.
@@ -22,6 +23,7 @@ mod container;
 mod download;
 mod event;
 mod flights;
+mod local;
 mod order;
 mod pacer;
 mod peers;
@@ -38,24 +40,25 @@ mod upload;
 mod view;
 mod wanted;
 mod window;
+mod wish;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 pub use blame::{Ban, Offence, Strike};
 pub use event::{
-    AskKey, Contribution, Credit, Input, Output, PeerKey, Rates, Reason, Subnet, Ticket, Trust,
-    Wish,
+    AskKey, Contribution, Credit, Input, Output, PeerKey, Reason, Subnet, Ticket, Trust,
 };
 pub use order::Order;
 pub use tally::{Account, Tally};
 pub use view::PeerView;
+pub use wish::{Rates, Wish};
 
 use self::blame::Blame;
 use self::container::Container;
-use self::download::{Cause, Claim, Download};
+use self::download::{Cause, Download};
 use self::upload::{Upload, Who};
-use crate::chunk::Bitfield;
+use crate::chunk::{Bitfield, ChunkIndex};
 use crate::digest::ManifestId;
 use crate::manifest::Layout;
 use crate::moment::Moment;
@@ -105,6 +108,7 @@ impl Swarm {
     pub fn handle(&mut self, now: Moment, input: Input) {
         self.now = self.now.max(now);
         self.route(self.now, input);
+        self.download.copy(&mut self.out);
         self.download.fill(self.now, &mut self.out);
         self.serve();
     }
@@ -122,6 +126,10 @@ impl Swarm {
                 self.download.on_remove(now, &id, &mut self.out);
             }
             Input::Limit { rates } => self.on_limit(rates),
+            Input::Local { id, chunks } => self.download.on_local(&id, &chunks),
+            Input::Repeats { id, groups } => self.download.on_repeats(&id, groups),
+            Input::Copied { ticket } => self.on_copied(ticket),
+            Input::NotCopied { ticket } => drop(self.download.on_not_copied(ticket)),
             Input::Steer { id, wish } => self.download.on_steer(now, &id, wish, &mut self.out),
             Input::PeerConnected {
                 peer,
@@ -160,14 +168,9 @@ impl Swarm {
                 peer,
                 ticket,
                 retry_after,
-            } => {
-                self.download
-                    .on_failed(now, peer, ticket, Cause::Busy(retry_after));
-            }
+            } => self.on_failed(peer, ticket, Cause::Busy(retry_after)),
             Input::Denied { peer, ticket } => self.on_denied(peer, ticket),
-            Input::Failed { peer, ticket } => {
-                self.download.on_failed(now, peer, ticket, Cause::Failed);
-            }
+            Input::Failed { peer, ticket } => self.on_failed(peer, ticket, Cause::Failed),
             Input::Misbehaved { peer, ticket } => self.on_misbehaved(peer, ticket),
             Input::Wasted { peer, id, bytes } => self.download.on_wasted(peer, &id, bytes),
             Input::Stored { ticket } => self.on_stored(ticket),
@@ -238,12 +241,25 @@ impl Swarm {
         }
     }
 
+    fn on_failed(&mut self, peer: PeerKey, ticket: Ticket, cause: Cause) {
+        self.download.on_failed(self.now, peer, ticket, cause);
+    }
+
     fn on_stored(&mut self, ticket: Ticket) {
         let Some(claim) = self.download.on_stored(ticket) else {
             return;
         };
-        let Claim { id, chunk, .. } = claim;
         self.upload.on_given(self.now, claim.peer, claim.bytes);
+        self.on_here(claim.id, claim.chunk);
+    }
+
+    fn on_copied(&mut self, ticket: Ticket) {
+        if let Some((id, chunk)) = self.download.on_copied(ticket) {
+            self.on_here(id, chunk);
+        }
+    }
+
+    fn on_here(&mut self, id: ManifestId, chunk: ChunkIndex) {
         self.out.push_back(Output::Announce { id, chunk });
         if self.have(&id).is_some_and(Bitfield::is_full) {
             self.out.push_back(Output::Complete { id });
@@ -252,7 +268,8 @@ impl Swarm {
     }
 
     fn on_store_failed(&mut self, ticket: Ticket) {
-        let Some(Claim { id, .. }) = self.download.on_not_stored(ticket) else {
+        let fetched = self.download.on_not_stored(ticket).map(|claim| claim.id);
+        let Some(id) = fetched.or_else(|| self.download.on_not_copied(ticket)) else {
             return;
         };
         let container = self.download.container_mut(&id);

@@ -13,6 +13,10 @@ pub struct Tally {
     pub accounts: BTreeMap<Address, Account>,
     /// The sums.
     pub total: Account,
+    /// Chunks that were copied from elsewhere on this node instead of being fetched.
+    pub reused_chunks: u64,
+    /// Their bytes.
+    pub reused_bytes: u64,
 }
 
 /// What one address gave and took.

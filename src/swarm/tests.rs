@@ -19,6 +19,7 @@ use crate::wire::payload::Payload;
 
 mod cases;
 mod chaos;
+mod copies;
 mod limits;
 mod orders;
 
@@ -32,6 +33,7 @@ struct Bench {
     now: Moment,
     requests: BTreeMap<Ticket, (PeerKey, ManifestId, ChunkIndex)>,
     verifying: Vec<Ticket>,
+    copying: Vec<Ticket>,
     said: Vec<Output>,
 }
 
@@ -66,6 +68,7 @@ impl Bench {
             now: Moment::from_micros(1_000_000),
             requests: BTreeMap::new(),
             verifying: Vec::new(),
+            copying: Vec::new(),
             said: Vec::new(),
         }
     }
@@ -134,6 +137,7 @@ impl Bench {
                     self.requests.remove(ticket);
                     self.verifying.push(*ticket);
                 }
+                Output::Copy { ticket, .. } => self.copying.push(*ticket),
                 Output::Drop { peer, .. } => {
                     self.requests.retain(|_, (at, ..)| at != peer);
                 }

@@ -97,6 +97,59 @@ fn zeros_do_not_travel() {
 }
 
 #[test]
+fn repeats_do_not_travel() {
+    let folder = folder(32_768);
+    folder.write("app.tar", folder.read("app.tar").repeat(4));
+    let (_process, link) = sharing(&folder, &["app.tar"]);
+    get(&folder, &[&link, "-o", "copy"])
+        .stdout("copy\n")
+        .stderr(
+            "app.tar: 128.0 KiB in <time>, <speed> from 1 peer; 96.0 KiB of repeats did not \
+             travel; saved by zstd: 0 B; duplicates: 0 B\n",
+        )
+        .run();
+    assert!(folder.read("copy") == folder.read("app.tar"));
+    let json = get(&folder, &[&link, "-o", "second", "--json"])
+        .any_stdout()
+        .run();
+    let done: Value = serde_json::from_str(json.stdout.lines().last().unwrap()).unwrap();
+    assert_eq!(
+        (&done["reused_bytes"], &done["spared_bytes"]),
+        (&98_304.into(), &0.into())
+    );
+}
+
+#[test]
+fn every_order_brings_the_same_bytes_and_limits_take_units() {
+    let folder = folder(200_000);
+    let (_process, link) = sharing(&folder, &["app.tar", "--up", "50M"]);
+    let got = GOT.replace("97.7", "195.3");
+    for order in ["rarest", "sequential", "sections"] {
+        let copy = format!("copy-{order}");
+        get(&folder, &[&link, "-o", &copy, "--order", order])
+            .args(["--down", "20MiB/s", "--up", "500K"])
+            .stdout(&format!("{copy}\n"))
+            .stderr(&got)
+            .run();
+        assert!(folder.read(&copy) == folder.read("app.tar"), "{order}");
+    }
+    get(&folder, &[&link, "-o", "copy"])
+        .env("SWARMHOLD_ORDER", "sequential")
+        .env("SWARMHOLD_DOWN", "0")
+        .env("SWARMHOLD_UP", "1M")
+        .stdout("copy\n")
+        .stderr(&got)
+        .run();
+    let wrong = get(&folder, &[&link, "-o", "none"])
+        .env("SWARMHOLD_DOWN", "much")
+        .any_stderr()
+        .code(2)
+        .run();
+    let start = "error: invalid value 'much' for '--down <RATE>'";
+    assert!(wrong.stderr.starts_with(start), "{}", wrong.stderr);
+}
+
+#[test]
 fn a_manifest_and_a_peer_are_as_good_as_a_link() {
     let folder = folder(100_000);
     let (_process, link) = sharing(&folder, &["app.tar"]);

@@ -73,6 +73,15 @@ fn mistakes_are_explained_on_stderr() {
             "error: invalid value 'fast' for '--up <RATE>': expected a rate in bytes per second",
         ),
         (
+            &["get", "x", "--down", "1 parsec"],
+            "error: invalid value '1 parsec' for '--down <RATE>': expected a rate in bytes per",
+        ),
+        (
+            &["get", "x", "--order", "random"],
+            "error: invalid value 'random' for '--order <ORDER>'\n  \
+             [possible values: rarest, sequential, sections]",
+        ),
+        (
             &["get", "x", "--timeout", "soon"],
             "error: invalid value 'soon' for '--timeout <TIME>': expected a time, as in 500ms",
         ),

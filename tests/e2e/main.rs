@@ -28,6 +28,7 @@ mod poison;
 mod raw;
 mod replies;
 mod requests;
+mod reuse;
 mod rogue;
 mod stealing;
 mod steering;

@@ -161,6 +161,7 @@ fn report((fetched, landing): &(Fetched, Landing), out: &Output) -> anyhow::Resu
             "peers": sum.peers,
             "resumed": sum.left == Left::Something,
             "spared_bytes": sum.spared,
+            "reused_bytes": sum.reused,
             "saved_bytes": sum.saved,
             "duplicate_bytes": sum.duplicates,
         })

@@ -107,7 +107,8 @@ impl View {
             received: container.tally.total.bytes,
             held: container.held,
             chunks: container.chunks,
-            before: u64::from(container.held).saturating_sub(container.tally.total.chunks),
+            before: u64::from(container.held)
+                .saturating_sub(container.tally.total.chunks + container.tally.reused_chunks),
             peers: container.peers.len() as u64,
         }
     }
@@ -231,7 +232,8 @@ impl Landing {
             speed: units::rate_over(received, time),
             peers: tally.sources() as u64,
             left: self.left,
-            spared: size.saturating_sub(received),
+            spared: size.saturating_sub(received + tally.reused_bytes),
+            reused: tally.reused_bytes,
             saved: received.saturating_sub(tally.total.wire_bytes),
             duplicates: tally.total.duplicate_bytes,
         }
@@ -252,6 +254,8 @@ pub(super) struct Sum {
     pub(super) left: Left,
     /// Did not have to come: they were here before, or are zeros, which a new file has by itself.
     pub(super) spared: u64,
+    /// Did not have to come: they are the same as others that are here.
+    pub(super) reused: u64,
     /// Did not have to travel, because of zstd.
     pub(super) saved: u64,
     /// Came for nothing.
@@ -276,6 +280,10 @@ impl fmt::Display for Sum {
             _ if self.spared == 0 => {}
             Left::Something => write!(f, "; {spared} were here already")?,
             Left::Nothing => write!(f, "; {spared} of zeros did not travel")?,
+        }
+        if self.reused > 0 {
+            let reused = units::bytes(self.reused);
+            write!(f, "; {reused} of repeats did not travel")?;
         }
         let (saved, twice) = (units::bytes(self.saved), units::bytes(self.duplicates));
         write!(f, "; saved by zstd: {saved}; duplicates: {twice}")
@@ -335,6 +343,7 @@ mod tests {
             peers: 1,
             left: Left::Something,
             spared: 0,
+            reused: 0,
             saved: 1 << 10,
             duplicates: 0,
         };
@@ -352,6 +361,11 @@ mod tests {
         assert!(
             sum.to_string()
                 .contains("1 peer; 1.0 MiB of zeros did not travel; saved")
+        );
+        (sum.spared, sum.reused) = (0, 96 << 10);
+        assert!(
+            sum.to_string()
+                .contains("1 peer; 96.0 KiB of repeats did not travel; saved")
         );
         (sum.left, sum.spared) = (Left::Something, sum.size);
         assert_eq!(

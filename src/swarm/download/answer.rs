@@ -158,6 +158,7 @@ impl Download {
         if !container.chunks.on_stored(claim.chunk, ticket) {
             return None;
         }
+        container.local.on_here(&mut container.chunks, claim.chunk);
         container.tally.enter(claim.address, |account| {
             account.chunks += 1;
             account.bytes += claim.bytes;

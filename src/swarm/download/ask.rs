@@ -92,6 +92,7 @@ impl Download {
             Next::Chunk(id, chunk) => {
                 let container = self.containers.get_mut(id).expect("picked from it");
                 container.plan.on_picked(key, *chunk);
+                container.chunks.take_up(*chunk);
                 self.ask(now, key, *id, *chunk, out);
                 self.turn = key;
                 return true;
@@ -140,7 +141,13 @@ impl Download {
         });
         let picked = askable().map(|(id, held, container)| {
             let (plan, chunks) = (&container.plan, &container.chunks);
-            (id, container, plan.pick(key, chunks, held, self.place()))
+            let chunk = plan.pick(key, chunks, held, self.place());
+            let is_stuck = chunk.is_none() && chunks.is_quiet();
+            let chunk = chunk.or_else(|| {
+                let waiting = is_stuck.then(|| container.local.waiting(chunks, held));
+                waiting.flatten()
+            });
+            (id, container, chunk)
         });
         for (id, container, chunk) in read.chain(picked) {
             let Some(chunk) = chunk else {

@@ -47,6 +47,7 @@ impl Download {
         for container in self.containers.values() {
             container.chunks.check();
             container.plan.check();
+            container.local.check(&container.chunks);
         }
         assert!(
             self.hungry.is_empty() && !self.all_hungry,

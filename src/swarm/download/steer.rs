@@ -7,7 +7,8 @@ use super::Download;
 use crate::digest::ManifestId;
 use crate::moment::Moment;
 use crate::swarm::container::Container;
-use crate::swarm::event::{Output, Wish};
+use crate::swarm::event::Output;
+use crate::swarm::wish::Wish;
 
 /// A pause lets an answer finish that will be here within this time: less is lost than by asking
 /// again, and nobody takes it for a pause that does not work.

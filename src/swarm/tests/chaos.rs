@@ -18,6 +18,9 @@ enum Step {
     Served(u64),
     Steer(u8, Wish),
     Limit(Rates),
+    Local(u8, Vec<u32>),
+    Repeats(u8, Vec<Vec<u32>>),
+    Copy(u8, usize),
     Choke(u64, bool),
     Wait(u64),
 }
@@ -41,6 +44,10 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => (0u64..40).prop_map(Step::Served),
         1 => (rate(), rate()).prop_map(|(up, down)| Step::Limit(Rates { up, down })),
         3 => (0u8..3, wishes()).prop_map(|(id, wish)| Step::Steer(id, wish)),
+        3 => (0u8..3, prop::collection::vec(0u32..80, 0..6)).prop_map(|(id, it)| Step::Local(id, it)),
+        2 => (0u8..3, prop::collection::vec(prop::collection::vec(0u32..80, 0..6), 0..3))
+            .prop_map(|(id, it)| Step::Repeats(id, it)),
+        6 => (0u8..4, any::<usize>()).prop_map(|(how, at)| Step::Copy(how, at)),
         4 => (0u64..4_000).prop_map(Step::Wait),
         2 => (peer, any::<bool>()).prop_map(|(peer, choked)| Step::Choke(peer, choked)),
         4 => (0u64..12_000).prop_map(Step::Wait),
@@ -69,6 +76,10 @@ fn wishes() -> impl Strategy<Value = Wish> {
 fn bits(len: u32, bits: u64) -> Bitfield {
     let holds = |chunk: &u32| bits.is_multiple_of(3) || bits.rotate_right(*chunk) & 1 == 1;
     set(len, (0..len).filter(holds))
+}
+
+fn indexes(chunks: Vec<u32>) -> Vec<ChunkIndex> {
+    chunks.into_iter().map(ChunkIndex::new).collect()
 }
 
 struct Chaos {
@@ -152,6 +163,20 @@ impl Chaos {
         });
     }
 
+    fn copy(&mut self, how: u8, at: usize) {
+        let copying = &mut self.bench.copying;
+        let ticket = if copying.is_empty() || at.is_multiple_of(16) {
+            Ticket(at as u64 % 300)
+        } else {
+            copying.swap_remove(at % copying.len())
+        };
+        self.bench.tell(match how {
+            0 | 1 => Input::Copied { ticket },
+            2 => Input::NotCopied { ticket },
+            _ => Input::StoreFailed { ticket },
+        });
+    }
+
     fn step(&mut self, step: Step) {
         match step {
             Step::Add(id, chunks, trust) => {
@@ -228,6 +253,16 @@ impl Chaos {
             Step::Limit(rates) => {
                 self.bench.tell(Input::Limit { rates });
             }
+            Step::Local(of, chunks) => {
+                let (id, chunks) = (container(of), indexes(chunks));
+                self.bench.tell(Input::Local { id, chunks });
+            }
+            Step::Repeats(of, groups) => {
+                let groups = groups.into_iter().map(indexes).collect();
+                let id = container(of);
+                self.bench.tell(Input::Repeats { id, groups });
+            }
+            Step::Copy(how, at) => self.copy(how, at),
             Step::Wait(ms) => self.bench.wait(Duration::from_millis(ms)),
         }
     }

@@ -1,0 +1,88 @@
+//! Bytes that a node has already are copied, not fetched.
+
+use std::fs;
+
+use swarmhold::Rates;
+
+use crate::world::{CHUNK, World, noise};
+
+const MIB: usize = 1024 * 1024;
+
+#[tokio::test]
+async fn what_another_container_holds_is_not_fetched() {
+    let world = World::new();
+    let old = noise(1, 2 * MIB);
+    // 16 chunks in other places, the rest is new
+    let mut new = noise(2, 2 * MIB);
+    new[40 * CHUNK..56 * CHUNK].copy_from_slice(&old[..16 * CHUNK]);
+    let (alice, carol) = (world.node("alice").await, world.node("carol").await);
+    let (_, manifest) = (alice.seed(&old).await, carol.seed(&new).await);
+    let bob = world.node("bob").await;
+    bob.seed(&old).await;
+    let fetched = bob.fetch(&manifest, &[carol.hint()]).await.gets(&new).await;
+    assert_eq!(
+        (fetched.tally.total.chunks, fetched.tally.reused_chunks),
+        (48, 16)
+    );
+    assert_eq!(fetched.tally.reused_bytes, 16 * CHUNK as u64);
+}
+
+#[tokio::test]
+async fn bytes_that_changed_under_us_are_fetched_after_all() {
+    let world = World::new();
+    let bytes = noise(3, MIB);
+    let mut new = bytes.clone();
+    new.extend(noise(4, MIB));
+    let carol = world.node("carol").await;
+    let manifest = carol.seed(&new).await;
+    let bob = world.node("bob").await;
+    bob.seed(&bytes).await;
+    let mut spoiled = bytes.clone();
+    for chunk in spoiled.chunks_mut(CHUNK).skip(8) {
+        chunk[0] ^= 1;
+    }
+    fs::write(bob.folder.join("container"), &spoiled).unwrap();
+    let fetched = bob.fetch(&manifest, &[carol.hint()]).await.gets(&new).await;
+    assert_eq!(
+        (fetched.tally.total.chunks, fetched.tally.reused_chunks),
+        (56, 8)
+    );
+}
+
+#[tokio::test]
+async fn what_comes_to_be_here_meanwhile_is_not_fetched_any_more() {
+    let world = World::new();
+    let bytes = noise(5, 2 * MIB);
+    let mut new = bytes.clone();
+    new.push(1);
+    let alice = world.slow_node("alice", 1).await;
+    let manifest = alice.seed(&new).await;
+    let bob = world.node("bob").await;
+    let mut fetch = bob.fetch(&manifest, &[alice.hint()]).await;
+    fetch.holds(0).await;
+    bob.seed(&bytes).await;
+    alice.node.limit(Rates::default()).await;
+    let fetched = fetch.gets(&new).await;
+    let tally = fetched.tally;
+    assert_eq!(tally.total.chunks + tally.reused_chunks, 65);
+    assert!(tally.reused_chunks >= 32, "{}", tally.reused_chunks);
+}
+
+#[tokio::test]
+async fn four_thousand_identical_chunks_travel_once() {
+    let world = World::new();
+    let bytes = [noise(6, CHUNK), noise(7, CHUNK)].concat().repeat(2048);
+    let alice = world.node("alice").await;
+    let manifest = alice.seed(&bytes).await;
+    let bob = world.node("bob").await;
+    let fetched = bob
+        .fetch(&manifest, &[alice.hint()])
+        .await
+        .gets(&bytes)
+        .await;
+    assert_eq!(
+        (fetched.tally.total.chunks, fetched.tally.reused_chunks),
+        (2, 4094)
+    );
+    assert_eq!(fetched.tally.total.bytes, 2 * CHUNK as u64);
+}
