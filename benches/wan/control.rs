@@ -36,6 +36,10 @@ impl Control {
         }
     }
 
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|control| control.name() == name)
+    }
+
     /// swarmhold's transport settings, with this controller and windows that never bind.
     pub(crate) fn transport(self) -> Arc<TransportConfig> {
         let mut acks = AckFrequencyConfig::default();

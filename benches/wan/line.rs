@@ -68,6 +68,22 @@ pub(crate) fn all(extent: Extent) -> Vec<Line> {
     lines
 }
 
+/// The lines that real sockets are tried on.
+pub(crate) fn real(extent: Extent) -> Vec<Line> {
+    if extent == Extent::Quick {
+        return vec![of(100, 50, 1.0, BUFFERS[0])];
+    }
+    let mut lines = Vec::new();
+    for (mbit, rtt_ms) in [(100, 10), (100, 50), (100, 200), (1000, 10)] {
+        for loss_percent in [0.0, 1.0, 2.0] {
+            lines.push(of(mbit, rtt_ms, loss_percent, BUFFERS[1]));
+        }
+    }
+    lines.push(of(100, 50, 0.0, BUFFERS[0]));
+    lines.push(of(1000, 10, 0.0, BUFFERS[0]));
+    lines
+}
+
 /// The lines that two flows share: shallow buffers, one of a bandwidth-delay product, deep ones.
 pub(crate) fn shared(extent: Extent) -> Vec<Line> {
     if extent == Extent::Quick {

@@ -1,19 +1,23 @@
 //! swarmhold's congestion control beside quinn's, on long, lossy and shared lines.
 //!
-//! `cargo bench --bench wan [-- grid | share] [--quick]`
+//! `cargo bench --bench wan [-- grid | share | real] [--quick]`
 //!
 //! * `grid`: one flow, each controller, each line, in virtual time (`lab.rs`): goodput as a share of
 //!   the link, and how long packets wait at the bottleneck. The machine's load changes nothing.
 //! * `share`: two flows on one line, in virtual time.
+//! * `real`: raw quinn and node to node, processes with sockets, through an emulator of the line in
+//!   a process of its own (`wire.rs`). First the emulator alone, to see that it is not the limit.
 //!
-//! Without a name, both. `--quick` is the smoke form: few lines, short runs.
+//! Without a name, all three. `--quick` is the smoke form: few lines, short runs.
 
 mod control;
 mod grid;
 mod lab;
 mod line;
 mod link;
+mod real;
 mod share;
+mod wire;
 
 /// How much is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,13 +29,16 @@ pub(crate) enum Extent {
 }
 
 fn main() {
+    if real::play() {
+        return;
+    }
     let mut extent = Extent::Full;
     let mut parts = Vec::new();
     for argument in std::env::args().skip(1) {
         match argument.as_str() {
             "--quick" => extent = Extent::Quick,
             "--bench" => {}
-            "grid" | "share" => parts.push(argument),
+            "grid" | "share" | "real" => parts.push(argument),
             other => panic!("unknown argument {other}; see the head of benches/wan/main.rs"),
         }
     }
@@ -41,6 +48,9 @@ fn main() {
     }
     if wants("share") {
         share::run(extent);
+    }
+    if wants("real") {
+        real::run(extent);
     }
 }
 

@@ -160,6 +160,7 @@ impl Bbr {
             .on_ack(now, self.rate(), sample.newly_acked, turn);
         if self.rounds.is_start() {
             self.cycle.on_round();
+            self.path.on_round();
             if let (Some(rate), false) = (sample.rate, sample.is_app_limited) {
                 self.pipe.on_round(rate);
             }

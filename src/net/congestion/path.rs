@@ -24,9 +24,6 @@ const QUEUE_MIN: Duration = Duration::from_millis(1);
 const QUEUE_MAX: Duration = Duration::from_millis(5);
 /// That part, as a divisor.
 const QUEUE_PART: u32 = 8;
-/// Samples of which all must stand above the floor.
-const QUEUE_SAMPLES: usize = 4;
-
 /// Round-trip times of one path.
 #[derive(Debug, Clone)]
 pub(super) struct Path {
@@ -36,8 +33,8 @@ pub(super) struct Path {
     probe_min_at: Instant,
     is_probe_due: bool,
     stay: Duration,
-    recent: [Duration; QUEUE_SAMPLES],
-    next: usize,
+    /// The lowest of the round under way, and of the one before.
+    lowest: [Option<Duration>; 2],
 }
 
 impl Path {
@@ -49,8 +46,7 @@ impl Path {
             probe_min_at: now,
             is_probe_due: false,
             stay: Duration::ZERO,
-            recent: [Duration::ZERO; QUEUE_SAMPLES],
-            next: 0,
+            lowest: [None; 2],
         }
     }
 
@@ -75,13 +71,21 @@ impl Path {
         self.is_probe_due = false;
     }
 
-    /// Whether packets have been waiting at the bottleneck lately.
+    /// Whether every packet of the last round and of this one has waited at the bottleneck. One
+    /// that did not is enough: a host that is busy delays many, but not all.
     pub(super) fn has_queue(&self) -> bool {
         let Some(floor) = self.min_rtt else {
             return false;
         };
         let above = (floor / QUEUE_PART).clamp(QUEUE_MIN, QUEUE_MAX);
-        self.recent.iter().all(|rtt| *rtt > floor + above)
+        self.lowest
+            .iter()
+            .all(|lowest| lowest.is_none_or(|rtt| rtt > floor + above))
+    }
+
+    /// A round trip begins.
+    pub(super) fn on_round(&mut self) {
+        self.lowest = [None, self.lowest[0]];
     }
 
     /// Takes a sample in (section 5.3.4.3). `in_flight` says how much of a round it stands for.
@@ -103,8 +107,8 @@ impl Path {
             self.min_rtt = self.probe_min;
             self.min_rtt_at = self.probe_min_at;
         }
-        self.recent[self.next] = sample.rtt;
-        self.next = (self.next + 1) % QUEUE_SAMPLES;
+        let lowest = self.lowest[0].map_or(sample.rtt, |low| low.min(sample.rtt));
+        self.lowest[0] = Some(lowest);
         self.average(sample, in_flight);
     }
 
