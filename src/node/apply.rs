@@ -56,7 +56,7 @@ impl Driver {
                 } => self.serve(peer, ask, id, chunk),
                 Output::AnswerNotHeld { ask, id, .. } => self.answer_not_held(ask, &id),
                 Output::AnswerInstead { ask, held, .. } => self.answer_instead(ask, &held),
-                Output::Offer { peer, id, held } => self.offer(peer, id, &held),
+                Output::Offer { peer, id, held } => self.tell_offer(peer, id, &held),
                 Output::AnswerDenied { ask, .. } => self.answer_denied(ask),
                 Output::AnswerBusy {
                     ask, retry_after, ..
@@ -170,7 +170,7 @@ impl Driver {
         }
     }
 
-    fn offer(&self, peer: PeerKey, id: ManifestId, held: &Bitfield) {
+    fn tell_offer(&self, peer: PeerKey, id: ManifestId, held: &Bitfield) {
         let known = self.roster.get(session_key(peer));
         if let Some(known) = known.filter(|known| known.follows.contains(&id)) {
             known.aside.offer(id, held.to_bytes());
