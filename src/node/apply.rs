@@ -10,6 +10,7 @@ use crate::digest::{Address, ManifestId};
 use crate::net::{Answer, Lane, Standing};
 use crate::store::WriteError;
 use crate::swarm::{AskKey, Ban, Input, Offence, Output, PeerKey, Ticket};
+use crate::wire::payload::Payload;
 use crate::wire::{Accept, ChunkRequest, CloseCode, Refusal, Reply};
 
 impl Driver {
@@ -33,20 +34,7 @@ impl Driver {
                     id,
                     chunk,
                     payload,
-                } => {
-                    let Some(entry) = self.catalog.get(&id) else {
-                        self.tell(Input::StoreFailed { ticket });
-                        continue;
-                    };
-                    let content = entry.content.clone();
-                    self.pool.submit(Job::Verify {
-                        ticket,
-                        id,
-                        content,
-                        chunk,
-                        payload,
-                    });
-                }
+                } => self.verify(ticket, id, chunk, payload),
                 Output::Copy { ticket, id, chunk } => self.copy(ticket, id, chunk),
                 Output::Serve {
                     peer,
@@ -85,6 +73,20 @@ impl Driver {
                 Output::Pardon { address } => self.pardon(&address),
             }
         }
+    }
+
+    fn verify(&mut self, ticket: Ticket, id: ManifestId, chunk: ChunkIndex, payload: Payload) {
+        let Some(entry) = self.catalog.get(&id) else {
+            return self.tell(Input::StoreFailed { ticket });
+        };
+        let content = entry.content.clone();
+        self.pool.submit(Job::Verify {
+            ticket,
+            id,
+            content,
+            chunk,
+            payload,
+        });
     }
 
     fn request(&mut self, peer: PeerKey, ticket: Ticket, id: ManifestId, chunk: ChunkIndex) {

@@ -62,6 +62,7 @@ use crate::chunk::{Bitfield, ChunkIndex};
 use crate::digest::ManifestId;
 use crate::manifest::Layout;
 use crate::moment::Moment;
+use crate::wire::payload::Payload;
 
 /// What a [`Swarm`] is given at its start.
 #[derive(Debug, Clone, Default)]
@@ -121,10 +122,7 @@ impl Swarm {
                 have,
                 trust,
             } => self.on_add(id, layout, have, trust),
-            Input::Remove { id } => {
-                self.upload.on_lacking(&id);
-                self.download.on_remove(now, &id, &mut self.out);
-            }
+            Input::Remove { id } => self.on_remove(&id),
             Input::Limit { rates } => self.on_limit(rates),
             Input::Local { id, chunks } => self.download.on_local(&id, &chunks),
             Input::Repeats { id, groups } => self.download.on_repeats(&id, groups),
@@ -140,10 +138,7 @@ impl Swarm {
             Input::PeerGone { peer } => self.on_gone(peer),
             Input::PeerHolds { peer, id, held } => self.on_holds(peer, id, held),
             Input::PeerLeft { peer, id } => self.on_left(peer, &id),
-            Input::PeerHas { peer, id, chunks } => {
-                self.download.on_has(peer, &id, &chunks);
-                self.on_shown(peer, &id, &chunks);
-            }
+            Input::PeerHas { peer, id, chunks } => self.on_has(peer, &id, &chunks),
             Input::Choked { peer } => self.download.on_choked(peer),
             Input::Unchoked { peer } => self.download.on_unchoked(peer),
             Input::Progress {
@@ -156,11 +151,7 @@ impl Swarm {
                 ticket,
                 payload,
                 rtt,
-            } => {
-                let request = (peer, ticket);
-                self.download
-                    .on_arrived(now, request, payload, rtt, &mut self.out);
-            }
+            } => self.on_arrived((peer, ticket), payload, rtt),
             Input::NotHeld { peer, ticket, held } => {
                 self.download.on_not_held(now, (peer, ticket), held);
             }
@@ -176,10 +167,7 @@ impl Swarm {
             Input::Stored { ticket } => self.on_stored(ticket),
             Input::Bad { ticket } => self.on_bad(ticket),
             Input::StoreFailed { ticket } => self.on_store_failed(ticket),
-            Input::Lost { id, chunk } => {
-                self.upload.on_lacking(&id);
-                self.download.on_lost(&id, chunk);
-            }
+            Input::Lost { id, chunk } => self.on_lost(&id, chunk),
             Input::Asked {
                 peer,
                 ask,
@@ -216,6 +204,16 @@ impl Swarm {
         }
     }
 
+    fn on_remove(&mut self, id: &ManifestId) {
+        self.upload.on_lacking(id);
+        self.download.on_remove(self.now, id, &mut self.out);
+    }
+
+    fn on_lost(&mut self, id: &ManifestId, chunk: ChunkIndex) {
+        self.upload.on_lacking(id);
+        self.download.on_lost(id, chunk);
+    }
+
     fn on_limit(&mut self, rates: Rates) {
         self.download.on_limit(self.now, rates.down);
         self.upload.on_limit(rates.up);
@@ -239,6 +237,16 @@ impl Swarm {
         for ask in self.upload.on_gone(peer) {
             self.answer_busy(peer, ask.ask);
         }
+    }
+
+    fn on_has(&mut self, peer: PeerKey, id: &ManifestId, chunks: &[ChunkIndex]) {
+        self.download.on_has(peer, id, chunks);
+        self.on_shown(peer, id, chunks);
+    }
+
+    fn on_arrived(&mut self, request: (PeerKey, Ticket), payload: Payload, rtt: Duration) {
+        self.download
+            .on_arrived(self.now, request, payload, rtt, &mut self.out);
     }
 
     fn on_failed(&mut self, peer: PeerKey, ticket: Ticket, cause: Cause) {
