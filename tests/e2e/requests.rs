@@ -164,10 +164,8 @@ async fn a_request_that_was_withdrawn_in_the_queue_is_not_read_from_disk() {
     // This one is behind it in the queue.
     answers.push(raw.begin(&Request::Chunk(asking(&manifest, 10))).await);
     for answer in answers {
-        assert!(matches!(
-            reply_in(&listen(answer).await),
-            Reply::Data { .. }
-        ));
+        let reply = reply_in(&listen(answer).await);
+        assert!(matches!(reply, Reply::Data { .. }), "{reply:?}");
     }
     assert_eq!(node.status().await.containers[0].held, 16);
     let asked = raw.ask(&Request::Chunk(asking(&manifest, 9))).await;

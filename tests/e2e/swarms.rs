@@ -212,7 +212,7 @@ async fn a_file_edited_under_its_seeder_is_not_served_wrong() {
     let bytes = noise(8, MIB);
     let (alice, carol) = (world.node("alice").await, world.node("carol").await);
     let manifest = alice.seed(&bytes).await;
-    let copy = carol.share(&manifest, &bytes).await;
+    let copy = carol.share_proven(&manifest, &bytes).await;
     let mut edited = bytes.clone();
     (0..32)
         .step_by(2)

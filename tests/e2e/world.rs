@@ -11,7 +11,7 @@ use swarmhold::manifest::Draft;
 use swarmhold::node::{ContainerStatus, FetchError};
 use swarmhold::{
     Address, Config, Digest, Discovery, Fetch, FetchOptions, FetchStatus, Fetched, Listen,
-    Manifest, Node, PeerHint, Status, Wallet, What, create,
+    Manifest, Node, PeerHint, Share, Status, Wallet, What, create,
 };
 use tempfile::TempDir;
 
@@ -91,22 +91,34 @@ impl Peer {
         self.seed_file(&path).await
     }
 
-    /// Publishes a file where it lies.
+    /// Publishes a file where it lies, and waits until it has been hashed whole.
     pub(crate) async fn seed_file(&self, path: &Path) -> Arc<Manifest> {
         let manifest = create(path, self.node.wallet(), "container", None, |_| {}).unwrap();
         let manifest = Arc::new(manifest);
-        self.node.share(Arc::clone(&manifest), path).await.unwrap();
+        let share = self.node.share(Arc::clone(&manifest), path).await;
+        share.unwrap().proven().await.unwrap();
         manifest
     }
 
     /// Seeds somebody's container from a copy of its own; answers where the copy lies.
     pub(crate) async fn share(&self, manifest: &Arc<Manifest>, bytes: &[u8]) -> PathBuf {
+        self.begin_share(manifest, bytes).await.0
+    }
+
+    /// The same, and waits until the copy has been hashed whole and found right.
+    pub(crate) async fn share_proven(&self, manifest: &Arc<Manifest>, bytes: &[u8]) -> PathBuf {
+        let (path, mut share) = self.begin_share(manifest, bytes).await;
+        within(share.proven()).await.unwrap();
+        path
+    }
+
+    async fn begin_share(&self, manifest: &Arc<Manifest>, bytes: &[u8]) -> (PathBuf, Share) {
         let path = self
             .folder
             .join(format!("share of {}", manifest.id().short()));
         fs::write(&path, bytes).unwrap();
-        self.node.share(Arc::clone(manifest), &path).await.unwrap();
-        path
+        let share = self.node.share(Arc::clone(manifest), &path).await;
+        (path, share.unwrap())
     }
 
     /// Holds only some chunks of a container: a fetch that found them in its `.part` and goes on.
