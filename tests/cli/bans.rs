@@ -6,7 +6,7 @@ use swarmhold::{Address, Digest, ManifestId};
 use crate::folder::Folder;
 use crate::test::Test;
 
-/// A home in which two addresses are banned for an hour.
+/// A home in which two addresses are banned for ten hours and half a minute.
 fn banned() -> (Folder, [Address; 2]) {
     let folder = Folder::new();
     let mut whom = [b"one", b"two"].map(|name| Address::new(Digest::of(name)));
@@ -17,10 +17,10 @@ fn banned() -> (Folder, [Address; 2]) {
         "written": 99_999_999_999u64,
         "bans": {
             whom[0].to_string(): {
-                "left_s": 3600,
+                "left_s": 36_030,
                 "strikes": [id.to_string(), id.to_string(), "protocol"],
             },
-            whom[1].to_string(): { "left_s": 3600, "strikes": [] },
+            whom[1].to_string(): { "left_s": 36_030, "strikes": [] },
         },
     });
     std::fs::create_dir(folder.path("home")).unwrap();
@@ -37,8 +37,8 @@ fn they_are_listed_with_what_they_are_for() {
     let (folder, _) = banned();
     bans(&folder, &[])
         .stdout(
-            "<hex>  for <time> more, for 2 bad chunks and 1 breach of the protocol\n\
-             <hex>  for <time> more, for reasons that were not kept\n",
+            "<hex>  for 10 h 0 min more, for 2 bad chunks and 1 breach of the protocol\n\
+             <hex>  for 10 h 0 min more, for reasons that were not kept\n",
         )
         .run();
 }
