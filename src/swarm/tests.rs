@@ -21,6 +21,7 @@ mod cases;
 mod chaos;
 mod copies;
 mod limits;
+mod memory;
 mod orders;
 
 const CHUNK: u32 = 256 * 1024;
