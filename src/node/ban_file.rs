@@ -1,9 +1,9 @@
 //! `bans.json`: who is refused, for how much longer, and what for.
 //!
 //! A ban is written down as the time that is left of it and the wall clock's time of writing, because
-//! wall clocks lie. The time that a node was off counts if the clock says that it was
-//! [`AWAY_MAX`] at most: a clock that went back, or that jumped by years, says nothing, and what was
-//! left of a ban is left. While a node runs, only its monotonic clock counts. So a jump neither wipes
+//! wall clocks lie. The time that a node was off counts as far as the clock can be believed
+//! ([`kept::away`]): one that went back, or that jumped by years, says nothing, and what was left of a
+//! ban is left. While a node runs, only its monotonic clock counts. So a jump neither wipes
 //! a ban nor makes it longer than [`BAN`] of the time that nodes run.
 
 use std::collections::BTreeMap;
@@ -18,8 +18,6 @@ use crate::digest::Address;
 use crate::limits::{BAD_CHUNKS_MAX, BAN, BLAMED_MAX};
 use crate::swarm::Strike;
 
-/// The longest that a node is believed to have been off.
-const AWAY_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// The largest file that is read: 4096 entries of under 400 bytes.
 const FILE_BYTES_MAX: u64 = 2 * 1024 * 1024;
 /// How a strike is written that is no manifest's.
@@ -101,10 +99,7 @@ impl BanFile {
 }
 
 fn parse(text: Text, wall: u64) -> Result<BTreeMap<Address, KeptBan>, String> {
-    let away = wall.checked_sub(text.written).map(Duration::from_secs);
-    let away = away
-        .filter(|away| *away <= AWAY_MAX)
-        .unwrap_or(Duration::ZERO);
+    let away = kept::away(text.written, wall);
     let mut bans = BTreeMap::new();
     for (address, entry) in text.bans.into_iter().take(BLAMED_MAX) {
         let address = address

@@ -4,14 +4,13 @@
 //! set aside, and reported.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::clock::unix_time;
+use super::kept::{self, Kept};
 use crate::limits::{CREDIT_HALF_LIFE, CREDIT_MAX};
-use crate::store::replace_file;
 use crate::swarm::Credit;
 
 /// The largest file that is read: 4096 entries of under 140 bytes.
@@ -24,6 +23,7 @@ pub(super) struct CreditFile {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Saved {
     /// Seconds since 1970.
     at: u64,
@@ -39,13 +39,13 @@ impl CreditFile {
         }
     }
 
-    /// What is left of what was saved, after the time since.
+    /// What is left of what was saved, after the time since. Blocks on the disk.
     pub(super) fn load(&self) -> Vec<Credit> {
-        self.read().unwrap_or_else(|error| {
-            let aside = self.path.with_extension("json.damaged");
-            let moved = std::fs::rename(&self.path, &aside);
-            let path = self.path.display();
-            tracing::warn!(%path, error, ?moved, "credit could not be read and was set aside");
+        let Kept::Found(saved) = kept::read::<Saved>(&self.path, FILE_BYTES_MAX) else {
+            return Vec::new();
+        };
+        parse(saved).unwrap_or_else(|why| {
+            kept::set_aside(&self.path, &why);
             Vec::new()
         })
     }
@@ -57,42 +57,28 @@ impl CreditFile {
             at: unix_time(),
             accounts: credit.iter().map(entry).collect(),
         };
-        let json = serde_json::to_vec_pretty(&saved).expect("texts and numbers are JSON");
-        if let Err(error) = replace_file(&self.path, &json) {
-            let path = self.path.display();
-            tracing::warn!(%path, %error, "credit could not be written down");
+        match kept::turn(&self.path) {
+            Ok(turn) => kept::write(&turn, &self.path, &saved),
+            Err(error) => tracing::warn!(%error, "credit cannot be written down"),
         }
     }
+}
 
-    fn read(&self) -> Result<Vec<Credit>, String> {
-        let size = match std::fs::metadata(&self.path) {
-            Ok(metadata) => metadata.len(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(error.to_string()),
-        };
-        if size > FILE_BYTES_MAX {
-            return Err(format!("{size} B > limit {FILE_BYTES_MAX} B"));
-        }
-        let bytes = std::fs::read(&self.path).map_err(|error| error.to_string())?;
-        let saved: Saved = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
-        let halvings = unix_time().saturating_sub(saved.at) / CREDIT_HALF_LIFE.as_secs();
-        let halvings = u32::try_from(halvings).unwrap_or(u32::MAX);
-        let left = |bytes: u64| bytes.checked_shr(halvings).unwrap_or(0);
-        let parse = |(text, (received, sent)): (String, (u64, u64))| {
-            let address = text.parse().map_err(|error| format!("{text:?} {error}"))?;
-            Ok(Credit {
-                address,
-                received: left(received),
-                sent: left(sent),
-            })
-        };
-        saved
-            .accounts
-            .into_iter()
-            .take(CREDIT_MAX)
-            .map(parse)
-            .collect()
-    }
+fn parse(saved: Saved) -> Result<Vec<Credit>, String> {
+    let away = kept::away(saved.at, unix_time());
+    let halvings = away.as_secs() / CREDIT_HALF_LIFE.as_secs();
+    let halvings = u32::try_from(halvings).unwrap_or(u32::MAX);
+    let left = |bytes: u64| bytes.checked_shr(halvings).unwrap_or(0);
+    let account = |(text, (received, sent)): (String, (u64, u64))| {
+        let address = text.parse().map_err(|error| format!("{text:?} {error}"))?;
+        Ok(Credit {
+            address,
+            received: left(received),
+            sent: left(sent),
+        })
+    };
+    let accounts = saved.accounts.into_iter().take(CREDIT_MAX);
+    accounts.map(account).collect()
 }
 
 #[cfg(test)]
@@ -131,5 +117,19 @@ mod tests {
             panic!("one account");
         };
         assert_eq!((credit.received, credit.sent), (1000, 100));
+    }
+
+    /// A38.
+    #[test]
+    fn a_clock_that_jumps_wipes_no_credit() {
+        let home = tempfile::tempdir().unwrap();
+        let address = Address::new(Digest::of(b"alice"));
+        for at in [0, u64::MAX] {
+            let json = format!("{{\"at\": {at}, \"accounts\": {{\"{address}\": [4000, 400]}}}}");
+            std::fs::write(home.path().join("credit.json"), json).unwrap();
+            let left = CreditFile::new(home.path()).load();
+            let left: Vec<_> = left.iter().map(|it| (it.received, it.sent)).collect();
+            assert_eq!(left, [(4000, 400)], "written at {at}");
+        }
     }
 }

@@ -6,11 +6,15 @@
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::store::replace_file;
+
+/// The longest that a node is believed to have been off.
+const AWAY_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// What became of reading a file.
 #[derive(Debug, PartialEq, Eq)]
@@ -57,6 +61,14 @@ pub(super) fn write(_turn: &Turn, path: &Path, value: &impl Serialize) {
     if let Err(error) = replace_file(path, &json) {
         tracing::warn!(path = %path.display(), %error, "could not be written down");
     }
+}
+
+/// How long a node was off that wrote a file at one time of the wall clock and reads it at another,
+/// both in seconds since 1970. A clock that went back, or that jumped by years, says nothing.
+pub(super) fn away(written: u64, wall: u64) -> Duration {
+    let away = wall.checked_sub(written).map(Duration::from_secs);
+    let away = away.filter(|away| *away <= AWAY_MAX);
+    away.unwrap_or(Duration::ZERO)
 }
 
 /// Gives a file another name, in place of one that was set aside before.

@@ -1,8 +1,9 @@
 //! The uploading side of a node: who may ask, and whose request is served next.
 //!
-//! `choker` gives out slots, `queue` has the requests of those who may ask, in turn (`turns`), and
-//! `client` what is known of each peer, `credit` what its wallet has earned. `super_seed`, with `follower`, decides what is given of a
-//! container that nobody else holds whole. `serve`, beside this folder, tells the peers.
+//! `choker` gives out slots, `queue` has the requests of those who may ask, in turn (`turns`),
+//! `client` what is known of each peer, and `credit` what its wallet has earned. `super_seed`, with
+//! `follower`, decides what is given of a container that nobody else holds whole. `serve`, beside this
+//! folder, tells the peers.
 //!
 //! Invariant: a client is owed as many requests as the queue has of it, waiting or being read for.
 
