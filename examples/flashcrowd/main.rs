@@ -23,6 +23,8 @@ mod node;
 mod plot;
 mod report;
 mod rng;
+#[path = "../../tests/support/splitmix.rs"]
+mod splitmix;
 mod units;
 mod usage;
 mod world;

@@ -59,7 +59,7 @@ impl<'a> Body<'a> {
         len: usize,
         lane: &Lane,
     ) -> Result<Vec<Bytes>, Fault> {
-        let mut parts = Vec::with_capacity(len.div_ceil(1200).min(1024));
+        let mut parts = Vec::with_capacity(len.div_ceil(PIECE_BYTES).min(1024));
         let mut pieces: [Bytes; PIECES] = std::array::from_fn(|_| Bytes::new());
         let mut missing = len;
         let mut reported = Instant::now();

@@ -25,6 +25,8 @@ mod plan;
 mod rng;
 mod scenes;
 mod serve;
+#[path = "../support/splitmix.rs"]
+mod splitmix;
 mod trace;
 mod wake;
 mod world;
