@@ -47,9 +47,10 @@ impl Follower {
         }
     }
 
-    pub(super) fn set_held(&mut self, held: Bitfield) {
+    /// It holds this and nothing else; returns what it held before.
+    pub(super) fn replace_held(&mut self, held: Bitfield) -> Bitfield {
         self.count = held.count();
-        self.held = held;
+        std::mem::replace(&mut self.held, held)
     }
 
     /// It holds one more chunk. False if that is no news.

@@ -19,6 +19,7 @@ mod super_seed;
 #[cfg(test)]
 mod tests;
 mod turns;
+mod unheld;
 
 pub(super) use queue::Ask;
 pub(super) use turns::Who;

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use super::follower::Follower;
 use super::recent::Recent;
+use super::unheld::Unheld;
 use crate::chunk::{Bitfield, ChunkIndex};
 use crate::moment::Moment;
 use crate::swarm::event::PeerKey;
@@ -41,6 +42,8 @@ pub(super) struct SuperSeed {
     /// Chunks on their way to their first receiver, or there and not yet announced.
     pending: BTreeMap<ChunkIndex, PeerKey>,
     followers: BTreeMap<PeerKey, Follower>,
+    /// What no follower holds.
+    unheld: Unheld,
     /// Those that lack nothing any more.
     complete: BTreeSet<PeerKey>,
     /// Followers that wait for our word, or may.
@@ -68,6 +71,7 @@ impl SuperSeed {
             fresh: Bitfield::full(chunks),
             pending: BTreeMap::new(),
             followers: BTreeMap::new(),
+            unheld: Unheld::new(chunks),
             complete: BTreeSet::new(),
             waiting: BTreeSet::new(),
             is_over: false,
@@ -80,6 +84,7 @@ impl SuperSeed {
             span_began: [now; 2],
         };
         for (peer, held) in followers {
+            new.unheld.on_holder(held);
             new.followers.insert(peer, Follower::new(0, held.clone()));
         }
         new.recount();
@@ -97,10 +102,17 @@ impl SuperSeed {
             self.on_complete(peer);
         } else {
             self.complete.remove(&peer);
-            let (span, new) = (self.span, || held.clone());
-            let follower = self.followers.entry(peer);
-            let follower = follower.or_insert_with(|| Follower::new(span, new()));
-            follower.set_held(held.clone());
+            self.unheld.on_holder(held);
+            match self.followers.get_mut(&peer) {
+                Some(follower) => {
+                    let before = follower.replace_held(held.clone());
+                    self.unheld.on_holder_gone(&before);
+                }
+                None => {
+                    let follower = Follower::new(self.span, held.clone());
+                    self.followers.insert(peer, follower);
+                }
+            }
         }
         self.recount();
     }
@@ -114,6 +126,7 @@ impl SuperSeed {
         for chunk in chunks {
             if follower.on_has(self.span, *chunk) {
                 self.gained.add(self.span, 1);
+                self.unheld.on_held(*chunk);
                 self.fresh.remove(*chunk);
                 self.pending.remove(chunk);
             }
@@ -126,7 +139,7 @@ impl SuperSeed {
     /// A peer is gone: what only it had is fresh again.
     pub(super) fn on_gone(&mut self, peer: PeerKey) {
         self.waiting.remove(&peer);
-        let was_there = self.complete.remove(&peer) | self.followers.remove(&peer).is_some();
+        let was_there = self.complete.remove(&peer) | self.forget(peer);
         if was_there {
             self.pending.retain(|_, to| *to != peer);
             self.recount();
@@ -245,22 +258,29 @@ impl SuperSeed {
 
     fn on_complete(&mut self, peer: PeerKey) {
         self.is_over |= !self.fresh.is_empty();
-        self.followers.remove(&peer);
+        self.forget(peer);
         self.waiting.remove(&peer);
         self.complete.insert(peer);
     }
 
+    /// Counts a follower no more. False if there was none.
+    fn forget(&mut self, peer: PeerKey) -> bool {
+        let follower = self.followers.remove(&peer);
+        if let Some(follower) = &follower {
+            self.unheld.on_holder_gone(&follower.held);
+        }
+        follower.is_some()
+    }
+
     /// Finds out what is fresh.
     fn recount(&mut self) {
-        let chunks = self.fresh.len();
         if !self.complete.is_empty() {
-            self.fresh = Bitfield::empty(chunks);
+            self.fresh = Bitfield::empty(self.fresh.len());
             return;
         }
-        self.fresh = Bitfield::full(chunks);
-        let held = self.followers.values().flat_map(|it| it.held.iter());
-        for chunk in held.chain(self.pending.keys().copied()) {
-            self.fresh.remove(chunk);
+        self.fresh.clone_from(self.unheld.chunks());
+        for chunk in self.pending.keys() {
+            self.fresh.remove(*chunk);
         }
     }
 
