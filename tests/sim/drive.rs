@@ -253,15 +253,17 @@ impl World {
                 self.nodes[node].ledger.choked_by.remove(&peer);
                 self.tell(node, Input::Unchoked { peer });
             }
-            Message::Wasted(id, bytes) => {
-                self.note_waste(node, bytes);
-                self.tell(node, Input::Wasted { peer, id, bytes });
-            }
+            Message::Wasted(id, bytes) => self.waste(node, peer, id, bytes),
             Message::Answer(ticket, Answer::Progress(bytes)) => {
                 self.on_progress(node, session, ticket, bytes);
             }
-            Message::Answer(ticket, Answer::Data(body)) => {
-                self.begin_landing(node, session, ticket, body);
+            Message::Answer(ticket, Answer::Data(body, id, bytes)) => {
+                if self.nodes[node].ledger.requests.contains_key(&ticket) {
+                    self.begin_landing(node, session, ticket, body);
+                } else {
+                    // It was taken back while the answer was on its way.
+                    self.waste(node, peer, id, bytes);
+                }
             }
             Message::Answer(ticket, answer) => self.on_answer(node, peer, ticket, answer),
         }
@@ -299,7 +301,7 @@ impl World {
                 Input::Misbehaved { peer, ticket }
             }
             Answer::Denied => Input::Denied { peer, ticket },
-            Answer::Refused | Answer::Data(_) | Answer::Progress(_) => {
+            Answer::Refused | Answer::Data(..) | Answer::Progress(_) => {
                 Input::Failed { peer, ticket }
             }
         };
@@ -378,6 +380,6 @@ fn how(answer: &Answer) -> &'static str {
         Answer::Denied => "gives nothing",
         Answer::Refused => "takes no part",
         Answer::Garbage => "breaks the protocol",
-        Answer::Data(_) | Answer::Progress(_) => "sends something",
+        Answer::Data(..) | Answer::Progress(_) => "sends something",
     }
 }

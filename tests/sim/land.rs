@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use swarmhold::swarm::{Input, Ticket};
+use swarmhold::digest::ManifestId;
+use swarmhold::swarm::{Input, PeerKey, Ticket};
 
 use crate::check::Request;
 use crate::links::Arrival;
@@ -25,11 +26,10 @@ impl World {
     ) {
         let (now, here) = (self.now, &mut self.nodes[node]);
         let request = here.ledger.requests.get(&ticket);
-        let Some(bytes) = request.map(|request| request.bytes) else {
-            // It was taken back while the answer was on its way.
+        let Some((id, bytes)) = request.map(|request| (request.id, request.bytes)) else {
             return;
         };
-        here.downlink.push(now, session, (ticket, bytes), body);
+        here.downlink.push(now, session, (ticket, id, bytes), body);
         self.foresee_landing(node);
     }
 
@@ -40,16 +40,20 @@ impl World {
         if taken.is_empty() {
             return;
         }
-        for (_, got) in taken {
-            self.note_waste(node, got);
-        }
         self.foresee_landing(node);
+        for (arrival, bytes) in taken {
+            let side = self.side_of(arrival.session, node);
+            self.waste(node, peer_at(arrival.session, side), arrival.id, bytes);
+        }
     }
 
     /// Bytes are here for nothing.
-    pub(crate) fn note_waste(&mut self, node: usize, bytes: u64) {
-        self.note(node, Line::Wastes(bytes));
-        self.report.wasted[node] += bytes;
+    pub(crate) fn waste(&mut self, node: usize, peer: PeerKey, id: ManifestId, bytes: u64) {
+        if bytes > 0 {
+            self.note(node, Line::Wastes(bytes));
+            self.report.wasted[node] += bytes;
+            self.tell(node, Input::Wasted { peer, id, bytes });
+        }
     }
 
     fn foresee_landing(&mut self, node: usize) {

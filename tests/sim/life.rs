@@ -339,7 +339,7 @@ impl World {
         let to = self.sessions[id].nodes[other];
         let mut at = self.now.max(self.heard_from(node, to)) + self.delay(id);
         // Answers have streams of their own; all else is said in order.
-        if !matches!(message, Message::Answer(_, Answer::Data(_))) {
+        if !matches!(message, Message::Answer(_, Answer::Data(..))) {
             let last = &mut self.sessions[id].last[other];
             at = at.max(*last);
             *last = at;

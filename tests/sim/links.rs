@@ -106,6 +106,7 @@ impl Uplink {
 pub(crate) struct Arrival {
     pub(crate) session: SessionId,
     pub(crate) ticket: Ticket,
+    pub(crate) id: ManifestId,
     pub(crate) body: Vec<u8>,
     pub(crate) bytes: u64,
     /// The turn at which it began, and the one at which it is through.
@@ -142,13 +143,14 @@ impl Downlink {
         &mut self,
         now: Moment,
         session: SessionId,
-        (ticket, bytes): (Ticket, u64),
+        (ticket, id, bytes): (Ticket, ManifestId, u64),
         body: Vec<u8>,
     ) {
         self.advance(now);
         self.arrivals.push(Arrival {
             session,
             ticket,
+            id,
             body,
             bytes,
             began: self.turn,

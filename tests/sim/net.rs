@@ -76,7 +76,8 @@ pub(crate) enum Message {
 
 #[derive(Debug)]
 pub(crate) enum Answer {
-    Data(Vec<u8>),
+    /// A body, and how many bytes of a container it stands for.
+    Data(Vec<u8>, ManifestId, u64),
     NotHeld(Bitfield),
     Busy(Duration),
     Denied,

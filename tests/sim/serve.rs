@@ -246,13 +246,13 @@ impl World {
             session,
             to,
             ticket,
+            id,
             body,
             bytes,
             ask,
-            ..
         } = transfer;
         let peer = peer_at(session, 1 - to);
-        self.say(node, peer, Message::Answer(ticket, Answer::Data(body)));
+        self.say(node, peer, Message::Answer(ticket, Answer::Data(body, id, bytes)));
         self.end_ask(node, ask, bytes);
         self.pump(node);
     }
