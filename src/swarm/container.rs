@@ -24,6 +24,8 @@ pub(super) struct Container {
     pub(super) tally: Tally,
     pub(super) plan: Plan,
     pub(super) pacer: Pacer,
+    /// Bytes of answers that were taken back, as far as they were expected to come.
+    risked: u64,
     paused: bool,
     trust: Trust,
     standing: Standing,
@@ -64,6 +66,7 @@ impl Container {
             tally: Tally::default(),
             plan: Plan::new(layout.chunk_count()),
             pacer: Pacer::default(),
+            risked: 0,
             paused: false,
             trust,
             standing: Standing::Active,
@@ -99,12 +102,17 @@ impl Container {
         goes_on
     }
 
-    /// Whether a chunk of this many bytes may be asked of two peers at once.
-    pub(super) fn may_hedge(&self, bytes: u64) -> bool {
+    /// An answer was taken back of which so many bytes are here, or will be, as far as is known.
+    pub(super) fn on_risked(&mut self, bytes: u64) {
+        self.risked += bytes;
+    }
+
+    /// Whether so many bytes more may arrive for nothing.
+    pub(super) fn may_waste(&self, bytes: u64) -> bool {
         let chunk_size = u64::from(self.layout.chunk_size());
         let allowed = self.layout.size() / DUPLICATE_SHARE + chunk_size;
         let under_way = self.chunks.hedges() as u64 * chunk_size;
-        self.tally.total.duplicate_bytes + under_way + bytes <= allowed
+        self.tally.total.duplicate_bytes.max(self.risked) + under_way + bytes <= allowed
     }
 
     /// Decides whom to blame for a chunk that this address failed. `untried` says whether there

@@ -37,6 +37,10 @@ use crate::moment::Moment;
 /// How often a peer that owes answers is looked at: this often, and more rarely the longer it may
 /// say nothing.
 const CHECK_MIN: Duration = Duration::from_millis(500);
+/// How often it is looked how fast peers are.
+const SURVEY_EVERY: Duration = Duration::from_millis(100);
+/// A peer that nothing is known of is not taken to need longer than this many seconds for a chunk.
+const GUESS_S: u64 = 16;
 const CHECK_MAX: Duration = Duration::from_secs(10);
 
 /// The downloading side of a node: every container and every peer.
@@ -52,6 +56,8 @@ pub(super) struct Download {
     timers: Timers,
     tickets: u64,
     seed: u64,
+    /// When it was last looked how fast peers are.
+    surveyed_at: Moment,
     /// Peers that may be able to take one more request.
     hungry: BTreeSet<PeerKey>,
     all_hungry: bool,
@@ -260,6 +266,24 @@ impl Download {
         self.arm_again(now, key);
     }
 
+    /// Takes peers that nothing is known of for as fast as those are that something is known of.
+    fn survey(&mut self, now: Moment) {
+        if now.since(self.surveyed_at) < SURVEY_EVERY {
+            return;
+        }
+        self.surveyed_at = now;
+        let known = self.peers.values().filter(|it| it.is_known());
+        let (sum, count) = known.fold((0_u64, 0), |(sum, count), it| {
+            (sum.saturating_add(it.rate()), count + 1)
+        });
+        if let Some(mean) = sum.checked_div(count) {
+            let chunks = self.containers.values().map(|it| it.layout.chunk_size());
+            let least = u64::from(chunks.max().unwrap_or(0)) / GUESS_S;
+            let peers = self.peers.values_mut();
+            peers.for_each(|peer| peer.guess(mean.max(least)));
+        }
+    }
+
     fn arm_again(&mut self, now: Moment, key: PeerKey) {
         let until = self
             .peers
@@ -279,9 +303,13 @@ impl Download {
         if let Some(peer) = self.peers.get_mut(&key).filter(|peer| peer.is_late(now)) {
             peer.on_doubt();
         }
+        let risk = self.peers.get(&key).map(|it| it.at_risk_of(now, ticket));
         let Some((_, flight)) = self.take_flight(key, ticket) else {
             return;
         };
+        if let Some(container) = self.containers.get_mut(&flight.id) {
+            container.on_risked(risk.unwrap_or_default());
+        }
         self.release(ticket, flight);
         out.push_back(Output::Cancel { peer: key, ticket });
     }

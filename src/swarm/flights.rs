@@ -54,6 +54,12 @@ impl Flights {
         (more > 0).then_some((flight, more))
     }
 
+    /// How much is not here of those that are older than this one.
+    pub(super) fn missing_before(&self, ticket: Ticket) -> u64 {
+        let older = self.list.iter().take_while(|(other, _)| *other < ticket);
+        older.map(|(_, flight)| flight.missing()).sum()
+    }
+
     /// The one that has been out longest.
     pub(super) fn oldest(&self) -> Option<&(Ticket, Flight)> {
         self.list.front()

@@ -1,5 +1,9 @@
 //! The state of each peer: what it holds, what it was asked, how it has answered.
 
+mod outlook;
+
+pub(super) use outlook::Outlook;
+
 use std::collections::BTreeMap;
 use std::ops::Bound::{Excluded, Included, Unbounded};
 use std::time::Duration;
@@ -21,8 +25,6 @@ const FLIGHTS_MAX: usize = STREAMS_INBOUND_MAX as usize - 8;
 const RATE_UNKNOWN: u64 = 1024 * 1024;
 /// A peer that is slower than this, in bytes per second, is as good as silent.
 const RATE_MIN: u64 = 4 * 1024;
-/// The moment after a moment.
-const SOON: Duration = Duration::from_micros(1);
 /// Round-trip times count up to this. Whoever delays acknowledgements gains no more by it.
 const RTT_MAX: Duration = Duration::from_secs(5);
 
@@ -37,6 +39,8 @@ pub(super) struct Peer {
     holds: BTreeMap<ManifestId, Bitfield>,
     flights: Flights,
     window: Window,
+    /// What it is taken to deliver while nothing is known, in bytes per second.
+    guess: u64,
     /// When an answer last came in whole, and when bytes of one last came in.
     answered_at: Moment,
     heard_at: Moment,
@@ -85,6 +89,7 @@ impl Peer {
             holds: BTreeMap::new(),
             flights: Flights::default(),
             window: Window::default(),
+            guess: RATE_UNKNOWN,
             answered_at: now,
             heard_at: now,
             last: None,
@@ -131,6 +136,11 @@ impl Peer {
 
     pub(super) fn in_flight_bytes(&self) -> u64 {
         self.flights.bytes()
+    }
+
+    /// How much of what it was asked for is not here, in bytes, as far as is known.
+    pub(super) fn missing(&self) -> u64 {
+        self.flights.missing()
     }
 
     /// What it has of the budget.
@@ -181,56 +191,9 @@ impl Peer {
             && self.record.rests_until(now).is_none()
     }
 
-    /// How long until the peer would have answered what it owes and this many bytes more.
-    pub(super) fn done_in(&self, now: Moment, bytes: u64) -> Duration {
-        self.starts_in(now) + self.span_of(bytes)
-    }
-
-    /// How long until the peer would begin to answer one more request.
-    pub(super) fn starts_in(&self, now: Moment) -> Duration {
-        self.remaining(now).max(self.rtt)
-    }
-
-    /// How long until the peer has answered all it owes.
-    pub(super) fn remaining(&self, now: Moment) -> Duration {
-        self.outlook(now).remaining
-    }
-
-    /// What to expect of the peer. It may answer several requests at once, so what is here of them
-    /// counts, not when the last one was whole.
-    pub(super) fn outlook(&self, now: Moment) -> Outlook {
-        let (since, turn) = self.turn(now);
-        let late_after = self.late_after(since, turn);
-        let all = self.rtt + self.span_of(self.flights.missing());
-        let is_known = self.is_known();
-        let remaining = if !is_known || now > late_after {
-            all.max(now.since(since))
-        } else {
-            let unheard = now.since(since.max(self.heard_at));
-            all.saturating_sub(unheard.min(turn))
-        };
-        Outlook {
-            remaining,
-            is_known,
-            since,
-            late_after,
-        }
-    }
-
-    /// Whether an answer has begun to come in and its rest takes no longer than this.
-    pub(super) fn brings(&self, flight: &Flight, within: Duration) -> bool {
-        flight.received > 0 && self.span_of(flight.missing()) <= within
-    }
-
     /// Whether anything is known of how fast the peer is, and it has kept to it.
     pub(super) fn is_known(&self) -> bool {
         self.rate() > 0 && !self.record.is_on_trial()
-    }
-
-    /// Whether the answer that is next has taken twice as long as it should.
-    pub(super) fn is_late(&self, now: Moment) -> bool {
-        let (since, turn) = self.turn(now);
-        now > self.late_after(since, turn)
     }
 
     /// Whether the peer is so slow that whatever it may be sending is no loss, if it is late.
@@ -306,95 +269,8 @@ impl Peer {
         self.flights.remove(ticket)
     }
 
-    /// The oldest request, if the peer has said nothing since it should have.
-    pub(super) fn silent_on(&self, now: Moment) -> Option<Ticket> {
-        let (ticket, oldest) = self.flights.oldest()?;
-        let waited = now.since(self.heard_at.max(oldest.mark.at()));
-        (waited > self.patience()).then_some(*ticket)
-    }
-
-    /// Requests that the peer passes over while it answers others.
-    pub(super) fn passed_over(&self, now: Moment) -> Vec<Ticket> {
-        let is_over = |flight: &Flight| {
-            now > flight.expected_by && now.since(flight.heard_at) > self.patience()
-        };
-        let over = self.flights.iter().filter(|(_, flight)| is_over(flight));
-        over.map(|(ticket, _)| ticket).collect()
-    }
-
     /// How long the peer may say nothing.
     pub(super) fn patience(&self) -> Duration {
         self.record.patience(self.rtt)
     }
-
-    /// Since when the peer has owed the answer that is next, and how long that should take. What is
-    /// as good as silent gets no longer for it than one that nothing is known of.
-    fn turn(&self, now: Moment) -> (Moment, Duration) {
-        self.flights
-            .oldest()
-            .map_or((now, Duration::ZERO), |(_, oldest)| {
-                let since = self.answered_at.max(oldest.mark.at());
-                let rate = if self.is_slow() {
-                    RATE_UNKNOWN
-                } else {
-                    self.rate()
-                };
-                (since, self.rtt + span_at(rate, oldest.bytes))
-            })
-    }
-
-    /// Until when the peer is not late, given since when it owes what is next and how long that takes.
-    /// On trial it has all the time that we have patience for: it may be slow because many ask it,
-    /// and has to get its turn.
-    fn late_after(&self, since: Moment, turn: Duration) -> Moment {
-        if self.record.is_on_trial() {
-            since + self.patience().max(2 * turn)
-        } else {
-            since + 2 * turn
-        }
-    }
-
-    /// How long the peer takes to send this many bytes.
-    pub(super) fn span_of(&self, bytes: u64) -> Duration {
-        let rate = match self.rate() {
-            0 => RATE_UNKNOWN,
-            rate => rate,
-        };
-        span_at(rate, bytes)
-    }
-}
-
-/// What to expect of a peer that answers nothing from now on.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Outlook {
-    /// How long until it has answered all it owes. One that is late, or has yet to show what it can
-    /// do, will take as long again as it has taken already, as far as anyone can tell.
-    pub(super) remaining: Duration,
-    is_known: bool,
-    since: Moment,
-    late_after: Moment,
-}
-
-impl Outlook {
-    /// The first moment from now on at which the peer is late.
-    pub(super) fn late_from(&self, now: Moment) -> Moment {
-        (self.late_after + SOON).max(now)
-    }
-
-    /// The first moment from now on at which `remaining` is over `span`.
-    pub(super) fn slower_than(&self, now: Moment, span: Duration) -> Moment {
-        if self.remaining > span {
-            return now;
-        }
-        let at = if self.is_known {
-            (self.since + span).max(self.late_after)
-        } else {
-            self.since + span
-        };
-        at.max(now) + SOON
-    }
-}
-
-fn span_at(rate: u64, bytes: u64) -> Duration {
-    Duration::from_micros(bytes.saturating_mul(1_000_000) / rate)
 }

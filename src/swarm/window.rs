@@ -27,12 +27,23 @@ const SLACK: Duration = Duration::from_millis(15);
 /// How long a rate sample counts, at least; at most twice this.
 const SAMPLE_SPAN: Duration = Duration::from_secs(1);
 
+/// Shorter pauses between two answers count as this many microseconds.
+const PAUSE_MIN: u64 = 1_000;
+
+/// After so many answers it can be told how they come.
+const STEADY_MIN: u32 = 4;
+
 /// A peer's delivery so far, and what it says about the window.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Window {
     delivered: u64,
     /// Highest rates in bytes per second, of the current span and of the one before.
     best: [u64; 2],
+    /// The same for single answers, each since the one before.
+    burst: [u64; 2],
+    /// How many answers there were.
+    answers: u32,
+    delivered_at: Moment,
     span_began: Moment,
 }
 
@@ -64,11 +75,16 @@ impl Window {
         self.delivered += bytes;
         if now.since(self.span_began) >= SAMPLE_SPAN {
             self.best = [0, self.best[0]];
+            self.burst = [0, self.burst[0]];
             self.span_began = now;
         }
+        let pause = micros(now.since(self.delivered_at.max(mark.at))).max(PAUSE_MIN);
+        self.delivered_at = now;
+        self.answers = self.answers.saturating_add(1);
         let micros = micros(now.since(mark.at)).max(1);
         let sample = (self.delivered - mark.delivered).saturating_mul(1_000_000) / micros;
         self.best[0] = self.best[0].max(sample).max(1);
+        self.burst[0] = self.burst[0].max(bytes.saturating_mul(1_000_000) / pause);
     }
 
     /// The rate that was measured means nothing any more.
@@ -79,6 +95,17 @@ impl Window {
     /// The delivery rate in bytes per second; 0 while nothing has been delivered.
     pub(super) fn rate(&self) -> u64 {
         self.best[0].max(self.best[1])
+    }
+
+    /// How fast answers come once they come, in bytes per second: a peer that serves many lets each wait,
+    /// and then gives it several at once.
+    pub(super) fn burst(&self) -> u64 {
+        self.rate().max(self.burst[0]).max(self.burst[1])
+    }
+
+    /// Whether answers come one after the other, as far as can be told.
+    pub(super) fn is_steady(&self) -> bool {
+        self.answers >= STEADY_MIN && self.burst() <= 2 * self.rate()
     }
 
     /// Below how many outstanding bytes the peer is asked for one more chunk of this size.

@@ -52,7 +52,10 @@ impl World {
         if bytes > 0 {
             self.note(node, Line::Wastes(bytes));
             self.report.wasted[node] += bytes;
-            self.tell(node, Input::Wasted { peer, id, bytes });
+            // What comes of a connection that is over, the core hears of no more.
+            if self.nodes[node].peers.contains_key(&peer) {
+                self.tell(node, Input::Wasted { peer, id, bytes });
+            }
         }
     }
 

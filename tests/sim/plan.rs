@@ -79,6 +79,17 @@ impl Plan {
         honest && sound && steady && stay && self.faults.are_none()
     }
 
+    /// Takes out whatever is out of order.
+    pub(crate) fn purify(&mut self) {
+        for node in &mut self.nodes {
+            node.role = Role::Honest;
+            node.path.loss = 0;
+        }
+        self.containers.iter_mut().for_each(|it| it.poisoned = None);
+        self.seeds_leave_at = None;
+        self.faults = Faults::default();
+    }
+
     /// Two nodes know each other.
     pub(crate) fn link(&mut self, a: usize, b: usize) {
         if a != b && !self.nodes[a].links.contains(&b) {

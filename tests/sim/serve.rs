@@ -252,7 +252,11 @@ impl World {
             ask,
         } = transfer;
         let peer = peer_at(session, 1 - to);
-        self.say(node, peer, Message::Answer(ticket, Answer::Data(body, id, bytes)));
+        self.say(
+            node,
+            peer,
+            Message::Answer(ticket, Answer::Data(body, id, bytes)),
+        );
         self.end_ask(node, ask, bytes);
         self.pump(node);
     }

@@ -48,6 +48,7 @@ impl Download {
     /// the turn goes on where it ended, so that none takes everything.
     pub(in crate::swarm) fn fill(&mut self, now: Moment, out: &mut VecDeque<Output>) {
         self.dry_until = None;
+        self.survey(now);
         self.hungry.append(&mut self.paced);
         for _ in 0..ROUNDS_MAX {
             if !self.all_hungry && self.hungry.is_empty() {

@@ -43,7 +43,8 @@ impl Download {
         let flight = other.flight(ticket)?;
         let other = (other, other.outlook(now));
         let done_in = taker.1.done_in(now, flight.bytes);
-        let (at, way) = self.way_to_take(now, taker, other, &flight, done_in)?;
+        let risk = other.0.at_risk_of(now, ticket);
+        let (at, way) = self.way_to_take(now, taker, other, (&flight, risk), done_in)?;
         let chance = Chance {
             victim,
             ticket,

@@ -1,10 +1,12 @@
 //! What peers do that have nothing left to ask for: they take over the work of slower ones.
 //!
 //! A peer that is done takes over from the one that will be busy longest, or has stopped answering
-//! (seed `flashget-torrent`, special case 1): requests that are not being answered yet move, the one
-//! that may be is asked twice, and the slower answer is taken back. Where the budget is used up, the
-//! request moves as well, if that saves much. Both cost at most a bounded share of bytes; beyond it
-//! they happen only to a peer that is late.
+//! (seed `flashget-torrent`, special case 1). A request moves, or the one that may be being answered is
+//! asked twice and the slower answer is taken back. What that costs, answers that come although nobody
+//! wants them any more, is estimated beforehand, entered into the container's account together with what
+//! is known to have come for nothing, and bounded by a share of its bytes. Where that is spent, only what
+//! a pausing peer will hardly begin now is moved, and what a silent one keeps. Where the budget is used
+//! up, a request moves as well, if that saves much.
 //!
 //! Progress is certain: only a peer that has delivered, and is not late itself, may make another
 //! lose the answer it may be sending, so no crowd of silent peers can keep a chunk going round. A
@@ -25,6 +27,9 @@ const GAIN_MIN: Duration = Duration::from_millis(20);
 const FASTER: u32 = 2;
 /// How much faster a taker must be where an answer is lost that may be on its way.
 const MUCH_FASTER: u32 = 4;
+
+/// Where nothing may be lost any more, this part of an answer is nothing.
+const UNLIKELY: u64 = 16;
 
 /// Peers that look for somebody to evict after one input: those that wait longest. If none of them
 /// finds one, more would not either.
@@ -157,7 +162,7 @@ impl Download {
         let is_first = peer.in_flight_bytes() == 0;
         // Beyond what may arrive for nothing, only a late answer is given up.
         let container = self.containers.get(&flight.id)?;
-        let from = if container.may_hedge(flight.bytes) {
+        let from = if container.may_waste(flight.bytes) {
             now
         } else {
             outlook.late_from(now)
@@ -190,10 +195,14 @@ impl Download {
         (victim, other, outlook): (PeerKey, &Peer, Outlook),
         starts_in: Duration,
     ) -> Option<(Moment, Chance)> {
+        let mut before = other.missing();
         let mut flights = other.flights().rev();
         flights.find_map(|(ticket, flight)| {
+            before -= flight.missing();
+            let risk = other.at_risk(now, flight, before);
             let done_in = starts_in + taker.1.span_of(flight.bytes);
-            let (at, way) = self.way_to_take(now, taker, (other, outlook), flight, done_in)?;
+            let (at, way) =
+                self.way_to_take(now, taker, (other, outlook), (flight, risk), done_in)?;
             let chance = Chance {
                 victim,
                 ticket,
@@ -204,13 +213,13 @@ impl Download {
         })
     }
 
-    /// When and how a peer may take over this request, if it may.
+    /// When and how a peer may take over this request, if it may. So many bytes would be lost with it.
     pub(super) fn way_to_take(
         &self,
         now: Moment,
         (taker, peer): (PeerKey, &Peer),
         (other, outlook): (&Peer, Outlook),
-        flight: &Flight,
+        (flight, risk): (&Flight, u64),
         done_in: Duration,
     ) -> Option<(Moment, Way)> {
         let container = self.containers.get(&flight.id);
@@ -220,20 +229,34 @@ impl Download {
         if !holds || !peer.has_room(now, chunk_size.into()) {
             return None;
         }
-        let late = outlook.late_from(now);
+        let silent = outlook.silent_from(now);
+        let free = if container.may_waste(risk) {
+            Some(now)
+        } else {
+            (risk <= flight.bytes / UNLIKELY).then(|| other.pauses_from(now))
+        };
+        let is_new = !other.is_known() && !other.record.is_on_trial();
+        let late = if is_new && other.is_oldest(flight) {
+            outlook.late_from(now)
+        } else {
+            now
+        };
         let alone = chunks.may_hedge(flight.chunk, taker);
-        let waits = alone && !other.is_oldest(flight) && !peer.record.is_on_trial();
+        let is_first = peer.in_flight_bytes() == 0 && !peer.record.is_on_trial();
+        let waits = alone && (peer.is_known() || is_first) && !other.is_oldest(flight);
         let hedges = alone && self.budget.admits(taker, peer.share(), flight.bytes);
         let moves = alone && peer.is_known();
-        let may_lose = container.may_hedge(flight.bytes);
+        let may_lose = container.may_waste(flight.bytes);
+        let tries = hedges && !peer.is_known() && chunks.hedges() == 0;
         let hopeless = other.is_slow() && chunks.may_replace(flight.chunk, taker);
         let ways = [
-            waits.then_some((now, Way::Move, FASTER)),
+            free.filter(|_| waits).map(|at| (at, Way::Move, FASTER)),
+            free.filter(|_| moves)
+                .map(|at| (at.max(late), Way::Move, MUCH_FASTER)),
             (hedges && may_lose).then_some((now, Way::Hedge, FASTER)),
-            (hedges && chunks.hedges() == 0).then_some((late, Way::Hedge, FASTER)),
-            (moves && may_lose).then_some((now, Way::Move, MUCH_FASTER)),
-            moves.then_some((late, Way::Move, MUCH_FASTER)),
-            hopeless.then_some((late, Way::Move, FASTER)),
+            tries.then_some((silent, Way::Hedge, FASTER)),
+            moves.then_some((silent, Way::Move, FASTER)),
+            hopeless.then_some((silent, Way::Move, FASTER)),
         ];
         let paced = self.may_ask_at(now, container, flight.bytes);
         let ways = ways.into_iter().flatten().map(|(from, way, factor)| {

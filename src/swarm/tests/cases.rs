@@ -371,8 +371,8 @@ fn many_silent_peers_cost_a_bounded_number_of_bytes() {
 /// A peer that sends two answers side by side is halfway through both when one is taken over.
 #[test]
 fn the_half_of_an_answer_that_is_still_to_come_counts() {
-    let mut bench = Bench::wanting(3);
-    bench.connect(1, Bitfield::full(3));
+    let mut bench = Bench::wanting(120);
+    bench.connect(1, set(120, [0, 1, 2]));
     bench.wait(Duration::from_secs(1));
     bench.store(bench.out_at(1)[0]);
     let both = bench.out_at(1);
@@ -386,7 +386,7 @@ fn the_half_of_an_answer_that_is_still_to_come_counts() {
             bytes,
         });
     }
-    bench.connect(2, Bitfield::full(3));
+    bench.connect(2, set(120, [0, 1, 2]));
     assert_eq!((bench.out_at(1).len(), bench.out_at(2).len()), (1, 1));
     bench.wait(Duration::from_millis(100));
     bench.store(bench.out_at(2)[0]);
