@@ -57,7 +57,7 @@ impl Plan {
             done_by: calm_at + limit,
             is_scene: false,
         };
-        if seed % PURE_IN == 0 {
+        if seed.is_multiple_of(PURE_IN) {
             plan.purify();
         }
         draw_links(&mut rng, &mut plan);

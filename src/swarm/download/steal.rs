@@ -22,11 +22,11 @@ use crate::swarm::event::{Output, PeerKey, Reason, Ticket};
 use crate::swarm::peers::{Flight, Outlook, Peer};
 
 /// Work is taken over only where that saves more than this.
-const GAIN_MIN: Duration = Duration::from_millis(20);
+pub(super) const GAIN_MIN: Duration = Duration::from_millis(20);
 /// How much faster a taker must be.
 const FASTER: u32 = 2;
 /// How much faster a taker must be where an answer is lost that may be on its way.
-const MUCH_FASTER: u32 = 4;
+pub(super) const MUCH_FASTER: u32 = 4;
 
 /// Where nothing may be lost any more, this part of an answer is nothing.
 const UNLIKELY: u64 = 16;
