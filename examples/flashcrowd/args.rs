@@ -45,10 +45,10 @@ pub(crate) struct Args {
     /// Longest time that a message needs between two peers; drawn for each pair.
     #[arg(long, value_name = "TIME", default_value = "50ms", value_parser = units::parse_time)]
     pub(crate) latency_max: Duration,
-    /// Time that a node gathers news for its subscribers. A real node gathers for 10 ms
-    /// (`FEED_PAUSE` in src/net/answer.rs).
-    #[arg(long, value_name = "TIME", default_value = "10ms", value_parser = units::parse_time)]
-    pub(crate) feed_pause: Duration,
+    /// Time that a node gathers news for its subscribers. Without it, as long as a real node does:
+    /// 1 ms for each of them, at least 10 ms (`feed_pause` in src/net/feed.rs).
+    #[arg(long, value_name = "TIME", value_parser = units::parse_time)]
+    pub(crate) feed_pause: Option<Duration>,
     /// Time in which the peers arrive, one after the other, evenly.
     #[arg(long, value_name = "TIME", default_value = "0ms", value_parser = units::parse_time)]
     pub(crate) arrive_within: Duration,

@@ -12,6 +12,7 @@ use swarmhold::digest::{Address, Digest, ManifestId};
 use swarmhold::limits::CHUNK_BYTES_MAX;
 use swarmhold::manifest::Layout;
 use swarmhold::moment::Moment;
+use swarmhold::net::feed_pause;
 use swarmhold::swarm::{AskKey, Input, Output, PeerKey, Setup, Subnet, Swarm, Ticket, Trust};
 use swarmhold::wire::Encoding;
 use swarmhold::wire::payload::Payload;
@@ -34,7 +35,7 @@ static CONTENT: [u8; CHUNK_BYTES_MAX as usize] = [0; CHUNK_BYTES_MAX as usize];
 pub(crate) struct Common {
     pub(crate) id: ManifestId,
     pub(crate) layout: Layout,
-    pub(crate) feed_pause: Duration,
+    pub(crate) feed_pause: Option<Duration>,
 }
 
 /// What one node is given.
@@ -339,7 +340,9 @@ impl Node {
             Output::Unchoke { peer } => self.say(peer, Message::Unchoke, letters),
             Output::Announce { chunk, .. } => {
                 if self.news.is_empty() {
-                    self.plan(self.now + self.common.feed_pause, Event::Feed);
+                    let pause = self.common.feed_pause;
+                    let pause = pause.unwrap_or_else(|| feed_pause(self.connected.len()));
+                    self.plan(self.now + pause, Event::Feed);
                 }
                 self.news.push(chunk);
             }

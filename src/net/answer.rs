@@ -18,9 +18,6 @@ use crate::digest::ManifestId;
 use crate::limits::{PROGRESS_TIMEOUT, REQUEST_BYTES_MAX, REQUEST_TIMEOUT, SERVE_RATE_MIN};
 use crate::wire::{CloseCode, Encoding, Refusal, Reply, Request, frame};
 
-/// News that come within this time of each other travel together.
-const FEED_PAUSE: Duration = Duration::from_millis(10);
-
 /// The way to answer one request. Dropped without an answer, it refuses with `Unavailable`.
 #[derive(Debug)]
 pub struct Responder {
@@ -272,6 +269,6 @@ async fn feed(
             news = spoken.changed() => news.expect("the one at hand keeps its sender"),
             _ = send.stopped() => return Ok(()),
         }
-        sleep(FEED_PAUSE).await;
+        sleep(log.pause()).await;
     }
 }

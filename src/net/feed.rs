@@ -5,12 +5,27 @@
 //! loss starts a new epoch, whose readers begin again with the whole bitfield.
 
 use std::sync::Mutex;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
 use crate::chunk::{Bitfield, ChunkIndex};
 use crate::limits::HAVES_MAX;
 use crate::wire::Update;
+
+/// The least time for which news is gathered: nobody is kept waiting longer where few listen.
+const FEED_PAUSE_MIN: Duration = Duration::from_millis(10);
+/// What each subscriber adds, so that a node sends some thousand updates in a second at most.
+const FEED_PAUSE_EACH: Duration = Duration::from_millis(1);
+/// The longest pause: still short next to what chunks take to come.
+const FEED_PAUSE_MAX: Duration = Duration::from_millis(100);
+
+/// For how long news is gathered before so many subscribers are told.
+pub fn feed_pause(subscribers: usize) -> Duration {
+    let each = u32::try_from(subscribers).unwrap_or(u32::MAX);
+    let pause = FEED_PAUSE_EACH.saturating_mul(each);
+    pause.clamp(FEED_PAUSE_MIN, FEED_PAUSE_MAX)
+}
 
 /// The chunks of one container that this node holds, in the order in which they came.
 #[derive(Debug)]
@@ -91,6 +106,11 @@ impl HaveLog {
     /// Notices changes from now on.
     pub(super) fn watch(&self) -> watch::Receiver<()> {
         self.changed.subscribe()
+    }
+
+    /// For how long news is gathered.
+    pub(super) fn pause(&self) -> Duration {
+        feed_pause(self.changed.receiver_count())
     }
 
     /// The next thing to tell a subscriber, if there is news.

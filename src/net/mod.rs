@@ -39,7 +39,7 @@ pub use aside::{Aside, Standing};
 pub use ask::ChunkAnswer;
 pub use endpoint::{BindError, Endpoint};
 pub use fault::Fault;
-pub use feed::HaveLog;
+pub use feed::{HaveLog, feed_pause};
 pub use handshake::DialError;
 pub use session::{Session, SessionKey};
 pub use throttle::{Lane, Throttle};

@@ -67,6 +67,11 @@ impl Chunks {
         &self.wanted
     }
 
+    /// Whether there is something to do about a chunk: nobody was asked for it, or it has not come yet.
+    pub(super) fn is_open(&self, chunk: ChunkIndex) -> bool {
+        self.asked.contains(chunk) || self.wanted.all().contains(chunk)
+    }
+
     /// Chunks that are in flight.
     pub(super) fn asked(&self) -> &Bitfield {
         &self.asked

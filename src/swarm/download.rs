@@ -10,6 +10,7 @@
 
 mod answer;
 mod ask;
+mod backlogs;
 #[cfg(test)]
 mod check;
 mod copy;
@@ -22,6 +23,7 @@ pub(super) use answer::{Cause, Claim};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use self::backlogs::Later;
 use super::budget::Budget;
 use super::container::Container;
 use super::event::{Output, PeerKey, Reason, Ticket, Trust};
@@ -65,6 +67,11 @@ pub(super) struct Download {
     turn: PeerKey,
     /// Peers that could take one, while nobody is left unasked for anything that they hold.
     idle: BTreeSet<PeerKey>,
+    /// Those of them that may find work to take over now, the others that may later, and from when on
+    /// that is looked for again.
+    restless: BTreeSet<PeerKey>,
+    later: Later,
+    look_from: Moment,
     /// Peers that would be asked for more, but for a download limit.
     paced: BTreeSet<PeerKey>,
     /// Until when somebody has to wait for the limit for all: then the others wait behind that one,
@@ -156,6 +163,8 @@ impl Download {
         self.hungry.remove(&key);
         self.paced.remove(&key);
         self.idle.remove(&key);
+        self.restless.remove(&key);
+        self.later.forget(key);
     }
 
     /// A bitfield that does not fit its container is not taken: the caller reports who sent it.
@@ -192,12 +201,16 @@ impl Download {
         else {
             return;
         };
+        let mut is_useful = false;
         for chunk in chunks {
             if let Some(held) = peer.add_holds(id, *chunk) {
                 container.chunks.on_holder_has(*chunk, held);
+                is_useful |= container.chunks.is_open(*chunk);
             }
         }
-        self.hungry.insert(key);
+        if is_useful {
+            self.hungry.insert(key);
+        }
     }
 
     /// A peer does not serve us. What is out at it, it answers yet, one way or the other.
@@ -224,7 +237,10 @@ impl Download {
                 Reason::Again(key) => {
                     self.hungry.insert(key);
                 }
-                Reason::Steal => self.hungry.extend(&self.idle),
+                Reason::Steal => {
+                    let due = std::iter::from_fn(|| self.later.take_due(now));
+                    self.restless.extend(due);
+                }
                 // Whoever waits for a limit is looked at after any input.
                 Reason::Pace => {}
                 Reason::Serve => {}

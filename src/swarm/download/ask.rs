@@ -1,6 +1,7 @@
 //! Who is asked for what next: fills the windows of peers that have room.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use super::{CHECK_MIN, Download};
 use crate::chunk::ChunkIndex;
@@ -15,6 +16,14 @@ use crate::swarm::spread::Place;
 /// How often work is shared out anew after one input. Each time somebody gets more than before, so
 /// this is never reached; were it, the rest would wait for the next input.
 const ROUNDS_MAX: usize = 1000;
+
+/// Among so many peers, work that may be taken over is looked for after every input.
+const LOOKED_AT_ONCE: usize = 8;
+/// For each further one there is a pause this much longer between two looks, so that their cost does
+/// not grow with the square of the number of peers.
+const LOOK_PAUSE: Duration = Duration::from_millis(1);
+/// The longest pause: short next to what anybody takes to answer.
+const LOOK_PAUSE_MAX: Duration = Duration::from_millis(20);
 
 /// What there is to ask of a peer.
 enum Next {
@@ -50,28 +59,54 @@ impl Download {
         self.dry_until = None;
         self.survey(now);
         self.hungry.append(&mut self.paced);
+        let may_look = now >= self.look_from;
+        let mut has_looked = false;
         for _ in 0..ROUNDS_MAX {
-            if !self.all_hungry && self.hungry.is_empty() {
-                return;
+            if self.all_hungry || !self.hungry.is_empty() {
+                self.feed(now, out);
+            } else if may_look && !self.restless.is_empty() {
+                has_looked = true;
+                let restless = std::mem::take(&mut self.restless);
+                self.share_work(now, restless, out);
+            } else {
+                return self.look_later(now, has_looked);
             }
-            let mut hungry = std::mem::take(&mut self.hungry);
-            if std::mem::take(&mut self.all_hungry) {
-                hungry.extend(self.peers.keys());
-            }
-            let (before, after): (Vec<_>, Vec<_>) =
-                hungry.iter().partition(|key| **key <= self.turn);
-            let mut left = [after, before].concat();
-            left.sort_by_key(|key| {
-                self.peers
-                    .get(key)
-                    .is_some_and(|it| it.record.is_on_trial())
-            });
-            while !left.is_empty() {
-                left.retain(|key| self.fill_one(now, *key, out));
-            }
-            self.share_work(now, hungry, out);
         }
         debug_assert!(false, "work goes round in circles");
+    }
+
+    fn feed(&mut self, now: Moment, out: &mut VecDeque<Output>) {
+        let mut hungry = std::mem::take(&mut self.hungry);
+        if std::mem::take(&mut self.all_hungry) {
+            hungry.extend(self.peers.keys());
+        }
+        let (before, after): (Vec<_>, Vec<_>) = hungry.iter().partition(|key| **key <= self.turn);
+        let mut left = [after, before].concat();
+        left.sort_by_key(|key| {
+            self.peers
+                .get(key)
+                .is_some_and(|it| it.record.is_on_trial())
+        });
+        while !left.is_empty() {
+            left.retain(|key| self.fill_one(now, *key, out));
+        }
+        let idle = hungry.iter().filter(|key| self.idle.contains(key));
+        self.restless.extend(idle);
+    }
+
+    /// Where there are many peers, work that may be taken over is looked for now and then, and not
+    /// after every input.
+    fn look_later(&mut self, now: Moment, has_looked: bool) {
+        if has_looked {
+            let many = self.peers.len().saturating_sub(LOOKED_AT_ONCE);
+            let many = u32::try_from(many).unwrap_or(u32::MAX);
+            self.look_from = now + LOOK_PAUSE.saturating_mul(many).min(LOOK_PAUSE_MAX);
+        }
+        let restless = (!self.restless.is_empty()).then_some(now);
+        if let Some(at) = restless.into_iter().chain(self.later.next()).min() {
+            self.timers
+                .arm_sooner(Reason::Steal, at.max(self.look_from));
+        }
     }
 
     /// Asks a peer for one chunk. True if there may be one more.

@@ -17,8 +17,9 @@ use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::Download;
+use super::backlogs::Backlogs;
 use crate::moment::Moment;
-use crate::swarm::event::{Output, PeerKey, Reason, Ticket};
+use crate::swarm::event::{Output, PeerKey, Ticket};
 use crate::swarm::peers::{Flight, Outlook, Peer};
 
 /// Work is taken over only where that saves more than this.
@@ -56,7 +57,7 @@ pub(super) enum Way {
 }
 
 impl Download {
-    /// Gives work to those of these peers that are idle, and sees to it that it is looked again
+    /// Gives work to those of these peers that are idle, and sees to it that each is looked at again
     /// when that could help. Those come first that have waited longest for room in the budget.
     pub(super) fn share_work(
         &mut self,
@@ -64,6 +65,29 @@ impl Download {
         peers: BTreeSet<PeerKey>,
         out: &mut VecDeque<Output>,
     ) {
+        let mut backlogs = Backlogs::new(now, self.peers());
+        for taker in self.takers(peers) {
+            self.later.forget(taker);
+            while self.idle.contains(&taker) {
+                let (at, chance) = self.best_chance(now, taker, &backlogs);
+                let Some(chance) = chance else {
+                    if let Some(at) = at {
+                        self.later.remember(taker, at);
+                    }
+                    break;
+                };
+                self.take_over(now, taker, chance, out);
+                backlogs = Backlogs::new(now, self.peers());
+                // Room in the budget is shared out anew before anybody needs more of it.
+                if chance.way == Way::Evict {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Those of these peers that are idle, in the order in which they get work.
+    fn takers(&self, peers: BTreeSet<PeerKey>) -> Vec<PeerKey> {
         let idle = peers.into_iter().filter(|it| self.idle.contains(it));
         let (mut starved, mut idle): (Vec<_>, Vec<_>) =
             idle.partition(|it| self.budget.is_starved(*it));
@@ -74,66 +98,57 @@ impl Download {
         });
         starved.truncate(STARVED_MAX);
         idle.sort_by_key(|key| peer(key).map(|it| it.record.lapses()));
-        let mut again = None::<Moment>;
-        for taker in starved.into_iter().chain(idle) {
-            while self.idle.contains(&taker) {
-                match self.best_chance(now, taker) {
-                    Some((at, chance)) if at <= now => {
-                        self.take_over(now, taker, chance, out);
-                        // Room in the budget is shared out anew before anybody needs more of it.
-                        if chance.way == Way::Evict {
-                            break;
-                        }
-                    }
-                    Some((at, _)) => {
-                        again = Some(again.map_or(at, |other| other.min(at)));
-                        break;
-                    }
-                    None => break,
-                }
-            }
-        }
-        if let Some(at) = again {
-            self.timers.arm_sooner(Reason::Steal, at);
-        }
+        starved.into_iter().chain(idle).collect()
     }
 
-    /// The best request to take over now, or else the one for which it is time first. Of peers that
-    /// cannot have a better one than was found, the requests are not looked at.
-    fn best_chance(&self, now: Moment, taker: PeerKey) -> Option<(Moment, Chance)> {
-        let peer = self.peers.get(&taker)?;
+    /// The best request to take over now, if there is one; else a moment before which there is none,
+    /// as far as can be told. Of peers that cannot have a better one, the requests are not looked at.
+    fn best_chance(
+        &self,
+        now: Moment,
+        taker: PeerKey,
+        backlogs: &Backlogs,
+    ) -> (Option<Moment>, Option<Chance>) {
+        let Some(peer) = self.peers.get(&taker) else {
+            return (None, None);
+        };
         let is_starved = self.budget.is_starved(taker);
         if peer.record.rests_until(now).is_some() || !(is_starved || self.may_take(now, peer)) {
-            return None;
+            return (None, None);
         }
         let starts_in = peer.starts_in(now);
-        let mut best = None::<((Moment, Reverse<Duration>, PeerKey), Chance)>;
-        for (other, victim) in self.peers.iter().filter(|(other, _)| **other != taker) {
-            let outlook = victim.outlook(now);
+        let (mut again, mut best) = (None::<Moment>, None::<((_, PeerKey), Chance)>);
+        for it in backlogs.iter().filter(|it| it.peer != taker) {
+            let rank = (Reverse(it.outlook.remaining), it.peer);
+            if best.is_some_and(|(best, _)| best <= rank) {
+                continue;
+            }
             let soonest = if is_starved {
                 now
             } else {
-                let done_in = starts_in + peer.span_of(victim.shortest_flight());
-                outlook.slower_than(now, GAIN_MIN + FASTER * done_in)
+                let done_in = starts_in + peer.span_of(it.shortest);
+                it.outlook.slower_than(now, GAIN_MIN + FASTER * done_in)
             };
-            let rank = Reverse(outlook.remaining);
-            if best.is_some_and(|(best, _)| best <= (soonest, rank, *other)) {
+            if soonest > now {
+                again = Some(again.map_or(soonest, |other| other.min(soonest)));
                 continue;
             }
-            let (taker, victim) = ((taker, peer), (*other, victim, outlook));
+            let Some(victim) = self.peers.get(&it.peer) else {
+                continue;
+            };
+            let (taker, victim) = ((taker, peer), (it.peer, victim, it.outlook));
             let chance = if is_starved {
                 self.chance_to_evict(now, taker, victim)
             } else {
                 self.chance_to_take(now, taker, victim, starts_in)
             };
-            if let Some((at, chance)) = chance {
-                let this = (at, rank, *other);
-                if best.is_none_or(|(best, _)| this < best) {
-                    best = Some((this, chance));
-                }
+            match chance {
+                Some((at, chance)) if at <= now => best = Some((rank, chance)),
+                Some((at, _)) => again = Some(again.map_or(at, |other| other.min(at))),
+                None => {}
             }
         }
-        best.map(|((at, _, _), chance)| (at, chance))
+        (again, best.map(|(_, chance)| chance))
     }
 
     /// Whether a peer has room for anything that another one was asked for.
@@ -222,11 +237,13 @@ impl Download {
         (flight, risk): (&Flight, u64),
         done_in: Duration,
     ) -> Option<(Moment, Way)> {
+        if !peer.holds(&flight.id)?.contains(flight.chunk) {
+            return None;
+        }
         let container = self.containers.get(&flight.id);
         let container = container.filter(|it| it.is_active())?;
         let (chunks, chunk_size) = (&container.chunks, container.layout.chunk_size());
-        let holds = peer.holds(&flight.id)?.contains(flight.chunk);
-        if !holds || !peer.has_room(now, chunk_size.into()) {
+        if !peer.has_room(now, chunk_size.into()) {
             return None;
         }
         let silent = outlook.silent_from(now);
