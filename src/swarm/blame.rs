@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use super::planted::{Bug, is_planted};
 use crate::digest::{Address, ManifestId};
 use crate::limits::{BAD_CHUNKS_MAX, BAN, BLAMED_MAX};
 use crate::moment::Moment;
@@ -72,7 +73,11 @@ impl Blame {
         let entry = |ban: Ban| (ban.address, (ban.until, ban.strikes));
         Self {
             strikes: BTreeMap::new(),
-            bans: bans.into_iter().map(entry).collect(),
+            bans: bans
+                .into_iter()
+                .filter(|_| !is_planted(Bug::ForgetsBans))
+                .map(entry)
+                .collect(),
             wrong: VecDeque::new(),
         }
     }
@@ -114,7 +119,12 @@ impl Blame {
         }
         strikes.list.push(strike);
         strikes.last = now;
-        if strikes.list.len() < BAD_CHUNKS_MAX as usize {
+        let strikes_max = match BAD_CHUNKS_MAX as usize {
+            max if is_planted(Bug::BansTooLate) => max + 1,
+            max if is_planted(Bug::BansTooSoon) => max - 1,
+            max => max,
+        };
+        if strikes.list.len() < strikes_max {
             return None;
         }
         let strikes = self.strikes.remove(&address)?.list;

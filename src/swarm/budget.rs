@@ -11,6 +11,7 @@
 use std::collections::BTreeMap;
 
 use super::event::PeerKey;
+use super::planted::{Bug, is_planted};
 use crate::limits::{CHUNK_BYTES_MAX, IN_FLIGHT_BYTES_MAX};
 use crate::moment::Moment;
 
@@ -77,7 +78,7 @@ impl Budget {
             Share::OnTrial(held) => (held, others),
         };
         if used == 0 || rivals == 0 {
-            return used == 0 || bytes <= free;
+            return used == 0 || bytes <= free || (free > 0 && is_planted(Bug::OverdrawsBudget));
         }
         let needed = self.first_bytes - own.map_or(0, Need::first_bytes);
         held + bytes + needed.min(RESERVED_MAX) <= free

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::event::{PeerKey, Subnet, Ticket};
+use super::planted::{Bug, is_planted};
 use super::wanted::Wanted;
 use crate::chunk::{Bitfield, ChunkIndex};
 use crate::digest::Address;
@@ -175,6 +176,9 @@ impl Chunks {
         match hedge.take() {
             Some(other) if first.0 == ticket || other.0 == ticket => {
                 self.hedges -= 1;
+                if is_planted(Bug::WantsWhatIsOut) {
+                    self.wanted.insert(chunk);
+                }
                 if first.0 == ticket {
                     *first = other;
                 }
@@ -199,6 +203,7 @@ impl Chunks {
         chunk: ChunkIndex,
         ticket: Ticket,
     ) -> Option<(Ticket, PeerKey)> {
+        let _ = is_planted(Bug::CountsUnproven) && self.have.insert(chunk);
         match self.flights.insert(chunk, Flight::Verifying(ticket)) {
             Some(Flight::Out(first, hedge)) => {
                 self.asked.remove(chunk);
@@ -251,7 +256,7 @@ impl Chunks {
     /// The store lost a chunk: have becomes missing. False if it was not there.
     pub(super) fn on_lost(&mut self, chunk: ChunkIndex) -> bool {
         let had = self.have.remove(chunk);
-        if had {
+        if had && !is_planted(Bug::LosesForGood) {
             self.wanted.insert(chunk);
         }
         had

@@ -7,6 +7,7 @@ use super::event::{Subnet, Trust};
 use super::local::Local;
 use super::order::Plan;
 use super::pacer::Pacer;
+use super::planted::{Bug, is_planted};
 use super::tally::Tally;
 use crate::chunk::{Bitfield, ChunkIndex};
 use crate::digest::Address;
@@ -96,7 +97,7 @@ impl Container {
     /// Chunks cannot be stored. False if the container does not go on anyway.
     pub(super) fn on_stopped(&mut self) -> bool {
         let goes_on = self.standing == Standing::Active;
-        if goes_on {
+        if goes_on && !is_planted(Bug::AsksThoughStopped) {
             self.standing = Standing::Stopped;
         }
         goes_on
@@ -113,6 +114,7 @@ impl Container {
         let allowed = self.layout.size() / DUPLICATE_SHARE + chunk_size;
         let under_way = self.chunks.hedges() as u64 * chunk_size;
         self.tally.total.duplicate_bytes.max(self.risked) + under_way + bytes <= allowed
+            || is_planted(Bug::WastesFreely)
     }
 
     /// Decides whom to blame for a chunk that this address failed. `untried` says whether there
@@ -125,8 +127,8 @@ impl Container {
     ) -> Failure {
         match (self.standing, self.trust) {
             (Standing::Suspected, _) => Failure::Nobody,
-            (_, Trust::Pinned) => Failure::Peer,
-            (Standing::Active | Standing::Stopped, Trust::Claimed) => {
+            (_, Trust::Pinned) if !is_planted(Bug::SuspectsPinned) => Failure::Peer,
+            (Standing::Active | Standing::Stopped, Trust::Pinned | Trust::Claimed) => {
                 match self.chunks.on_failed_by(chunk, subnet, address) {
                     Some(tried) if !untried(&tried) => {
                         self.standing = Standing::Suspected;

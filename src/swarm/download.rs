@@ -29,6 +29,7 @@ use super::container::Container;
 use super::event::{Output, PeerKey, Reason, Ticket, Trust};
 use super::pacer::Pacer;
 use super::peers::{Flight, Peer};
+use super::planted::{Bug, is_planted};
 use super::timers::Timers;
 use super::upload::Who;
 use crate::chunk::{Bitfield, ChunkIndex};
@@ -117,7 +118,9 @@ impl Download {
 
     /// A container takes no part any more. Answers at a worker are released when it is done.
     pub(super) fn on_remove(&mut self, now: Moment, id: &ManifestId, out: &mut VecDeque<Output>) {
-        self.take_all_back(now, id, out);
+        if !is_planted(Bug::KeepsFlightsOfRemoved) {
+            self.take_all_back(now, id, out);
+        }
         self.containers.remove(id);
         for peer in self.peers.values_mut() {
             peer.forget(id);
@@ -153,6 +156,12 @@ impl Download {
             }
         }
         for (ticket, flight) in peer.flights() {
+            if is_planted(Bug::KeepsFlightsOfGone) {
+                break;
+            }
+            if is_planted(Bug::LeaksOnGone) {
+                self.budget.book(flight.bytes);
+            }
             self.release(ticket, *flight);
         }
         let containers = self.containers.values_mut();
@@ -272,7 +281,7 @@ impl Download {
             peer.record.on_lapse(now, *ticket, next);
         }
         let left = peer.flights().nth(overdue.len()).is_some();
-        if left {
+        if left && !is_planted(Bug::WatchesOnce) {
             let pause = (peer.patience() / 4).clamp(CHECK_MIN, CHECK_MAX);
             self.timers.arm(Reason::Patience(key), now + pause);
         }
@@ -325,6 +334,9 @@ impl Download {
         };
         if let Some(container) = self.containers.get_mut(&flight.id) {
             container.on_risked(risk.unwrap_or_default());
+        }
+        if is_planted(Bug::LeaksOnCancel) {
+            self.budget.book(flight.bytes);
         }
         self.release(ticket, flight);
         out.push_back(Output::Cancel { peer: key, ticket });

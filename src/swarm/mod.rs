@@ -27,6 +27,8 @@ mod local;
 mod order;
 mod pacer;
 mod peers;
+#[cfg_attr(not(feature = "planted-bugs"), doc(hidden))]
+pub mod planted;
 mod record;
 mod sections;
 mod serve;
@@ -57,6 +59,7 @@ pub use wish::{Rates, Wish};
 use self::blame::Blame;
 use self::container::Container;
 use self::download::{Cause, Download};
+use self::planted::{Bug, is_planted};
 use self::upload::{Upload, Who};
 use crate::chunk::{Bitfield, ChunkIndex};
 use crate::digest::ManifestId;
@@ -152,6 +155,9 @@ impl Swarm {
                 payload,
                 rtt,
             } => self.on_arrived((peer, ticket), payload, rtt),
+            Input::NotHeld { peer, ticket, .. } if is_planted(Bug::BlamesForNotHeld) => {
+                self.on_misbehaved(peer, ticket);
+            }
             Input::NotHeld { peer, ticket, held } => {
                 self.download.on_not_held(now, (peer, ticket), held);
             }
@@ -221,7 +227,7 @@ impl Swarm {
 
     fn on_connected(&mut self, who: Who, rtt: Duration) {
         let Who { address, peer, .. } = who;
-        if self.is_banned(&address) {
+        if self.is_banned(&address) && !is_planted(Bug::AdmitsBanned) {
             self.out.push_back(Output::Drop {
                 peer,
                 offence: Offence::Banned,
@@ -276,6 +282,9 @@ impl Swarm {
     }
 
     fn on_store_failed(&mut self, ticket: Ticket) {
+        if is_planted(Bug::BlamesForFullDisk) {
+            return self.on_bad(ticket);
+        }
         let fetched = self.download.on_not_stored(ticket).map(|claim| claim.id);
         let Some(id) = fetched.or_else(|| self.download.on_not_copied(ticket)) else {
             return;

@@ -19,6 +19,7 @@
 use std::time::Duration;
 
 use super::event::Ticket;
+use super::planted::{Bug, is_planted};
 use crate::moment::Moment;
 
 /// A peer that says nothing for this long is silent, if it has kept its word until now.
@@ -133,7 +134,9 @@ impl Record {
 
     /// Until when the peer is not asked, if it rests.
     pub(super) fn rests_until(&self, now: Moment) -> Option<Moment> {
-        Some(self.rests_until.max(self.busy_until)).filter(|until| *until > now)
+        let until = self.rests_until.max(self.busy_until);
+        let rests = until > now || (until > Moment::ORIGIN && is_planted(Bug::RestsForEver));
+        rests.then_some(until)
     }
 
     /// Whether the peer has yet to answer after it let us down: it gets one request at a time.

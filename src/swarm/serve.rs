@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Swarm;
 use super::blame::Offence;
 use super::event::{AskKey, Contribution, Credit, Output, PeerKey, Ticket};
+use super::planted::{Bug, is_planted};
 use super::upload::{Answer, Ask, Turn};
 use crate::chunk::{Bitfield, ChunkIndex};
 use crate::digest::ManifestId;
@@ -143,9 +144,12 @@ impl Swarm {
         let (unchoked, choked) = self.upload.settle(self.now);
         for (peer, asks) in choked {
             self.out.push_back(Output::Choke { peer });
-            asks.iter().for_each(|ask| self.answer_busy(peer, ask.ask));
+            if !is_planted(Bug::LeavesChokedUnanswered) {
+                asks.iter().for_each(|ask| self.answer_busy(peer, ask.ask));
+            }
         }
-        for peer in unchoked {
+        let told = unchoked.into_iter();
+        for peer in told.filter(|_| !is_planted(Bug::UnchokesInSilence)) {
             self.out.push_back(Output::Unchoke { peer });
         }
         for (peer, id, held) in self.upload.words(self.now) {
@@ -167,7 +171,8 @@ impl Swarm {
                 ..
             } = ask;
             let peer = who.peer;
-            if self.have(&id).is_some_and(|have| have.contains(chunk)) {
+            let held = self.have(&id).is_some_and(|have| have.contains(chunk));
+            if held || is_planted(Bug::ServesLost) {
                 self.out.push_back(Output::Serve {
                     peer,
                     ask,

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::event::Reason;
+use super::planted::{Bug, is_planted};
 use crate::moment::Moment;
 
 /// Armed reasons.
@@ -49,7 +50,8 @@ impl Timers {
     /// Takes out everything that is due, so that none of it stays in the past.
     pub(super) fn take_due(&mut self, now: Moment) -> Vec<Reason> {
         let mut reasons = Vec::new();
-        while let Some((_, reason)) = self.due.first().filter(|(at, _)| *at <= now).copied() {
+        let is_due = |at: Moment| at < now || (at == now && !is_planted(Bug::StaysDue));
+        while let Some((_, reason)) = self.due.first().filter(|(at, _)| is_due(*at)).copied() {
             self.disarm(reason);
             reasons.push(reason);
         }

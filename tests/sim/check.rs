@@ -7,13 +7,13 @@
 //! | I2 | what is complete is the container, byte for byte |
 //! | I3 | a chunk is in one state: out at two peers at most, or at a worker, or there; and watched |
 //! | I4 | bytes in flight stay within the budget |
-//! | I5 | requests go to connected peers that are not banned and said they hold the chunk |
+//! | I5 | requests go to connected peers that are not banned and said they hold the chunk, for containers that go on |
 //! | I6 | time goes forward, no timer stays in the past, work is bounded |
-//! | I7 | honest nodes are never banned |
+//! | I7 | honest nodes are never banned, nor anybody for fewer than three bad answers |
 //! | I8 | three bad chunks ban an address, also after a restart |
 //! | I10 | every request ends exactly once, on both sides |
 //! | I11 | what others make a node remember is bounded |
-//! | I12 | nothing is announced or served that is not there |
+//! | I12 | nothing is announced or served that is not there, nor to whom we choke |
 //! | I13 | what ended leaves nothing behind |
 //!
 //! What an output can violate is checked at that output. What takes counting from scratch is counted
@@ -70,8 +70,14 @@ pub(crate) struct Ledger {
     pub(crate) told: BTreeMap<PeerKey, BTreeMap<ManifestId, Bitfield>>,
     /// Peers that told us that they do not serve us.
     pub(crate) choked_by: BTreeSet<PeerKey>,
+    /// Peers that we told that we do not serve them.
+    choking: BTreeSet<PeerKey>,
+    /// Containers that do not go on.
+    stopped: BTreeSet<ManifestId>,
     pub(crate) ends: Ends,
     bad: BTreeMap<Address, Vec<Option<ManifestId>>>,
+    /// Bad answers of an address, whoever is to blame for them.
+    wrong: BTreeMap<Address, u32>,
     /// Containers whose manifests are at fault for what does not fit them.
     excused: BTreeSet<ManifestId>,
     bytes: u64,
@@ -115,6 +121,8 @@ impl Ledger {
             holds,
             "I5: chunk {chunk} asked of a peer that never said it holds it"
         );
+        let goes_on = !self.stopped.contains(&id);
+        assert!(goes_on, "I5: chunk {chunk} of a container that is stopped");
         let chokes = self.choked_by.contains(&peer);
         assert!(!chokes, "I5: chunk {chunk} asked of a peer that chokes us");
         assert!(!is_banned, "I5: chunk {chunk} asked of a banned peer");
@@ -169,6 +177,11 @@ impl Ledger {
             "I3: chunk {} is verified twice",
             request.chunk
         );
+        assert_eq!(
+            way.out, [None; 2],
+            "I3: chunk {} is here and still out",
+            request.chunk
+        );
         way.verifying = Some(ticket);
         self.verifying.insert(ticket, request);
     }
@@ -204,6 +217,7 @@ impl Ledger {
     pub(crate) fn on_gone(&mut self, peer: PeerKey) {
         self.told.remove(&peer);
         self.choked_by.remove(&peer);
+        self.choking.remove(&peer);
         let theirs = self.requests.iter().filter(|(_, it)| it.peer == peer);
         for ticket in theirs.map(|(ticket, _)| *ticket).collect::<Vec<_>>() {
             self.on_over(ticket);
@@ -238,6 +252,7 @@ impl Ledger {
 
     /// An address is to be blamed, for a chunk of this container if for one.
     pub(crate) fn on_blame(&mut self, address: Address, of: Option<ManifestId>) {
+        self.on_wrong(address);
         if of.is_none_or(|id| !self.excused.contains(&id)) {
             self.bad.entry(address).or_default().push(of);
         }
@@ -254,6 +269,43 @@ impl Ledger {
     /// A container takes part, maybe again.
     pub(crate) fn on_added(&mut self, id: &ManifestId) {
         self.excused.remove(id);
+        self.stopped.remove(id);
+    }
+
+    /// A container does not go on.
+    pub(crate) fn on_stopped(&mut self, id: ManifestId) {
+        self.stopped.insert(id);
+    }
+
+    /// We do not serve a peer from now on.
+    pub(crate) fn on_choking(&mut self, peer: PeerKey) {
+        self.choking.insert(peer);
+    }
+
+    /// We serve a peer from now on.
+    pub(crate) fn on_unchoking(&mut self, peer: PeerKey) {
+        self.choking.remove(&peer);
+    }
+
+    /// A peer is served.
+    pub(crate) fn on_serve(&self, peer: PeerKey) {
+        let chokes = self.choking.contains(&peer);
+        assert!(!chokes, "I12: a peer is served that is choked");
+    }
+
+    /// An answer of this address was not what was asked for.
+    pub(crate) fn on_wrong(&mut self, address: Address) {
+        *self.wrong.entry(address).or_default() += 1;
+    }
+
+    /// An address is banned.
+    pub(crate) fn on_ban(&self, address: &Address) {
+        let times = self.wrong.get(address).copied().unwrap_or_default();
+        assert!(
+            times >= BAD_CHUNKS_MAX,
+            "I7: {} is banned for {times} bad answers",
+            address.short()
+        );
     }
 
     /// The node lost its memory of who was bad, not of who is banned.

@@ -65,7 +65,15 @@ impl World {
                 chunk,
                 payload,
             } => self.verify(node, ticket, (id, chunk), payload),
-            Output::Serve { ask, id, chunk, .. } => self.begin_read(node, ask, id, chunk),
+            Output::Serve {
+                peer,
+                ask,
+                id,
+                chunk,
+            } => {
+                self.nodes[node].ledger.on_serve(peer);
+                self.begin_read(node, ask, id, chunk);
+            }
             Output::AnswerNotHeld { ask, id, .. } => self.answer_not_held(node, ask, id),
             Output::AnswerInstead { ask, id, held, .. } => {
                 self.answer_instead(node, ask, id, held);
@@ -77,10 +85,12 @@ impl World {
             } => self.answer(node, ask, Answer::Busy(retry_after)),
             Output::Choke { peer } => {
                 self.note(node, Line::Chokes(self.node_behind(peer)));
+                self.nodes[node].ledger.on_choking(peer);
                 self.say(node, peer, Message::Choke);
             }
             Output::Unchoke { peer } => {
                 self.note(node, Line::Unchokes(self.node_behind(peer)));
+                self.nodes[node].ledger.on_unchoking(peer);
                 self.say(node, peer, Message::Unchoke);
             }
             Output::Announce { id, chunk } => self.announce(node, id, chunk),
@@ -96,6 +106,7 @@ impl World {
             Output::Stopped { id } => {
                 let container = self.container_of(&id);
                 self.note(node, Line::Stops(container));
+                self.nodes[node].ledger.on_stopped(id);
                 let soon = self.now + self.rng.millis(0, 500);
                 let event = Event::Remove(node, self.nodes[node].life, container);
                 self.events.push(soon, event);
@@ -193,6 +204,7 @@ impl World {
         let (container, chunk) = (self.container_of(&id), chunk.get());
         self.note(node, Line::Suspects { container, chunk });
         self.nodes[node].ledger.on_suspected(id);
+        self.nodes[node].ledger.on_stopped(id);
         let claimed = self.plan.containers[container].poisoned.is_some();
         assert!(
             claimed,
@@ -207,6 +219,7 @@ impl World {
         self.note(node, Line::Bans(whom));
         let role = self.nodes[whom].role;
         assert!(role.may_be_banned(), "I7: n{whom}, {role:?}, is banned");
+        self.nodes[node].ledger.on_ban(&address);
         self.nodes[node].bans.push((address, until));
     }
 
@@ -324,11 +337,13 @@ impl World {
         } = answered.request;
         let poisoned = self.is_poisoned(&id, chunk);
         let (input, what) = if poisoned {
-            let sender = self.nodes[answered.sender].role;
+            let sender = &self.nodes[answered.sender];
+            let (role, address) = (sender.role, sender.address);
             assert!(
-                sender.may_be_banned(),
-                "I7: {sender:?} had a chunk that nobody can have"
+                role.may_be_banned(),
+                "I7: {role:?} had a chunk that nobody can have"
             );
+            self.nodes[node].ledger.on_wrong(address);
             (Input::Bad { ticket }, "at odds with its manifest")
         } else if answered.body != truth(&id, chunk) {
             let sender = self.nodes[answered.sender].address;

@@ -22,6 +22,8 @@ mod links;
 mod net;
 mod node;
 mod plan;
+#[cfg(feature = "planted-bugs")]
+mod planted;
 mod rng;
 mod scenes;
 mod serve;

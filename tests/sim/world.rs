@@ -120,7 +120,10 @@ impl World {
         }
         self.events.push(self.plan.calm_at, Event::Calm);
         while self.unfinished > 0 {
-            let (at, event) = self.events.pop().expect("nothing will ever happen again");
+            let (at, event) = self
+                .events
+                .pop()
+                .expect("no progress: nothing will ever happen again");
             assert!(
                 at >= self.now,
                 "I6: {event:?} at {at:?}, it is {:?}",

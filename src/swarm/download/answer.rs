@@ -10,6 +10,7 @@ use crate::moment::Moment;
 use crate::swarm::container::Failure;
 use crate::swarm::event::{Output, PeerKey, Subnet, Ticket};
 use crate::swarm::peers::Peer;
+use crate::swarm::planted::{Bug, is_planted};
 use crate::wire::payload::Payload;
 
 /// An answer that is being verified: whose it is, and what it claims to be.
@@ -77,8 +78,13 @@ impl Download {
         self.put_back(&claim.id, claim.bytes.saturating_sub(claim.wire_bytes));
         let container = self.containers.get_mut(&flight.id);
         let container = container.expect("a container's flights end when it is removed");
-        if let Some((loser, at)) = container.chunks.on_arrived(flight.chunk, ticket) {
+        let loser = container.chunks.on_arrived(flight.chunk, ticket);
+        if let Some((loser, at)) = loser.filter(|_| !is_planted(Bug::KeepsLoser)) {
             self.cancel(now, at, loser, out);
+        }
+        if is_planted(Bug::AnnouncesUnproven) {
+            let (id, chunk) = (flight.id, flight.chunk);
+            out.push_back(Output::Announce { id, chunk });
         }
         out.push_back(Output::Verify {
             ticket,
@@ -137,7 +143,7 @@ impl Download {
         let fits = container.is_some_and(|it| it.layout.chunk_count() == held.len());
         let before = self.peers.get(&key).and_then(|it| it.holds(&flight.id));
         let held = if fits { Some(held) } else { before.cloned() };
-        if let Some(mut held) = held {
+        if let Some(mut held) = held.filter(|_| !is_planted(Bug::OverhearsNotHeld)) {
             held.remove(flight.chunk);
             self.on_holds(key, flight.id, held);
         }
@@ -173,6 +179,9 @@ impl Download {
         let Some(container) = self.containers.get_mut(&claim.id) else {
             return Some((claim, Failure::Peer));
         };
+        if is_planted(Bug::CountsFalse) {
+            container.chunks.on_stored(claim.chunk, ticket);
+        }
         if !container.chunks.on_not_stored(claim.chunk, ticket) {
             return Some((claim, Failure::Peer));
         }

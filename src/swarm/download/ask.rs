@@ -11,6 +11,7 @@ use crate::swarm::budget::Share;
 use crate::swarm::container::Container;
 use crate::swarm::event::{Output, PeerKey, Reason, Ticket};
 use crate::swarm::peers::Peer;
+use crate::swarm::planted::{Bug, is_planted};
 use crate::swarm::spread::Place;
 
 /// How often work is shared out anew after one input. Each time somebody gets more than before, so
@@ -252,7 +253,7 @@ impl Download {
         container.pacer.take(now, bytes);
         container.chunks.on_asked(chunk, ticket, key);
         peer.on_asked(now, ticket, id, chunk, bytes);
-        if !self.timers.is_armed(Reason::Patience(key)) {
+        if !self.timers.is_armed(Reason::Patience(key)) && !is_planted(Bug::NeverWatches) {
             self.timers.arm(Reason::Patience(key), now + CHECK_MIN);
         }
         out.push_back(Output::Request {

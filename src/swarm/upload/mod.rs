@@ -35,6 +35,7 @@ use super::event::{AskKey, Credit, PeerKey};
 use crate::chunk::{Bitfield, ChunkIndex};
 use crate::digest::ManifestId;
 use crate::moment::Moment;
+use crate::swarm::planted::{Bug, is_planted};
 
 /// What becomes of a request.
 #[derive(Debug, PartialEq, Eq)]
@@ -254,6 +255,9 @@ impl Upload {
         key: AskKey,
         bytes: u64,
     ) -> Option<Ask> {
+        if bytes == 0 && is_planted(Bug::KeepsRoomOfWithdrawn) {
+            return None;
+        }
         let ask = self.on_over(now, peer, key)?;
         if bytes > 0 {
             self.credits.on_sent(now, ask.who.address, bytes);
@@ -276,7 +280,7 @@ impl Upload {
 
     /// A peer is gone: returns what it waited for. What is being read for it ends by itself.
     pub(super) fn on_gone(&mut self, peer: PeerKey) -> VecDeque<Ask> {
-        let who = self.who(peer);
+        let who = self.who(peer).filter(|_| !is_planted(Bug::KeepsAsksOfGone));
         self.choker.on_gone(peer);
         let super_seeds = self.super_seeds.values_mut();
         super_seeds.for_each(|super_seed| super_seed.on_gone(peer));
@@ -303,7 +307,11 @@ impl Upload {
         let changes = self.choker.settle(now, self.queue.is_idle());
         let mut choked = Vec::new();
         for who in changes.choked {
-            let asks = self.queue.clear(who);
+            let asks = if is_planted(Bug::ServesChoked) {
+                VecDeque::new()
+            } else {
+                self.queue.clear(who)
+            };
             self.choker.on_over(now, who.peer, asks.len());
             choked.push((who.peer, asks));
         }

@@ -23,6 +23,7 @@ use super::unheld::Unheld;
 use crate::chunk::{Bitfield, ChunkIndex};
 use crate::moment::Moment;
 use crate::swarm::event::PeerKey;
+use crate::swarm::planted::{Bug, is_planted};
 
 /// A span over which is counted lasts as long as we need to give so many chunks,
 const SPAN_CHUNKS: u64 = 32;
@@ -191,7 +192,7 @@ impl SuperSeed {
     /// When somebody that waits is to be looked at.
     pub(super) fn deadline(&self) -> Option<Moment> {
         let at = self.span_began[0] + self.span_length();
-        Some(at).filter(|_| !self.waiting.is_empty())
+        Some(at).filter(|_| !self.waiting.is_empty() && !is_planted(Bug::WithholdsForEver))
     }
 
     /// Whom to tell that we give more than it believes, and what.
