@@ -53,7 +53,8 @@ pub use event::{
 };
 pub use order::Order;
 pub use tally::{Account, Tally};
-pub use view::PeerView;
+pub use upload::Standing;
+pub use view::{AskerView, PeerView, SlotsView};
 pub use wish::{Rates, Wish};
 
 use self::blame::Blame;

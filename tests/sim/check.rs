@@ -11,6 +11,7 @@
 //! | I6 | time goes forward, no timer stays in the past, work is bounded |
 //! | I7 | honest nodes are never banned, nor anybody for fewer than three bad answers |
 //! | I8 | three bad chunks ban an address, also after a restart |
+//! | I9 | nobody is served beyond its share while others wait (`shares`) |
 //! | I10 | every request ends exactly once, on both sides |
 //! | I11 | what others make a node remember is bounded |
 //! | I12 | nothing is announced or served that is not there, nor to whom we choke |
@@ -26,6 +27,8 @@ use swarmhold::digest::{Address, ManifestId};
 use swarmhold::limits::{BAD_CHUNKS_MAX, BLAMED_MAX, IN_FLIGHT_BYTES_MAX, STREAMS_INBOUND_MAX};
 use swarmhold::moment::Moment;
 use swarmhold::swarm::{PeerKey, Swarm, Ticket};
+
+use crate::shares::Shares;
 
 /// Outputs of one input, at most: a container's requests taken back and made again.
 const OUTPUTS_MAX: usize = 4096;
@@ -75,6 +78,7 @@ pub(crate) struct Ledger {
     /// Containers that do not go on.
     stopped: BTreeSet<ManifestId>,
     pub(crate) ends: Ends,
+    pub(crate) shares: Shares,
     bad: BTreeMap<Address, Vec<Option<ManifestId>>>,
     /// Bad answers of an address, whoever is to blame for them.
     wrong: BTreeMap<Address, u32>,
@@ -216,6 +220,7 @@ impl Ledger {
     /// A connection is over, with all its requests.
     pub(crate) fn on_gone(&mut self, peer: PeerKey) {
         self.told.remove(&peer);
+        self.shares.on_gone(peer);
         self.choked_by.remove(&peer);
         self.choking.remove(&peer);
         let theirs = self.requests.iter().filter(|(_, it)| it.peer == peer);
@@ -325,7 +330,7 @@ impl Ledger {
 
     /// What can be compared once the core has nothing more to say.
     pub(crate) fn check(
-        &self,
+        &mut self,
         now: Moment,
         swarm: &Swarm,
         disk: &BTreeMap<ManifestId, Bitfield>,
@@ -357,7 +362,9 @@ impl Ledger {
                 address.short()
             );
         }
+        self.shares.check(now, swarm);
         if self.inputs.is_multiple_of(RECOUNT_EVERY) {
+            self.shares.recount(now, swarm);
             self.recount(swarm, disk);
         }
     }

@@ -166,6 +166,7 @@ fn draw_nodes(
             role,
             up: (up / slowness).max(UP_MIN).max(size / SLOWEST_S),
             down: (up * rng.between(1, 5)).max(DOWN_MIN).max(size / SLOWEST_S),
+            limit: None,
             path,
             // Those who are up to something come from few places.
             subnet: Subnet(if is_faulty { node % 4 } else { node }),

@@ -86,11 +86,13 @@ impl World {
             Output::Choke { peer } => {
                 self.note(node, Line::Chokes(self.node_behind(peer)));
                 self.nodes[node].ledger.on_choking(peer);
+                self.nodes[node].on_choke(self.now, peer);
                 self.say(node, peer, Message::Choke);
             }
             Output::Unchoke { peer } => {
                 self.note(node, Line::Unchokes(self.node_behind(peer)));
                 self.nodes[node].ledger.on_unchoking(peer);
+                self.nodes[node].on_unchoke(peer);
                 self.say(node, peer, Message::Unchoke);
             }
             Output::Announce { id, chunk } => self.announce(node, id, chunk),

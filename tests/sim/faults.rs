@@ -35,6 +35,19 @@ pub(crate) enum Role {
     Late,
     /// Breaks the protocol.
     Garbage,
+    /// Takes what it can get and gives nothing. No seed draws one: `fairness` has worlds with them.
+    Freerider(Excuse),
+}
+
+/// What a freerider says to those that ask it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Excuse {
+    /// That it gives nothing.
+    Denies,
+    /// That they are to come back later.
+    Busy,
+    /// Nothing: it says that it holds nothing, so nobody asks it.
+    Hides,
 }
 
 /// How a liar lies.
@@ -145,6 +158,8 @@ pub(crate) enum Turn {
     Becomes(usize, Role),
     Leaves(usize),
     Joins(usize),
+    /// A node loses everything but its disk, its bans and its accounts.
+    Restarts(usize),
     /// Those inside and those outside do not hear each other for so long.
     Splits(Split, Duration),
     /// A node is suspended for so long.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use swarmhold::digest::ManifestId;
 use swarmhold::limits::IDLE_TIMEOUT;
 use swarmhold::moment::Moment;
-use swarmhold::swarm::{Input, PeerKey, Trust};
+use swarmhold::swarm::{Input, PeerKey, Setup, Swarm, Trust};
 
 use crate::faults::{Split, Turn};
 use crate::net::{Answer, Event, Message, Session, SessionId, peer_at, place_of};
@@ -75,9 +75,12 @@ impl World {
     }
 
     pub(crate) fn on_restart(&mut self, node: usize) {
-        if self.calm || !self.nodes[node].up {
-            return;
+        if !self.calm && self.nodes[node].up {
+            self.restart(node);
         }
+    }
+
+    pub(crate) fn restart(&mut self, node: usize) {
         self.note(node, Line::Note("restarts"));
         self.close_all(node);
         if self.plan.faults.amnesia && node != 0 {
@@ -98,6 +101,8 @@ impl World {
             }
         }
         if all {
+            // Its accounts go with the core that kept them.
+            here.swarm = Swarm::new(Setup::default());
             here.bans.clear();
             for held in here.disk.values_mut() {
                 *held = swarmhold::chunk::Bitfield::empty(held.len());
@@ -110,7 +115,10 @@ impl World {
         self.splits.clear();
         for node in 0..self.nodes.len() {
             self.nodes[node].full_until = Moment::ORIGIN;
-            self.join(node);
+            // A scene is calm from the start: who comes later comes later.
+            if !self.plan.is_scene || self.plan.nodes[node].joins_at <= self.now {
+                self.join(node);
+            }
         }
     }
 
@@ -154,6 +162,7 @@ impl World {
         }
         let here = &mut self.nodes[node];
         here.frozen_until = here.frozen_until.max(self.now + lasts);
+        here.ledger.shares.on_suspended(here.frozen_until);
     }
 
     pub(crate) fn on_meet(&mut self, a: usize, b: usize) {

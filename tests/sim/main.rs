@@ -14,6 +14,7 @@ mod check;
 mod draw;
 mod drive;
 mod epilogue;
+mod fairness;
 mod faults;
 mod land;
 mod lies;
@@ -27,6 +28,7 @@ mod planted;
 mod rng;
 mod scenes;
 mod serve;
+mod shares;
 #[path = "../support/splitmix.rs"]
 mod splitmix;
 mod trace;

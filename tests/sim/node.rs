@@ -7,12 +7,12 @@ use swarmhold::chunk::{Bitfield, ChunkIndex};
 use swarmhold::digest::{Address, ManifestId};
 use swarmhold::manifest::Layout;
 use swarmhold::moment::Moment;
-use swarmhold::swarm::{AskKey, Ban, PeerKey, Setup, Swarm, Ticket};
+use swarmhold::swarm::{AskKey, Ban, Contribution, PeerKey, Setup, Swarm, Ticket};
 use swarmhold::wire::Encoding;
 use swarmhold::wire::payload::Payload;
 
 use crate::check::{Ledger, Request};
-use crate::faults::Role;
+use crate::faults::{Excuse, Role};
 use crate::links::{Downlink, Uplink};
 use crate::net::SessionId;
 use crate::plan::{NodePlan, Plan, address_of, container_id};
@@ -85,6 +85,7 @@ pub(crate) struct Node {
     pub(crate) ledger: Ledger,
     pub(crate) is_done: bool,
     seed: u64,
+    limit: Option<u64>,
 }
 
 impl Node {
@@ -95,6 +96,7 @@ impl Node {
             down,
             holds,
             takes,
+            limit,
             ..
         } = &plan.nodes[index];
         let layouts: BTreeMap<_, _> = takes
@@ -124,7 +126,12 @@ impl Node {
         Self {
             role: *role,
             address: address_of(index),
-            swarm: new_swarm(seed, Vec::new()),
+            swarm: Swarm::new(Setup {
+                seed,
+                upload_rate_max: *limit,
+                contribution: contribution_of(*role),
+                ..Setup::default()
+            }),
             up: false,
             life: 0,
             frozen_until: Moment::ORIGIN,
@@ -150,12 +157,24 @@ impl Node {
             ledger: Ledger::default(),
             is_done: false,
             seed,
+            limit: *limit,
         }
     }
 
-    /// Everything but the disk and the bans is forgotten.
+    /// Everything but the disk, the bans and the accounts is forgotten.
     pub(crate) fn on_restart(&mut self) {
-        self.swarm = new_swarm(self.seed, self.bans.clone());
+        let ban = |(address, until): &(Address, Moment)| Ban {
+            address: *address,
+            until: *until,
+            strikes: Vec::new(),
+        };
+        self.swarm = Swarm::new(Setup {
+            seed: self.seed,
+            upload_rate_max: self.limit,
+            bans: self.bans.iter().map(ban).collect(),
+            credit: self.swarm.credit().collect(),
+            contribution: contribution_of(self.role),
+        });
         self.life += 1;
         self.taking.clear();
         self.peers.clear();
@@ -169,6 +188,20 @@ impl Node {
         self.uplink = Uplink::new(self.uplink.rate);
         self.downlink = Downlink::new(self.downlink.rate);
         self.ledger.on_restart();
+    }
+
+    /// A peer is told that it is choked, if it is still there.
+    pub(crate) fn on_choke(&mut self, now: Moment, peer: PeerKey) {
+        if self.peers.contains_key(&peer) {
+            self.ledger.shares.on_choke(now, peer);
+        }
+    }
+
+    /// A peer is told that it is served again, if it is still there.
+    pub(crate) fn on_unchoke(&mut self, peer: PeerKey) {
+        if self.peers.contains_key(&peer) {
+            self.ledger.shares.on_unchoke(peer);
+        }
     }
 
     /// Whether the disk holds all of every container that the node wants and can have.
@@ -194,7 +227,8 @@ impl Node {
     pub(crate) fn claims(&self, id: &ManifestId) -> Bitfield {
         let count = self.chunk_count(id);
         match self.role {
-            Role::Honest | Role::Late => {
+            Role::Freerider(Excuse::Hides) => Bitfield::empty(count),
+            Role::Honest | Role::Late | Role::Freerider(_) => {
                 let held = self.swarm.have(id).cloned();
                 held.unwrap_or_else(|| Bitfield::empty(count))
             }
@@ -233,17 +267,12 @@ impl Node {
     }
 }
 
-fn new_swarm(seed: u64, bans: Vec<(Address, Moment)>) -> Swarm {
-    let ban = |(address, until)| Ban {
-        address,
-        until,
-        strikes: Vec::new(),
-    };
-    Swarm::new(Setup {
-        seed,
-        bans: bans.into_iter().map(ban).collect(),
-        ..Setup::default()
-    })
+fn contribution_of(role: Role) -> Contribution {
+    if matches!(role, Role::Freerider(Excuse::Denies | Excuse::Hides)) {
+        Contribution::None
+    } else {
+        Contribution::Upload
+    }
 }
 
 /// The bytes that stand for a chunk: which one it is, and nothing else.

@@ -16,6 +16,8 @@ pub(crate) struct NodePlan {
     /// Bytes per second.
     pub(crate) up: u64,
     pub(crate) down: u64,
+    /// The upload limit that its user set, in bytes per second, if there is one.
+    pub(crate) limit: Option<u64>,
     /// Its part of the way to anybody else.
     pub(crate) path: Path,
     pub(crate) subnet: Subnet,
@@ -130,6 +132,7 @@ impl Plan {
             role: Role::Honest,
             up: up_kb * 1000,
             down: 1_000_000_000,
+            limit: None,
             path: Path {
                 latency: Duration::from_millis(latency_ms),
                 jitter: Duration::ZERO,
@@ -148,6 +151,30 @@ impl Plan {
     /// Gives the node added last a role.
     pub(crate) fn who(mut self, role: Role) -> Self {
         self.nodes.last_mut().expect("there is one").role = role;
+        self
+    }
+
+    /// Tells the node added last how much its line sends, as a user may.
+    pub(crate) fn limited(mut self) -> Self {
+        let node = self.nodes.last_mut().expect("there is one");
+        node.limit = Some(node.up);
+        self
+    }
+
+    /// Puts the node added last where others are as well.
+    pub(crate) fn in_subnet(mut self, subnet: u64) -> Self {
+        self.nodes.last_mut().expect("there is one").subnet = Subnet(subnet);
+        self
+    }
+
+    /// Has the node added last know these only.
+    pub(crate) fn knows_only(mut self, others: &[usize]) -> Self {
+        let node = self.nodes.len() - 1;
+        for it in &mut self.nodes {
+            it.links.retain(|other| *other != node);
+        }
+        self.nodes[node].links.clear();
+        others.iter().for_each(|other| self.link(*other, node));
         self
     }
 

@@ -6,7 +6,7 @@ use swarmhold::chunk::{Bitfield, ChunkIndex};
 use swarmhold::digest::ManifestId;
 use swarmhold::swarm::{AskKey, Input, Ticket};
 
-use crate::faults::Role;
+use crate::faults::{Excuse, Role};
 use crate::links::Transfer;
 use crate::net::{Answer, Event, Message, SessionId, peer_at};
 use crate::node::{Asked, Stage, truth};
@@ -47,6 +47,11 @@ impl World {
                 let dallied = Event::Dallied(session, side, ticket, id, chunk);
                 self.events.push(late, dallied);
             }
+            Role::Freerider(Excuse::Busy) => {
+                let pause = Duration::from_millis(500);
+                self.say(node, peer, Message::Answer(ticket, Answer::Busy(pause)));
+            }
+            // Those that give nothing have a core that says so.
             Role::Honest
             | Role::AllOnes
             | Role::FlipFlop
@@ -55,6 +60,7 @@ impl World {
             | Role::Liar(_)
             | Role::Withholds
             | Role::HoldsLast
+            | Role::Freerider(Excuse::Denies | Excuse::Hides)
             | Role::Busy => self.serve(session, side, ticket, (id, chunk)),
         }
     }
@@ -86,6 +92,7 @@ impl World {
         if !self.nodes[node].taking.contains(&id) {
             return self.say(node, peer, Message::Answer(ticket, Answer::Refused));
         }
+        let whom = self.sessions[session].nodes[1 - side];
         self.numbers += 1;
         let ask = AskKey(self.numbers);
         let asked = Asked {
@@ -99,6 +106,11 @@ impl World {
         };
         let here = &mut self.nodes[node];
         here.asks.insert(ask, asked);
+        let (address, subnet) = (self.nodes[whom].address, self.plan.nodes[whom].subnet);
+        let here = &mut self.nodes[node];
+        let bytes = here.chunk_bytes(&id, chunk);
+        let shares = &mut here.ledger.shares;
+        shares.on_asked((peer, subnet, address), ask, bytes);
         here.asks_by.insert((session, ticket), ask);
         let input = Input::Asked {
             peer,
@@ -152,6 +164,8 @@ impl World {
         assert_eq!(asked.stage, Stage::Waiting, "I10: {ask:?} is served twice");
         assert_eq!((asked.id, asked.chunk), (id, chunk), "I10: something else");
         asked.stage = Stage::Reading;
+        let peer = peer_at(asked.session, 1 - asked.side);
+        here.ledger.shares.on_serve(peer, ask, &here.swarm);
         let chunk = chunk.get();
         self.note(node, Line::Serves { whom, chunk });
         let takes = self.rng.micros(50, 2000);
@@ -319,6 +333,7 @@ impl World {
         };
         self.note(node, Line::Refuses { whom, how });
         let peer = peer_at(asked.session, 1 - asked.side);
+        self.nodes[node].ledger.shares.on_answered(peer, ask);
         self.say(node, peer, Message::Answer(asked.ticket, answer));
     }
 
@@ -327,6 +342,7 @@ impl World {
         let Some(ask) = ask else { return };
         let asked = self.take_ask(node, ask).expect("I10: served twice");
         let peer = peer_at(asked.session, 1 - asked.side);
+        self.nodes[node].ledger.shares.on_served(peer);
         self.tell(node, Input::Served { peer, ask, bytes });
     }
 

@@ -3,6 +3,7 @@
 use swarmhold::moment::Moment;
 use swarmhold::swarm::Input;
 
+use crate::faults::{Excuse, Role};
 use crate::net::{Event, Message};
 use crate::world::World;
 
@@ -33,6 +34,9 @@ impl World {
     pub(crate) fn on_feed(&mut self, node: usize) {
         let here = &mut self.nodes[node];
         here.feeding = false;
+        if here.role == Role::Freerider(Excuse::Hides) {
+            return here.news.clear();
+        }
         let peers: Vec<_> = here.peers.keys().copied().collect();
         for (id, chunks) in std::mem::take(&mut here.news) {
             let chunks: std::rc::Rc<[_]> = chunks.into();

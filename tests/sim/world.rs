@@ -241,6 +241,7 @@ impl World {
             Turn::Becomes(node, role) => self.nodes[node].role = role,
             Turn::Leaves(node) => self.leave(node),
             Turn::Joins(node) => self.join(node),
+            Turn::Restarts(node) => self.restart(node),
             Turn::Splits(split, lasts) => self.on_split(split, lasts),
             Turn::Freezes(node, lasts) => self.on_freeze(node, lasts),
         }

@@ -22,6 +22,7 @@ use super::turns::{Turns, Who};
 use crate::moment::Moment;
 use crate::swarm::event::PeerKey;
 use crate::swarm::spread::mix;
+use crate::swarm::view::SlotsView;
 
 /// How often slots are given out anew while somebody waits for one.
 const ROUND: Duration = Duration::from_secs(10);
@@ -71,6 +72,8 @@ pub(super) struct Choker {
     resting: BTreeSet<(Moment, PeerKey)>,
     choked: Turns<()>,
     round_at: Option<Moment>,
+    /// How often slots were given out anew.
+    rounds: u64,
     /// When the optimistic slots were given out, and how often before.
     optimistic_at: Moment,
     optimistic_rounds: u64,
@@ -87,6 +90,7 @@ impl Choker {
             resting: BTreeSet::new(),
             choked: Turns::new(),
             round_at: None,
+            rounds: 0,
             optimistic_at: Moment::ORIGIN,
             optimistic_rounds: 0,
         }
@@ -105,10 +109,19 @@ impl Choker {
         self.clients.get_mut(&peer)
     }
 
-    /// How many have a slot.
-    #[cfg(test)]
-    pub(super) fn using(&self) -> usize {
-        self.holders.len()
+    /// All peers, in the order of their keys.
+    pub(super) fn clients(&self) -> impl Iterator<Item = &Client> {
+        self.clients.values()
+    }
+
+    /// The slots, for showing.
+    pub(super) fn slots(&self) -> SlotsView {
+        SlotsView {
+            count: self.slots,
+            held: self.holders.len(),
+            are_wanted: !self.choked.is_empty(),
+            rounds: self.rounds,
+        }
     }
 
     pub(super) fn on_connected(&mut self, now: Moment, who: Who, rtt: Duration) {
@@ -205,12 +218,8 @@ impl Choker {
     /// When something is due: only while somebody is choked.
     pub(super) fn deadline(&self) -> Option<Moment> {
         let resting = self.resting.first().map(|(until, _)| *until);
-        let waits = !self.choked.is_empty();
-        self.round_at
-            .into_iter()
-            .chain(resting)
-            .min()
-            .filter(|_| waits)
+        let due = self.round_at.into_iter().chain(resting).min();
+        due.filter(|_| !self.choked.is_empty())
     }
 
     /// Gives out slots that are free, lost or due. `idle` says that there is nothing to serve.
@@ -248,6 +257,7 @@ impl Choker {
     /// Gives out all slots anew.
     fn round(&mut self, now: Moment, changes: &mut Changes) {
         self.round_at = Some(now + ROUND);
+        self.rounds += 1;
         if now.since(self.optimistic_at) >= OPTIMISTIC_ROUND {
             self.optimistic_at = now;
             self.optimistic_rounds += 1;
@@ -283,10 +293,8 @@ impl Choker {
         let choked = self.choked.in_turn().map(|(who, ())| who.peer);
         let using = self.holders.iter().copied();
         let using = using.filter(|it| self.client(*it).is_some_and(|it| it.owed > 0));
-        let mut pool: Vec<&Client> = choked
-            .chain(using)
-            .filter_map(|it| self.client(it))
-            .collect();
+        let all = choked.chain(using);
+        let mut pool: Vec<&Client> = all.filter_map(|it| self.client(it)).collect();
         let optimistic = self.slots / OPTIMISTIC_SHARE;
         let (mut shares, mut chosen) = (Shares::default(), BTreeMap::new());
         pool.sort_by_key(|client| {

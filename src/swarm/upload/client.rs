@@ -39,7 +39,7 @@ pub(super) struct Client {
 
 /// Whether a peer is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Standing {
+pub enum Standing {
     /// It may ask, and has not lately.
     Free,
     /// It is served, because of what it has earned.

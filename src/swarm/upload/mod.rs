@@ -21,6 +21,7 @@ mod tests;
 mod turns;
 mod unheld;
 
+pub use client::Standing;
 pub(super) use queue::Ask;
 pub(super) use turns::Who;
 
@@ -32,6 +33,7 @@ use self::credit::{Credits, HIDDEN_MAX, Rank};
 use self::queue::{Class, Queue};
 use self::super_seed::SuperSeed;
 use super::event::{AskKey, Credit, PeerKey};
+use super::view::{AskerView, SlotsView};
 use crate::chunk::{Bitfield, ChunkIndex};
 use crate::digest::ManifestId;
 use crate::moment::Moment;
@@ -92,6 +94,22 @@ impl Upload {
     /// What counts for a peer's share, while it is connected.
     pub(super) fn who(&self, peer: PeerKey) -> Option<Who> {
         self.choker.client(peer).map(|client| client.who)
+    }
+
+    /// The slots, for showing.
+    pub(super) fn slots(&self) -> SlotsView {
+        self.choker.slots()
+    }
+
+    /// Every peer, for showing.
+    pub(super) fn askers(&self) -> impl Iterator<Item = AskerView> + '_ {
+        self.choker.clients().map(|client| AskerView {
+            peer: client.who.peer,
+            address: client.who.address,
+            subnet: client.who.subnet,
+            standing: client.standing,
+            gives: client.rank != Rank::Taker,
+        })
     }
 
     /// When something is due.

@@ -99,7 +99,7 @@ impl Bench {
             } else {
                 self.now = self.now + Duration::from_millis(10);
             }
-            let using = self.upload.choker.using();
+            let using = self.upload.choker.slots().held;
             assert!(using <= 4, "{using} have a slot");
         }
     }
