@@ -26,7 +26,7 @@ use swarmhold::chunk::{Bitfield, ChunkIndex};
 use swarmhold::digest::{Address, ManifestId};
 use swarmhold::limits::{BAD_CHUNKS_MAX, BLAMED_MAX, IN_FLIGHT_BYTES_MAX, STREAMS_INBOUND_MAX};
 use swarmhold::moment::Moment;
-use swarmhold::swarm::{PeerKey, Swarm, Ticket};
+use swarmhold::swarm::{PeerKey, Swarm, Ticket, Wish};
 
 use crate::shares::Shares;
 
@@ -79,6 +79,9 @@ pub(crate) struct Ledger {
     stopped: BTreeSet<ManifestId>,
     pub(crate) ends: Ends,
     pub(crate) shares: Shares,
+    /// Containers of which nothing is to be asked for now.
+    paused: BTreeSet<ManifestId>,
+    copying: BTreeMap<Ticket, (usize, ChunkIndex)>,
     bad: BTreeMap<Address, Vec<Option<ManifestId>>>,
     /// Bad answers of an address, whoever is to blame for them.
     wrong: BTreeMap<Address, u32>,
@@ -131,6 +134,10 @@ impl Ledger {
         assert!(!chokes, "I5: chunk {chunk} asked of a peer that chokes us");
         assert!(!is_banned, "I5: chunk {chunk} asked of a banned peer");
         assert!(!have.contains(chunk), "I3: chunk {chunk} is there already");
+        let paused = self.paused.contains(&id);
+        assert!(!paused, "I5: chunk {chunk} is asked for during a pause");
+        let copied = self.copying.values().any(|it| *it == (container, chunk));
+        assert!(!copied, "I3: chunk {chunk} is being copied");
         let way = self.ways.entry((container, chunk)).or_default();
         assert!(
             way.verifying.is_none(),
@@ -207,11 +214,36 @@ impl Ledger {
         }
     }
 
+    /// A surface wishes something of a container.
+    pub(crate) fn on_wish(&mut self, id: ManifestId, wish: &Wish) {
+        match wish {
+            Wish::Pause => _ = self.paused.insert(id),
+            Wish::Resume => _ = self.paused.remove(&id),
+            Wish::Order(_) | Wish::Readers(_) | Wish::Limit(_) => {}
+        }
+    }
+
+    /// A chunk is to be copied.
+    pub(crate) fn on_copy(&mut self, ticket: Ticket, of: (usize, ChunkIndex), have: &Bitfield) {
+        assert!(!have.contains(of.1), "I3: {of:?} is copied, and is there");
+        assert!(!self.ways.contains_key(&of), "I3: {of:?} is on its way");
+        let twice = self.copying.values().any(|it| *it == of);
+        assert!(!twice, "I3: {of:?} is being copied already");
+        self.copying.insert(ticket, of);
+    }
+
+    /// A copy has ended.
+    pub(crate) fn on_copied(&mut self, ticket: Ticket) {
+        self.copying.remove(&ticket);
+    }
+
     /// A container was removed: what its workers still do concerns no request to come.
     pub(crate) fn on_removed(&mut self, container: usize, id: &ManifestId) {
         let left = self.requests.values().filter(|it| it.id == *id).count();
         assert_eq!(left, 0, "I10: requests of a removed container");
         self.ways.retain(|(at, _), _| *at != container);
+        self.copying.retain(|_, (at, _)| *at != container);
+        self.paused.remove(id);
         self.told.values_mut().for_each(|told| {
             told.remove(id);
         });

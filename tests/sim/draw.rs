@@ -62,6 +62,7 @@ impl Plan {
         }
         draw_links(&mut rng, &mut plan);
         draw_script(&mut rng, &mut plan);
+        plan.draw_whims();
         plan
     }
 }

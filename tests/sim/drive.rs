@@ -57,8 +57,7 @@ impl World {
                 self.stop_landing(node, |it| it.ticket == ticket);
                 self.say(node, peer, Message::TakeBack(ticket));
             }
-            // A node here has one container, and all of its chunks differ.
-            Output::Copy { ticket, .. } => self.tell(node, Input::NotCopied { ticket }),
+            Output::Copy { ticket, id, chunk } => self.begin_copy(node, ticket, (id, chunk)),
             Output::Verify {
                 ticket,
                 id,

@@ -4,7 +4,7 @@ use swarmhold::chunk::Bitfield;
 use swarmhold::digest::{Address, Digest, ManifestId};
 use swarmhold::limits::{CHUNK_BYTES_MAX, IN_FLIGHT_BYTES_MAX};
 use swarmhold::manifest::Layout;
-use swarmhold::swarm::{Input, Output, PeerKey, Subnet, Trust};
+use swarmhold::swarm::{Input, Output, PeerKey, Rates, Subnet, Trust};
 
 use crate::faults::Role;
 use crate::net::place_of;
@@ -57,12 +57,15 @@ fn assert_empty_budget(world: &mut World, node: usize) {
     let have = Bitfield::empty(layout.chunk_count());
     let trust = Trust::Pinned;
     let mut asked = 0;
-    let mut inputs = vec![Input::Add {
+    let rates = Rates::default();
+    let add = Input::Add {
         id,
         layout,
         have,
         trust,
-    }];
+    };
+    // Everybody may be done before a user lifts a limit.
+    let mut inputs = vec![Input::Limit { rates }, add];
     for peer in 0..CHUNKS {
         let (peer, address) = (
             PeerKey(u64::MAX - peer),

@@ -5,6 +5,10 @@
 
 use std::time::Duration;
 
+use swarmhold::swarm::Rates;
+
+use crate::whims::Whim;
+
 /// How a node behaves towards those that ask it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
@@ -164,6 +168,10 @@ pub(crate) enum Turn {
     Splits(Split, Duration),
     /// A node is suspended for so long.
     Freezes(usize, Duration),
+    /// A node's user wishes this of one of its containers.
+    Wishes(usize, usize, Whim),
+    /// A node's user sets these limits.
+    Limits(usize, Rates),
 }
 
 /// Who is cut off from whom.

@@ -34,6 +34,7 @@ mod splitmix;
 mod trace;
 mod wake;
 mod waste;
+mod whims;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -36,6 +36,8 @@ pub(crate) enum Event {
     Read(usize, u64, AskKey),
     /// A worker has looked at an answer.
     Verified(usize, u64, Ticket),
+    /// A worker has copied a chunk, or could not.
+    Copied(usize, u64, Ticket, ManifestId, ChunkIndex),
     /// A node's deadline has come: the one that was set last, or an older one.
     Wake(usize, u64, Moment),
     /// A node tells its peers its news.

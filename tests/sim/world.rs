@@ -185,7 +185,11 @@ impl World {
             Event::GiveUp(node, life, container) if self.lives(node, life) => {
                 self.on_given_up(node, container);
             }
+            Event::Copied(node, life, ticket, id, chunk) if self.lives(node, life) => {
+                self.on_copied(node, ticket, (id, chunk));
+            }
             Event::Read(..)
+            | Event::Copied(..)
             | Event::GiveUp(..)
             | Event::Verified(..)
             | Event::Wake(..)
@@ -219,6 +223,7 @@ impl World {
             | Event::Seeped(node, _)
             | Event::Read(node, ..)
             | Event::Verified(node, ..)
+            | Event::Copied(node, ..)
             | Event::Wake(node, ..)
             | Event::Feed(node, _) => *node,
             Event::Tarred(..)
@@ -244,6 +249,8 @@ impl World {
             Turn::Restarts(node) => self.restart(node),
             Turn::Splits(split, lasts) => self.on_split(split, lasts),
             Turn::Freezes(node, lasts) => self.on_freeze(node, lasts),
+            Turn::Wishes(node, container, whim) => self.on_whim(node, container, whim),
+            Turn::Limits(node, rates) => self.on_limits(node, rates),
         }
     }
 
