@@ -24,8 +24,8 @@ const PURE_IN: u64 = 8;
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// Chunks that change hands in one world, about, but for one world in [`LARGE_IN`].
-const DELIVERIES: u64 = 3_000;
-const LARGE_IN: u64 = 32;
+const DELIVERIES: u64 = 2_400;
+const LARGE_IN: u64 = 48;
 
 impl Plan {
     /// Draws a world.

@@ -13,7 +13,7 @@ use crate::trace::Line;
 use crate::world::{What, World};
 
 /// How often a node looks at how far long answers are.
-const SEEP: Duration = Duration::from_millis(500);
+const SEEP: Duration = Duration::from_secs(1);
 
 impl World {
     /// An answer has left its sender.

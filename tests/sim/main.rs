@@ -46,7 +46,7 @@ use waste::Waste;
 use world::{Report, World};
 
 /// Seeds in an ordinary run.
-const SEEDS: u64 = 60;
+const SEEDS: u64 = 1_000;
 
 /// Runs a world; what went wrong comes with the end of its story.
 fn play(plan: Plan) -> Result<(Report, Trace), String> {

@@ -14,7 +14,7 @@ use crate::trace::Line;
 use crate::world::World;
 
 /// How often a long answer lets its receiver know that it goes on.
-pub(crate) const DRIP: Duration = Duration::from_millis(500);
+pub(crate) const DRIP: Duration = Duration::from_secs(1);
 
 impl World {
     /// A peer's request arrives; `side` is this node's.
