@@ -136,7 +136,12 @@ fn conclude(stage: &Stage, source: &Path, ending: Ending) -> Result<ExitCode> {
     }
     let verdict = Verdict::of(stage, source, ending)?;
     println!("\nWho got how much from whom, {}\n", report::unit(stage));
-    println!("{}\n\n{}\n", report::sources(stage), report::summary(stage));
+    println!(
+        "{}\n\n{}\n{}\n",
+        report::sources(stage),
+        report::summary(stage),
+        report::moved(stage)
+    );
     println!("How it went\n\n{}\n", report::leechers(stage));
     println!("What each node now holds\n\n{}", tree::draw(&stage.folder)?);
     println!("{}", verdict.text());

@@ -76,6 +76,30 @@ pub(crate) fn summary(stage: &Stage) -> String {
     )
 }
 
+/// Who lost how many requests to faster sources, if anybody did.
+pub(crate) fn moved(stage: &Stage) -> String {
+    let tallies: Vec<Tally> = stage.leechers.iter().map(Leecher::tally).collect();
+    let lost = |address: &Address| -> u64 {
+        let accounts = tallies.iter().filter_map(|it| it.accounts.get(address));
+        accounts.map(|account| account.given_up).sum()
+    };
+    let mut losers: Vec<_> = everyone(stage)
+        .into_iter()
+        .map(|(address, name)| (lost(&address), name))
+        .filter(|(lost, _)| *lost > 0)
+        .collect();
+    losers.sort_by(|a, b| b.cmp(a));
+    let all: u64 = losers.iter().map(|(lost, _)| lost).sum();
+    let losers = losers.iter().map(|(lost, name)| format!("{name} {lost}"));
+    match all {
+        0 => " No request had to move to a faster source.".to_owned(),
+        _ => format!(
+            " {all} requests moved to faster sources; from: {}.",
+            losers.collect::<Vec<_>>().join(", ")
+        ),
+    }
+}
+
 /// How it went for each leecher.
 pub(crate) fn leechers(stage: &Stage) -> String {
     let header = [
@@ -85,6 +109,7 @@ pub(crate) fn leechers(stage: &Stage) -> String {
         "sources",
         "saved by zstd",
         "duplicates",
+        "moved",
         "bad chunks",
         "banned",
     ];
@@ -109,6 +134,7 @@ pub(crate) fn leechers(stage: &Stage) -> String {
                     units::percent(saved, total.bytes)
                 ),
                 units::percent(total.duplicate_bytes, total.bytes),
+                total.taken_over.to_string(),
                 total.bad_chunks.to_string(),
                 if banned.is_empty() {
                     NONE.to_owned()

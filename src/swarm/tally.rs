@@ -32,6 +32,10 @@ pub struct Account {
     pub duplicate_bytes: u64,
     /// Answers that were not the chunk asked for.
     pub bad_chunks: u64,
+    /// Requests that it was given because a slower peer would have answered them later.
+    pub taken_over: u64,
+    /// Requests that were given to a faster peer instead, or as well.
+    pub given_up: u64,
     /// Bytes sent, as they travelled.
     pub sent_bytes: u64,
 }

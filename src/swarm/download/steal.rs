@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use super::Download;
 use super::backlogs::Backlogs;
+use crate::digest::ManifestId;
 use crate::moment::Moment;
 use crate::swarm::event::{Output, PeerKey, Ticket};
 use crate::swarm::peers::{Flight, Outlook, Peer};
@@ -298,6 +299,9 @@ impl Download {
             flight,
             way,
         } = chance;
+        if way != Way::Evict {
+            self.note_taken_over(victim, taker, flight.id);
+        }
         match way {
             Way::Hedge => self.ask(now, taker, flight.id, flight.chunk, out),
             Way::Move => {
@@ -310,6 +314,19 @@ impl Download {
             Way::Evict => {
                 self.cancel(now, victim, ticket, out);
                 self.fill_one(now, taker, out);
+            }
+        }
+    }
+
+    /// Enters into the accounts who took work over from whom.
+    fn note_taken_over(&mut self, victim: PeerKey, taker: PeerKey, id: ManifestId) {
+        let address = |peer: PeerKey| self.peers.get(&peer).map(Peer::address);
+        let (victim, taker) = (address(victim), address(taker));
+        if let Some(container) = self.containers.get_mut(&id) {
+            let tally = &mut container.tally;
+            if let (Some(victim), Some(taker)) = (victim, taker) {
+                tally.enter(victim, |account| account.given_up += 1);
+                tally.enter(taker, |account| account.taken_over += 1);
             }
         }
     }
