@@ -3,13 +3,13 @@
 use swarmhold::chunk::ChunkIndex;
 use swarmhold::digest::{Address, ManifestId};
 use swarmhold::moment::Moment;
-use swarmhold::swarm::{Input, Offence, Output, PeerKey, Ticket};
+use swarmhold::swarm::{Input, Output, PeerKey, Ticket};
 use swarmhold::wire::payload::Payload;
 
 use crate::check::Request;
 use crate::net::{Answer, Event, Message, SessionId, peer_at, place_of};
 use crate::node::truth;
-use crate::trace::Line;
+use crate::trace::{Line, describe, how};
 use crate::world::{What, World};
 
 /// Stored chunks that are not synced yet, at most.
@@ -377,25 +377,5 @@ impl World {
             self.leave_in = None;
             self.on_seeds_leave();
         }
-    }
-}
-
-fn describe(offence: Offence) -> &'static str {
-    match offence {
-        Offence::BadChunk => "it sent a false chunk",
-        Offence::Protocol => "it broke the protocol",
-        Offence::Banned => "it is banned",
-        Offence::Rate => "it asks too much",
-    }
-}
-
-fn how(answer: &Answer) -> &'static str {
-    match answer {
-        Answer::NotHeld(_) => "does not hold it",
-        Answer::Busy(_) => "is busy",
-        Answer::Denied => "gives nothing",
-        Answer::Refused => "takes no part",
-        Answer::Garbage => "breaks the protocol",
-        Answer::Data(..) | Answer::Progress(_) => "sends something",
     }
 }

@@ -9,6 +9,9 @@ use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 
 use swarmhold::moment::Moment;
+use swarmhold::swarm::Offence;
+
+use crate::net::Answer;
 
 /// Lines of story that a failing seed prints, unless `SWARMHOLD_SIM_LINES` says otherwise.
 const LINES: usize = 40;
@@ -262,5 +265,27 @@ impl Hasher for Mixer {
 
     fn finish(&self) -> u64 {
         self.0 ^ (self.0 >> 32)
+    }
+}
+
+/// Why somebody is dropped.
+pub(crate) fn describe(offence: Offence) -> &'static str {
+    match offence {
+        Offence::BadChunk => "it sent a false chunk",
+        Offence::Protocol => "it broke the protocol",
+        Offence::Banned => "it is banned",
+        Offence::Rate => "it asks too much",
+    }
+}
+
+/// What an answer is that is no chunk.
+pub(crate) fn how(answer: &Answer) -> &'static str {
+    match answer {
+        Answer::NotHeld(_) => "does not hold it",
+        Answer::Busy(_) => "is busy",
+        Answer::Denied => "gives nothing",
+        Answer::Refused => "takes no part",
+        Answer::Garbage => "breaks the protocol",
+        Answer::Data(..) | Answer::Progress(_) => "sends something",
     }
 }
