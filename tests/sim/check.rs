@@ -26,7 +26,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use swarmhold::chunk::{Bitfield, ChunkIndex};
 use swarmhold::digest::{Address, ManifestId};
-use swarmhold::limits::{BAD_CHUNKS_MAX, BLAMED_MAX, IN_FLIGHT_BYTES_MAX, STREAMS_INBOUND_MAX};
+use swarmhold::limits::{
+    BAD_CHUNKS_MAX, BAN, BLAMED_MAX, IN_FLIGHT_BYTES_MAX, STREAMS_INBOUND_MAX,
+};
 use swarmhold::moment::Moment;
 use swarmhold::swarm::{PeerKey, Swarm, Ticket, Wish};
 
@@ -320,9 +322,11 @@ impl Ledger {
         for (address, until) in bans.iter().filter(|(_, until)| *until > now) {
             assert!(swarm.is_banned(address), "I8: not banned until {until:?}");
         }
+        // Whoever was banned first may be back after a day.
+        let may_be_back = now.since(Moment::ORIGIN) >= BAN;
         for (address, blamed) in &self.bad {
             let times = blamed.len();
-            let banned = times < BAD_CHUNKS_MAX as usize || swarm.is_banned(address);
+            let banned = times < BAD_CHUNKS_MAX as usize || swarm.is_banned(address) || may_be_back;
             assert!(
                 banned,
                 "I8: {times} bad chunks of {}, no ban",
