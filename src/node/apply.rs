@@ -35,7 +35,12 @@ impl Driver {
                     chunk,
                     payload,
                 } => self.verify(ticket, id, chunk, payload),
-                Output::Copy { ticket, id, chunk } => self.copy(ticket, id, chunk),
+                Output::Copy {
+                    ticket,
+                    id,
+                    chunk,
+                    like,
+                } => self.copy(ticket, (id, chunk), like),
                 Output::Serve {
                     peer,
                     ask,

@@ -54,16 +54,25 @@ impl Driver {
         }
     }
 
-    /// Has a chunk copied from where its bytes are.
-    pub(super) fn copy(&mut self, ticket: Ticket, id: ManifestId, chunk: ChunkIndex) {
+    /// Has a chunk copied from where its bytes are: other containers, or else its own.
+    pub(super) fn copy(
+        &mut self,
+        ticket: Ticket,
+        (id, chunk): (ManifestId, ChunkIndex),
+        like: Option<ChunkIndex>,
+    ) {
         let mut places = self.held_twins(&id, chunk);
-        if places.is_empty() {
-            places.extend(self.own_twin(&id, chunk));
-        }
-        let Some(entry) = self.catalog.get(&id).filter(|_| !places.is_empty()) else {
+        let Some(entry) = self.catalog.get(&id) else {
             return self.tell(Input::NotCopied { ticket });
         };
         let content = Arc::clone(&entry.content);
+        if let Some(chunk) = like.filter(|_| places.is_empty()) {
+            let content = Arc::clone(&content);
+            places.push(Place { id, chunk, content });
+        }
+        if places.is_empty() {
+            return self.tell(Input::NotCopied { ticket });
+        }
         self.pool.submit(Job::Copy {
             ticket,
             id,
@@ -82,22 +91,6 @@ impl Driver {
             Some(Place { id, chunk, content })
         });
         places.collect()
-    }
-
-    /// Where in its own container a chunk's bytes are too.
-    fn own_twin(&self, id: &ManifestId, chunk: ChunkIndex) -> Option<Place> {
-        let (entry, have) = (self.catalog.get(id)?, self.swarm.have(id)?);
-        let manifest = entry.manifest();
-        let hash = manifest.chunk_hash(chunk);
-        let like = have
-            .iter()
-            .find(|like| manifest.chunk_hash(*like) == hash)?;
-        let content = Arc::clone(&entry.content);
-        Some(Place {
-            id: *id,
-            chunk: like,
-            content,
-        })
     }
 
     /// Chunks that should have the same bytes, one of each other container.

@@ -23,7 +23,6 @@ pub(super) use answer::{Cause, Claim};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use self::backlogs::Later;
 use super::budget::Budget;
 use super::container::Container;
 use super::event::{Output, PeerKey, Reason, Ticket, Trust};
@@ -40,11 +39,11 @@ use crate::moment::Moment;
 /// How often a peer that owes answers is looked at: this often, and more rarely the longer it may
 /// say nothing.
 const CHECK_MIN: Duration = Duration::from_millis(500);
+const CHECK_MAX: Duration = Duration::from_secs(10);
 /// How often it is looked how fast peers are.
 const SURVEY_EVERY: Duration = Duration::from_millis(100);
 /// A peer that nothing is known of is not taken to need longer than this many seconds for a chunk.
 const GUESS_S: u64 = 16;
-const CHECK_MAX: Duration = Duration::from_secs(10);
 
 /// The downloading side of a node: every container and every peer.
 #[derive(Debug, Default)]
@@ -54,6 +53,8 @@ pub(super) struct Download {
     claims: BTreeMap<Ticket, Claim>,
     /// Chunks that workers copy.
     copies: BTreeMap<Ticket, (ManifestId, ChunkIndex)>,
+    /// Containers that may have more of them.
+    copyable: BTreeSet<ManifestId>,
     budget: Budget,
     pacer: Pacer,
     timers: Timers,
@@ -68,10 +69,11 @@ pub(super) struct Download {
     turn: PeerKey,
     /// Peers that could take one, while nobody is left unasked for anything that they hold.
     idle: BTreeSet<PeerKey>,
-    /// Those of them that may find work to take over now, the others that may later, and from when on
-    /// that is looked for again.
+    /// Those of them that may find work to take over now.
     restless: BTreeSet<PeerKey>,
-    later: Later,
+    /// When each of the others may, if nothing happens to it before.
+    later: Timers<PeerKey>,
+    /// From when on such work is looked for again.
     look_from: Moment,
     /// Peers that would be asked for more, but for a download limit.
     paced: BTreeSet<PeerKey>,
@@ -173,7 +175,7 @@ impl Download {
         self.paced.remove(&key);
         self.idle.remove(&key);
         self.restless.remove(&key);
-        self.later.forget(key);
+        self.later.disarm(key);
     }
 
     /// A bitfield that does not fit its container is not taken: the caller reports who sent it.
@@ -246,10 +248,7 @@ impl Download {
                 Reason::Again(key) => {
                     self.hungry.insert(key);
                 }
-                Reason::Steal => {
-                    let due = std::iter::from_fn(|| self.later.take_due(now));
-                    self.restless.extend(due);
-                }
+                Reason::Steal => self.restless.extend(self.later.take_due(now)),
                 // Whoever waits for a limit is looked at after any input.
                 Reason::Pace => {}
                 Reason::Serve => {}

@@ -282,6 +282,8 @@ pub enum Output {
         id: ManifestId,
         /// The chunk.
         chunk: ChunkIndex,
+        /// A chunk of the same container that is here and has the same bytes, if there is one.
+        like: Option<ChunkIndex>,
     },
     /// A worker, then the network: read this chunk and send it, then say `Served`.
     Serve {
@@ -361,9 +363,8 @@ pub enum Output {
         /// The container's manifest.
         id: ManifestId,
     },
-    /// A surface: peers of three subnets failed the same chunk of a manifest that is only claimed, and
-    /// nobody else is there to ask, so the manifest is suspected and the addresses are
-    /// not: they are forgiven everything that did not fit it. The container is stopped.
+    /// A surface: three subnets failed the same chunk of a manifest that is only claimed, and nobody else
+    /// can be asked. So it is suspected and stopped, and they are forgiven all that did not fit it.
     Suspect {
         /// The container's manifest.
         id: ManifestId,

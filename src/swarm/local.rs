@@ -72,6 +72,17 @@ impl Local {
         Some(chunk)
     }
 
+    /// Whether anything is ready.
+    pub(super) fn is_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// A chunk of the same container that is here and has the same bytes.
+    pub(super) fn like(&self, chunks: &Chunks, chunk: ChunkIndex) -> Option<ChunkIndex> {
+        let group = &self.groups[*self.group_of.get(&chunk)?];
+        group.iter().copied().find(|it| chunks.have().contains(*it))
+    }
+
     /// A copy has ended. False if this is not the one that is under way.
     pub(super) fn on_over(&mut self, chunk: ChunkIndex, ticket: Ticket) -> bool {
         let this = self.copying.get(&chunk) == Some(&ticket);

@@ -1,4 +1,5 @@
-//! The moments at which something has to be looked at, each with its reason.
+//! The moments at which something has to be looked at, each with its reason: what wakes the core, or
+//! whom it looks at when it is awake.
 //!
 //! Invariant: `due` and `at` hold the same pairs, so a reason is armed at most once.
 
@@ -9,46 +10,55 @@ use super::planted::{Bug, is_planted};
 use crate::moment::Moment;
 
 /// Armed reasons.
-#[derive(Debug, Default)]
-pub(super) struct Timers {
-    due: BTreeSet<(Moment, Reason)>,
-    at: BTreeMap<Reason, Moment>,
+#[derive(Debug)]
+pub(super) struct Timers<R = Reason> {
+    due: BTreeSet<(Moment, R)>,
+    at: BTreeMap<R, Moment>,
 }
 
-impl Timers {
+impl<R> Default for Timers<R> {
+    fn default() -> Self {
+        Self {
+            due: BTreeSet::new(),
+            at: BTreeMap::new(),
+        }
+    }
+}
+
+impl<R: Copy + Ord> Timers<R> {
     /// Arms a reason, at this moment and no other.
-    pub(super) fn arm(&mut self, reason: Reason, at: Moment) {
+    pub(super) fn arm(&mut self, reason: R, at: Moment) {
         self.disarm(reason);
         self.at.insert(reason, at);
         self.due.insert((at, reason));
     }
 
     /// Arms a reason, unless it is due as early already.
-    pub(super) fn arm_sooner(&mut self, reason: Reason, at: Moment) {
+    pub(super) fn arm_sooner(&mut self, reason: R, at: Moment) {
         if self.at.get(&reason).is_none_or(|armed| at < *armed) {
             self.arm(reason, at);
         }
     }
 
     /// Forgets a reason.
-    pub(super) fn disarm(&mut self, reason: Reason) {
+    pub(super) fn disarm(&mut self, reason: R) {
         if let Some(at) = self.at.remove(&reason) {
             self.due.remove(&(at, reason));
         }
     }
 
     /// Whether a reason is armed.
-    pub(super) fn is_armed(&self, reason: Reason) -> bool {
+    pub(super) fn is_armed(&self, reason: R) -> bool {
         self.at.contains_key(&reason)
     }
 
     /// The earliest.
-    pub(super) fn next(&self) -> Option<(Moment, Reason)> {
+    pub(super) fn next(&self) -> Option<(Moment, R)> {
         self.due.first().copied()
     }
 
     /// Takes out everything that is due, so that none of it stays in the past.
-    pub(super) fn take_due(&mut self, now: Moment) -> Vec<Reason> {
+    pub(super) fn take_due(&mut self, now: Moment) -> Vec<R> {
         let mut reasons = Vec::new();
         let is_due = |at: Moment| at < now || (at == now && !is_planted(Bug::StaysDue));
         while let Some((_, reason)) = self.due.first().filter(|(at, _)| is_due(*at)).copied() {

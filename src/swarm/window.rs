@@ -30,7 +30,7 @@ const SAMPLE_SPAN: Duration = Duration::from_secs(1);
 /// Shorter pauses between two answers count as this many microseconds.
 const PAUSE_MIN: u64 = 1_000;
 
-/// After so many answers it can be told how they come.
+/// After so many arrivals it can be told how they come.
 const STEADY_MIN: u32 = 4;
 
 /// A peer's delivery so far, and what it says about the window.
@@ -39,10 +39,10 @@ pub(super) struct Window {
     delivered: u64,
     /// Highest rates in bytes per second, of the current span and of the one before.
     best: [u64; 2],
-    /// The same for single answers, each since the one before.
+    /// The same for what came at once, each since the last time.
     burst: [u64; 2],
-    /// How many answers there were.
-    answers: u32,
+    /// How often something came.
+    arrivals: u32,
     delivered_at: Moment,
     span_began: Moment,
 }
@@ -80,7 +80,7 @@ impl Window {
         }
         let pause = micros(now.since(self.delivered_at.max(mark.at))).max(PAUSE_MIN);
         self.delivered_at = now;
-        self.answers = self.answers.saturating_add(1);
+        self.arrivals = self.arrivals.saturating_add(1);
         let micros = micros(now.since(mark.at)).max(1);
         let sample = (self.delivered - mark.delivered).saturating_mul(1_000_000) / micros;
         self.best[0] = self.best[0].max(sample).max(1);
@@ -105,7 +105,7 @@ impl Window {
 
     /// Whether answers come one after the other, as far as can be told.
     pub(super) fn is_steady(&self) -> bool {
-        self.answers >= STEADY_MIN && self.burst() <= 2 * self.rate()
+        self.arrivals >= STEADY_MIN && self.burst() <= 2 * self.rate()
     }
 
     /// Below how many outstanding bytes the peer is asked for one more chunk of this size.
@@ -127,7 +127,8 @@ impl Window {
     }
 }
 
-fn micros(span: Duration) -> u64 {
+/// A span in microseconds, as far as that can be said.
+pub(super) fn micros(span: Duration) -> u64 {
     u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }
 

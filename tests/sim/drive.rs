@@ -57,7 +57,9 @@ impl World {
                 self.stop_landing(node, |it| it.ticket == ticket);
                 self.say(node, peer, Message::TakeBack(ticket));
             }
-            Output::Copy { ticket, id, chunk } => self.begin_copy(node, ticket, (id, chunk)),
+            Output::Copy {
+                ticket, id, chunk, ..
+            } => self.begin_copy(node, ticket, (id, chunk)),
             Output::Verify {
                 ticket,
                 id,

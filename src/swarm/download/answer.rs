@@ -165,6 +165,9 @@ impl Download {
             return None;
         }
         container.local.on_here(&mut container.chunks, claim.chunk);
+        if container.local.is_ready() {
+            self.copyable.insert(claim.id);
+        }
         container.tally.enter(claim.address, |account| {
             account.chunks += 1;
             account.bytes += claim.bytes;

@@ -103,8 +103,9 @@ impl Download {
             let many = u32::try_from(many).unwrap_or(u32::MAX);
             self.look_from = now + LOOK_PAUSE.saturating_mul(many).min(LOOK_PAUSE_MAX);
         }
+        let later = self.later.next().map(|(at, _)| at);
         let restless = (!self.restless.is_empty()).then_some(now);
-        if let Some(at) = restless.into_iter().chain(self.later.next()).min() {
+        if let Some(at) = restless.into_iter().chain(later).min() {
             self.timers
                 .arm_sooner(Reason::Steal, at.max(self.look_from));
         }

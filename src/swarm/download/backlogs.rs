@@ -1,10 +1,7 @@
 //! What each peer still owes, as it looks at one moment: whom others may take work over from.
 //!
 //! A look for work to take over compares idle peers with busy ones. So what to expect of the busy ones
-//! is worked out once, and an idle peer is not looked at again before something happens to it, or its
-//! moment has come.
-
-use std::collections::{BTreeMap, BTreeSet};
+//! is worked out once.
 
 use crate::moment::Moment;
 use crate::swarm::event::PeerKey;
@@ -36,40 +33,5 @@ impl Backlogs {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Backlog> {
         self.0.iter()
-    }
-}
-
-/// When which idle peer may find something to take over, if nothing happens before.
-///
-/// Invariant: `due` and `at` hold the same pairs.
-#[derive(Debug, Default)]
-pub(super) struct Later {
-    due: BTreeSet<(Moment, PeerKey)>,
-    at: BTreeMap<PeerKey, Moment>,
-}
-
-impl Later {
-    pub(super) fn remember(&mut self, peer: PeerKey, at: Moment) {
-        self.forget(peer);
-        self.due.insert((at, peer));
-        self.at.insert(peer, at);
-    }
-
-    pub(super) fn forget(&mut self, peer: PeerKey) {
-        if let Some(at) = self.at.remove(&peer) {
-            self.due.remove(&(at, peer));
-        }
-    }
-
-    /// The earliest moment.
-    pub(super) fn next(&self) -> Option<Moment> {
-        self.due.first().map(|(at, _)| *at)
-    }
-
-    /// Takes out a peer whose moment has come.
-    pub(super) fn take_due(&mut self, now: Moment) -> Option<PeerKey> {
-        let (_, peer) = *self.due.first().filter(|(at, _)| *at <= now)?;
-        self.forget(peer);
-        Some(peer)
     }
 }

@@ -16,6 +16,7 @@ impl Download {
     pub(in crate::swarm) fn on_local(&mut self, id: &ManifestId, found: &[ChunkIndex]) {
         if let Some(container) = self.containers.get_mut(id) {
             container.local.on_found(&mut container.chunks, found);
+            self.copyable.insert(*id);
         }
     }
 
@@ -23,6 +24,7 @@ impl Download {
     pub(in crate::swarm) fn on_repeats(&mut self, id: &ManifestId, groups: Vec<Vec<ChunkIndex>>) {
         if let Some(container) = self.containers.get_mut(id) {
             container.local.on_repeats(&mut container.chunks, groups);
+            self.copyable.insert(*id);
         }
     }
 
@@ -37,6 +39,7 @@ impl Download {
             return None;
         }
         container.local.on_here(&mut container.chunks, chunk);
+        self.copyable.insert(id);
         container.tally.reused_chunks += 1;
         container.tally.reused_bytes += container.layout.chunk_len(chunk).map_or(0, u64::from);
         Some((id, chunk))
@@ -53,20 +56,29 @@ impl Download {
         Some(id)
     }
 
-    /// Has copied what can be.
+    /// Has copied what can be. Looks at those containers only that may have something: there may be many.
     pub(in crate::swarm) fn copy(&mut self, out: &mut VecDeque<Output>) {
-        let active = self.containers.iter_mut().filter(|(_, it)| it.is_active());
-        for (id, container) in active {
-            while self.copies.len() < COPIES_MAX {
-                let ticket = Ticket(self.tickets);
+        let (containers, copies) = (&mut self.containers, &mut self.copies);
+        self.copyable.retain(|id| {
+            let Some(container) = containers.get_mut(id) else {
+                return false;
+            };
+            while container.is_active() && copies.len() < COPIES_MAX {
+                let (id, ticket) = (*id, Ticket(self.tickets));
                 let Some(chunk) = container.local.next(ticket) else {
-                    break;
+                    return false;
                 };
                 self.tickets += 1;
-                self.copies.insert(ticket, (*id, chunk));
-                let id = *id;
-                out.push_back(Output::Copy { ticket, id, chunk });
+                copies.insert(ticket, (id, chunk));
+                let like = container.local.like(&container.chunks, chunk);
+                out.push_back(Output::Copy {
+                    ticket,
+                    id,
+                    chunk,
+                    like,
+                });
             }
-        }
+            true
+        });
     }
 }

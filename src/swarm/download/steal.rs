@@ -68,12 +68,12 @@ impl Download {
     ) {
         let mut backlogs = Backlogs::new(now, self.peers());
         for taker in self.takers(peers) {
-            self.later.forget(taker);
+            self.later.disarm(taker);
             while self.idle.contains(&taker) {
                 let (at, chance) = self.best_chance(now, taker, &backlogs);
                 let Some(chance) = chance else {
                     if let Some(at) = at {
-                        self.later.remember(taker, at);
+                        self.later.arm(taker, at);
                     }
                     break;
                 };

@@ -11,6 +11,7 @@ use super::{Flight, Peer, RATE_MIN, RATE_UNKNOWN};
 use crate::moment::Moment;
 use crate::swarm::event::Ticket;
 use crate::swarm::record::PATIENCE;
+use crate::swarm::window::micros;
 
 /// Who let us down is taken for half as fast each time, as often as this.
 const DOUBTS_MAX: u32 = 8;
@@ -36,12 +37,7 @@ impl Peer {
 
     /// How long until the peer would begin to answer one more request.
     pub(in crate::swarm) fn starts_in(&self, now: Moment) -> Duration {
-        self.remaining(now).max(self.rtt)
-    }
-
-    /// How long until the peer has answered all it owes.
-    pub(in crate::swarm) fn remaining(&self, now: Moment) -> Duration {
-        self.outlook(now).remaining
+        self.outlook(now).remaining.max(self.rtt)
     }
 
     /// What to expect of the peer. It may answer several requests at once, so what is here of them
@@ -224,10 +220,6 @@ impl Outlook {
         };
         at.max(now) + SOON
     }
-}
-
-fn micros(span: Duration) -> u64 {
-    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn span_at(rate: u64, bytes: u64) -> Duration {

@@ -145,3 +145,18 @@ fn a_pause_holds_copies_back_and_removal_forgets_them() {
     }
     assert!(bench.swarm.have(&id).unwrap().is_empty());
 }
+
+#[test]
+fn a_repeat_is_copied_from_one_that_is_here() {
+    let mut bench = Bench::wanting(8);
+    let (id, groups) = (container(1), vec![indexes([1, 4, 6])]);
+    bench.tell(Input::Repeats { id, groups });
+    bench.connect(1, Bitfield::full(8));
+    fetch_all(&mut bench, 1);
+    let likes = bench.said.iter().filter_map(|output| match output {
+        Output::Copy { chunk, like, .. } => Some((chunk.get(), like.map(ChunkIndex::get))),
+        _ => None,
+    });
+    let likes: Vec<_> = likes.collect();
+    assert_eq!(likes, [(4, Some(1)), (6, Some(1))]);
+}
