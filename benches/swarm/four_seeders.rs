@@ -4,9 +4,11 @@ use swarmhold::{FetchStatus, Node};
 use tokio::time::Instant;
 
 use crate::Options;
-use crate::report::{Figure, Reach, mb_per_s, median, say};
+use crate::figure::{Figure, Reach, mb_per_s};
+use crate::load::Load;
+use crate::median::median;
+use crate::say::say;
 use crate::stage::{Stage, hint};
-use crate::usage::Load;
 
 /// What each seeder may send, in bytes per second.
 const RATE: u64 = 5_000_000;

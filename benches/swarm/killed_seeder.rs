@@ -16,9 +16,12 @@ use swarmhold::{Fetch, FetchStatus, Manifest, Node};
 use tokio::time::Instant;
 
 use crate::Options;
-use crate::report::{Figure, Reach, median, say, seconds};
-use crate::stage::{Stage, hint, start};
-use crate::usage::Load;
+use crate::figure::{Figure, Reach, seconds};
+use crate::load::Load;
+use crate::median::median;
+use crate::node::start;
+use crate::say::say;
+use crate::stage::{Stage, hint};
 use crate::watcher::{Seen, Watcher};
 
 /// The role of the process that is killed.

@@ -15,18 +15,36 @@
 //! that was asked for. A noisy machine is answered with rounds and medians; `chrt -r 5` before the
 //! command helps where it is allowed.
 
+#[path = "../common/cpu.rs"]
+mod cpu;
+#[path = "../common/figure.rs"]
+mod figure;
+#[path = "../common/folder.rs"]
+mod folder;
 mod four_seeders;
 mod killed_seeder;
-mod report;
+mod load;
+#[path = "../common/median.rs"]
+mod median;
+#[path = "../common/node.rs"]
+mod node;
+#[path = "../common/noise.rs"]
+mod noise;
+#[path = "../common/runtime.rs"]
+mod runtime;
+#[path = "../common/say.rs"]
+mod say;
 mod sixteen;
 mod slow_seeder;
 mod stage;
-mod usage;
 mod watcher;
 
 use std::path::PathBuf;
 
-use report::{Figure, say};
+use figure::Figure;
+use folder::memory_or_temporary;
+use runtime::runtime;
+use say::say;
 
 /// Which process this is; unset in the one that the user starts.
 const ROLE: &str = "SWARMHOLD_BENCH_ROLE";
@@ -84,27 +102,15 @@ fn main() {
             figures.extend(case.run(&options));
         }
     }
-    say(report::table(&figures));
-}
-
-fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime")
+    say(figure::table(&figures));
 }
 
 fn options() -> Options {
-    let memory = PathBuf::from("/dev/shm");
     let mut options = Options {
         cases: Vec::new(),
         rounds: 3,
         scale: 1,
-        dir: if memory.is_dir() {
-            memory
-        } else {
-            std::env::temp_dir()
-        },
+        dir: memory_or_temporary(),
     };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {

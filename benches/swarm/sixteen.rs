@@ -10,9 +10,11 @@ use swarmhold::{Fetch, Node, PeerHint};
 use tokio::time::Instant;
 
 use crate::Options;
-use crate::report::{Figure, Reach, median, say, seconds};
+use crate::figure::{Figure, Reach, seconds};
+use crate::load::Load;
+use crate::median::median;
+use crate::say::say;
 use crate::stage::{Stage, hint};
-use crate::usage::Load;
 
 /// What each node may send, in bytes per second.
 const RATE: u64 = 2_000_000;

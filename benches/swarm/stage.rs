@@ -1,16 +1,14 @@
 //! What a case needs: a container of noise, nodes that have it, and nodes that want it.
 
 use std::cell::Cell;
-use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use swarmhold::{
-    Config, Discovery, Fetch, FetchOptions, Listen, Manifest, Node, PeerHint, Wallet, What, create,
-};
+use swarmhold::{Fetch, FetchOptions, Manifest, Node, PeerHint, Wallet, What, create};
 
 use crate::Options;
+use crate::node::start;
+use crate::noise::write_noise;
 
 /// A container, and a folder for everybody's files.
 pub(crate) struct Stage {
@@ -82,36 +80,10 @@ impl Stage {
     }
 }
 
-/// A node on a free port of loopback that knows only whom it is told of.
-pub(crate) async fn start(home: &Path, rate: Option<u64>) -> Node {
-    let mut config = Config::new(home, Wallet::generate().expect("randomness"));
-    config.listen = Listen::At(([127, 0, 0, 1], 0).into());
-    config.upload_rate_max = rate;
-    config.discovery = Discovery::Off;
-    Node::start(config).await.expect("a node")
-}
-
 /// How others find a node.
 pub(crate) fn hint(node: &Node) -> PeerHint {
     PeerHint {
         remote: node.listen_address(),
         expected: Some(node.address()),
     }
-}
-
-/// Bytes that no compressor shrinks (SplitMix64: Steele, Lea and Flood, 2014).
-fn write_noise(path: &Path, size: u64) {
-    let mut file = BufWriter::new(File::create(path).expect("a file for the content"));
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    for at in (0..size).step_by(8) {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut bits = state;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        bits ^= bits >> 31;
-        let rest = usize::try_from(size - at).map_or(8, |rest| rest.min(8));
-        let word = bits.to_le_bytes();
-        file.write_all(&word[..rest]).expect("room for the content");
-    }
-    file.flush().expect("room for the content");
 }

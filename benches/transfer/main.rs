@@ -10,20 +10,44 @@
 //! current-thread runtime, ACK frequency, no send fairness, hashing and writing on another thread.
 //! It checks each chunk once; swarmhold also hashes what it sends, and the whole at the end.
 
+#[path = "../common/cpu.rs"]
+mod cpu;
+#[path = "../common/folder.rs"]
+mod folder;
+#[path = "../common/median.rs"]
+mod median;
+#[path = "../common/node.rs"]
+mod node;
+#[path = "../common/noise.rs"]
+mod noise;
+#[path = "../common/ours.rs"]
 mod ours;
 mod raw;
 mod report;
-mod usage;
+#[path = "../common/role.rs"]
+mod role;
+#[path = "../common/runtime.rs"]
+mod runtime;
+#[path = "../common/same.rs"]
+mod same;
+#[path = "../common/say.rs"]
+mod say;
+#[path = "../common/side.rs"]
+mod side;
+#[path = "../common/size.rs"]
+mod size;
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 
-use report::{Round, Side, say};
-
-/// Which process this is; unset in the one that the user starts.
-const ROLE: &str = "SWARMHOLD_BENCH_ROLE";
+use folder::memory_or_temporary;
+use median::median;
+use noise::write_noise;
+use report::Round;
+use role::{path_argument, text_argument};
+use same::check_and_remove;
+use say::say;
+use side::{Pair, Side};
+use size::parse_size;
 
 struct Options {
     size: u64,
@@ -32,11 +56,11 @@ struct Options {
 }
 
 fn main() {
-    match std::env::var(ROLE).ok().as_deref() {
+    match role::own().as_deref() {
         Some("raw-serve") => raw::serve(&path_argument(1)),
         Some("raw-fetch") => raw::fetch(&text_argument(1), &path_argument(2)),
-        Some("ours-serve") => ours::serve(&path_argument(1), &path_argument(2)),
-        Some("ours-fetch") => ours::fetch(&text_argument(1), &path_argument(2), &path_argument(3)),
+        Some(ours::SERVE) => ours::serve(&path_argument(1), &path_argument(2)),
+        Some(ours::FETCH) => ours::fetch(&text_argument(1), &path_argument(2), &path_argument(3)),
         Some(role) => panic!("unknown role {role}"),
         None => run(&options()),
     }
@@ -66,129 +90,36 @@ fn run(options: &Options) {
     say(report::table(&rounds, options.size));
     let small = dir.join("small");
     write_noise(&small, 32 * 1024);
-    let mut first: Vec<f64> = (0..5)
-        .map(|n| ours_round(&dir, &small, 100 + n).fetch.seconds * 1e3)
-        .collect();
-    first.sort_by(f64::total_cmp);
+    let first = (0..5).map(|n| ours_round(&dir, &small, 100 + n).fetch.seconds * 1e3);
     say(format!(
         "handshake, manifest and first chunk, to a finished 32 KiB file: {:.1} ms (median of 5)",
-        first[2]
+        median(first)
     ));
     std::fs::remove_dir_all(&dir).expect("the bench's own folder");
 }
 
-fn raw_round(dir: &Path, content: &Path) -> report::Pair {
-    let (mut server, address) = start("raw-serve", &[content.as_os_str()]);
+fn raw_round(dir: &Path, content: &Path) -> Pair {
+    let (server, address) = role::start("raw-serve", &[content.as_os_str()]);
     let copy = dir.join("raw-copy");
-    let fetch = finish(start_child(
-        "raw-fetch",
-        &[address.as_ref(), copy.as_os_str()],
-    ));
-    check(content, &copy);
-    report::Pair {
-        serve: stop(&mut server),
-        fetch,
-    }
+    let arguments = [address.as_ref(), copy.as_os_str()];
+    let fetch = Side::parse(&role::finish("raw-fetch", &arguments));
+    check_and_remove(content, &copy);
+    let serve = Side::parse(&role::stop(server));
+    Pair { serve, fetch }
 }
 
-fn ours_round(dir: &Path, content: &Path, number: usize) -> report::Pair {
-    let home = dir.join(format!("serve-{number}"));
-    let (mut server, link) = start("ours-serve", &[content.as_os_str(), home.as_os_str()]);
-    let (home, copy) = (dir.join(format!("fetch-{number}")), dir.join("our-copy"));
-    let fetch = finish(start_child(
-        "ours-fetch",
-        &[link.as_ref(), home.as_os_str(), copy.as_os_str()],
-    ));
-    check(content, &copy);
-    report::Pair {
-        serve: stop(&mut server),
-        fetch,
-    }
-}
-
-fn check(content: &Path, copy: &Path) {
-    let same = Command::new("cmp")
-        .arg(content)
-        .arg(copy)
-        .status()
-        .expect("cmp runs");
-    assert!(same.success(), "{} is not what was sent", copy.display());
-    std::fs::remove_file(copy).expect("the copy");
-}
-
-/// Starts a server and waits for the line that says where it is.
-fn start(role: &str, arguments: &[&std::ffi::OsStr]) -> (Child, String) {
-    let mut child = start_child(role, arguments);
-    let line = next_line(&mut child);
-    (child, line)
-}
-
-fn start_child(role: &str, arguments: &[&std::ffi::OsStr]) -> Child {
-    let program = std::env::current_exe().expect("this program");
-    let mut command = Command::new(program);
-    command
-        .env(ROLE, role)
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped());
-    command.spawn().expect("a process of this program")
-}
-
-/// Lets a server end by closing its input, and takes its figures.
-fn stop(server: &mut Child) -> Side {
-    drop(server.stdin.take());
-    let side = Side::parse(&next_line(server));
-    server.wait().expect("it ends");
-    side
-}
-
-fn finish(mut child: Child) -> Side {
-    let side = Side::parse(&next_line(&mut child));
-    assert!(child.wait().expect("it ends").success(), "a fetch failed");
-    side
-}
-
-fn next_line(child: &mut Child) -> String {
-    let mut line = Vec::new();
-    let mut byte = BufReader::with_capacity(1, child.stdout.as_mut().expect("piped"));
-    byte.read_until(b'\n', &mut line).expect("a line");
-    String::from_utf8(line).expect("text").trim().to_owned()
-}
-
-fn write_noise(path: &Path, size: u64) {
-    let mut file = File::create(path).expect("a file for the content");
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut left = size;
-    while left > 0 {
-        let block: Vec<u8> = (0..8192)
-            .flat_map(|_| splitmix(&mut state).to_le_bytes())
-            .collect();
-        let part = usize::try_from(left).unwrap_or(usize::MAX).min(block.len());
-        file.write_all(&block[..part])
-            .expect("room for the content");
-        left -= part as u64;
-    }
-}
-
-fn splitmix(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut z = *state;
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
+fn ours_round(dir: &Path, content: &Path, number: usize) -> Pair {
+    let copy = dir.join("our-copy");
+    let pair = ours::transfer(dir, content, &copy, number);
+    check_and_remove(content, &copy);
+    pair
 }
 
 fn options() -> Options {
-    let memory = PathBuf::from("/dev/shm");
-    let dir = if memory.is_dir() {
-        memory
-    } else {
-        std::env::temp_dir()
-    };
     let mut options = Options {
         size: 1 << 30,
         rounds: 3,
-        dir,
+        dir: memory_or_temporary(),
     };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
@@ -207,27 +138,4 @@ fn options() -> Options {
         }
     }
     options
-}
-
-fn parse_size(text: &str) -> u64 {
-    let (number, unit) = text.split_at(
-        text.find(|c: char| !c.is_ascii_digit())
-            .unwrap_or(text.len()),
-    );
-    let unit = match unit {
-        "" => 1,
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        "GiB" => 1 << 30,
-        other => panic!("unknown unit {other:?}; use KiB, MiB or GiB"),
-    };
-    number.parse::<u64>().expect("a size such as 1GiB") * unit
-}
-
-fn text_argument(at: usize) -> String {
-    std::env::args().nth(at).expect("given by the parent")
-}
-
-fn path_argument(at: usize) -> PathBuf {
-    text_argument(at).into()
 }

@@ -16,8 +16,9 @@ use swarmhold::Wallet;
 use swarmhold::identity::tls;
 use tokio::sync::Semaphore;
 
-use crate::report::say;
-use crate::usage;
+use crate::runtime::runtime;
+use crate::say::say;
+use crate::side::Side;
 
 const ALPN: &[u8] = b"raw";
 const CHUNK: u64 = 32 * 1024;
@@ -46,7 +47,7 @@ pub(crate) fn serve(content: &Path) {
             .await
             .expect("no panic")
             .expect("the parent closes it");
-        say(usage::side(0.0, 0.0).line());
+        say(Side::now(0.0, 0.0).line());
     });
 }
 
@@ -121,7 +122,7 @@ pub(crate) fn fetch(server: &str, copy: &Path) {
     });
     drop(chunks);
     writer.join().expect("no panic");
-    say(usage::side(began.elapsed().as_secs_f64(), 0.0).line());
+    say(Side::now(began.elapsed().as_secs_f64(), 0.0).line());
 }
 
 async fn ask_size(connection: &quinn::Connection) -> u64 {
@@ -160,11 +161,4 @@ fn transport() -> Arc<TransportConfig> {
 
 fn wallet() -> Wallet {
     Wallet::generate().expect("randomness")
-}
-
-fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime")
 }

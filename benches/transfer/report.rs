@@ -2,54 +2,14 @@
 
 use std::fmt::Write;
 
-/// What one process took.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Side {
-    pub(crate) seconds: f64,
-    pub(crate) cpu_s: f64,
-    pub(crate) peak_mib: f64,
-}
-
-/// Both sides of one transfer.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Pair {
-    pub(crate) serve: Side,
-    pub(crate) fetch: Side,
-}
+use crate::median::median;
+use crate::side::Pair;
 
 /// One transfer of each program.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Round {
     pub(crate) raw: Pair,
     pub(crate) ours: Pair,
-}
-
-impl Side {
-    pub(crate) fn line(self) -> String {
-        format!("{} {} {}", self.seconds, self.cpu_s, self.peak_mib)
-    }
-
-    pub(crate) fn parse(line: &str) -> Self {
-        let numbers: Vec<f64> = line
-            .split(' ')
-            .map(|n| n.parse().expect("a figure"))
-            .collect();
-        Self {
-            seconds: numbers[0],
-            cpu_s: numbers[1],
-            peak_mib: numbers[2],
-        }
-    }
-}
-
-impl Pair {
-    fn mb_per_s(self, size: u64) -> f64 {
-        size as f64 / 1e6 / self.fetch.seconds
-    }
-
-    fn cpu_s_per_gib(self, size: u64) -> f64 {
-        (self.serve.cpu_s + self.fetch.cpu_s) * (1u64 << 30) as f64 / size as f64
-    }
 }
 
 impl Round {
@@ -106,19 +66,4 @@ fn row(text: &mut String, name: &str, pairs: Vec<Pair>, size: u64) {
         of(&|pair| pair.serve.peak_mib),
         of(&|pair| pair.fetch.peak_mib),
     );
-}
-
-/// Prints a line for people, or for the parent process.
-#[expect(
-    clippy::print_stdout,
-    reason = "a benchmark's result is what it prints"
-)]
-pub(crate) fn say(line: impl std::fmt::Display) {
-    println!("{line}");
-}
-
-fn median(figures: impl Iterator<Item = f64>) -> f64 {
-    let mut figures: Vec<f64> = figures.collect();
-    figures.sort_by(f64::total_cmp);
-    figures[figures.len() / 2]
 }

@@ -1,9 +1,8 @@
-//! How busy the processor was, from Linux's `/proc`.
+//! How busy the processor was.
 
 use tokio::time::Instant;
 
-/// Clock ticks in a second, as `/proc` counts them on every Linux that runs this.
-const TICKS_PER_SECOND: f64 = 100.0;
+use crate::cpu::cpu_s;
 
 /// Counts this process's CPU time from its start on.
 #[derive(Debug)]
@@ -27,13 +26,4 @@ impl Load {
         let share = (cpu_s() - self.cpu_s) / self.began.elapsed().as_secs_f64();
         100.0 * share / cores as f64
     }
-}
-
-/// User and system time of all threads, in seconds (proc(5), fields 14 and 15 of `stat`).
-fn cpu_s() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").expect("this bench runs on Linux");
-    let after_name = stat.rsplit(')').next().expect("the name is in parentheses");
-    let fields: Vec<&str> = after_name.split_whitespace().collect();
-    let ticks = |at: usize| fields[at].parse::<f64>().expect("a number");
-    (ticks(11) + ticks(12)) / TICKS_PER_SECOND
 }

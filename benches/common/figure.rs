@@ -70,19 +70,3 @@ pub(crate) fn mb_per_s(rate: f64) -> String {
 pub(crate) fn seconds(seconds: f64) -> String {
     format!("{seconds:.2} s")
 }
-
-/// The one in the middle.
-pub(crate) fn median(figures: impl IntoIterator<Item = f64>) -> f64 {
-    let mut figures: Vec<f64> = figures.into_iter().collect();
-    figures.sort_by(f64::total_cmp);
-    figures[figures.len() / 2]
-}
-
-/// Prints a line for people, or for the parent process.
-#[expect(
-    clippy::print_stdout,
-    reason = "a benchmark's result is what it prints"
-)]
-pub(crate) fn say(line: impl std::fmt::Display) {
-    println!("{line}");
-}
