@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 
 use aws_lc_rs::rand::SecureRandom;
 use quinn::crypto::rustls::QuicServerConfig;
-use quinn::{EndpointConfig, Incoming, ServerConfig, TokioRuntime, ValidationTokenConfig, VarInt};
+use quinn::{EndpointConfig, Incoming, ServerConfig, ValidationTokenConfig, VarInt};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::mpsc;
 
@@ -89,7 +89,7 @@ impl Endpoint {
         let socket = open_socket(listen).map_err(failed)?;
         let server = server_config(&wallet)?;
         warm_up();
-        let runtime = Arc::new(TokioRuntime);
+        let runtime = runtime().map_err(failed)?;
         let quic = quinn::Endpoint::new(endpoint_config(), Some(server), socket, runtime)
             .map_err(failed)?;
         let shared = Shared {
@@ -291,6 +291,18 @@ fn warm_up() {
     let mut byte = [0];
     // A system without randomness fails at the first handshake, with a message of its own.
     let _ = aws_lc_rs::rand::SystemRandom::new().fill(&mut byte);
+}
+
+/// tokio, with timers that pace finely where the system has them.
+#[cfg(target_os = "linux")]
+fn runtime() -> io::Result<Arc<dyn quinn::Runtime>> {
+    Ok(Arc::new(super::alarm::FineRuntime::start()?))
+}
+
+/// tokio, whose timers are a millisecond late at most: pacing loses some of its rate to that.
+#[cfg(not(target_os = "linux"))]
+fn runtime() -> io::Result<Arc<dyn quinn::Runtime>> {
+    Ok(Arc::new(quinn::TokioRuntime))
 }
 
 fn open_socket(listen: SocketAddr) -> io::Result<std::net::UdpSocket> {

@@ -19,6 +19,8 @@
 //! congestion how much may be in flight on a path
 //! ```
 
+#[cfg(target_os = "linux")]
+mod alarm;
 mod answer;
 mod aside;
 mod ask;

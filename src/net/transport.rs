@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use quinn::{AckFrequencyConfig, MtuDiscoveryConfig, TransportConfig, VarInt};
 
+use super::congestion::BbrFactory;
 use crate::limits::{
     IDLE_TIMEOUT, KEEP_ALIVE, RECEIVE_WINDOW_START, SEND_WINDOW, STREAM_WINDOW,
     STREAMS_INBOUND_START,
@@ -53,6 +54,7 @@ pub(super) fn transport(role: Role) -> Arc<TransportConfig> {
         .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))
         .receive_window(VarInt::from_u32(RECEIVE_WINDOW_START))
         .send_window(SEND_WINDOW)
+        .congestion_controller_factory(Arc::new(BbrFactory))
         .send_fairness(false)
         .initial_rtt(INITIAL_RTT)
         .mtu_discovery_config(Some(mtu))

@@ -175,6 +175,8 @@ impl Bbr {
             self.bounds.set_long(self.product(1.0).max(delivered));
         } else if !self.phase.is_accelerating() && self.losses.is_congestion(delivered, tolerance) {
             self.bounds.lower(self.bandwidth.rate(), self.window.cwnd());
+        } else if !self.phase.is_accelerating() {
+            self.bounds.relax(self.bandwidth.rate());
         }
         self.losses.reset();
     }

@@ -2,11 +2,18 @@
 //!
 //! The long-term bound is the volume at which a probe lost too much; probes raise it again. The
 //! short-term bounds follow what is delivered while others press, and last until the next probe.
+//!
+//! The draft keeps the short-term bounds as they are until then. Here each round without congestion
+//! raises them by [`RELAX`]: a host that was busy for a few milliseconds sends a burst, a shallow
+//! buffer drops a part of it, and at 1 Gbit/s and 10 ms a flow would pay for that with a third of its
+//! rate for the sixty round trips that remain until the probe.
 
 use super::rate::{Rate, scaled};
 
 /// What remains of a bound after a round of congestion, at least (`BBR.Beta`).
 pub(super) const BETA: f64 = 0.7;
+/// By how much a round without congestion raises the short-term bounds: back in eleven rounds.
+const RELAX: f64 = 1.0 / 32.0;
 /// The part of the long-term bound that is left to others while cruising (`BBR.Headroom`).
 const HEADROOM: f64 = 0.15;
 /// Rounds after which a probe's growth doubles no more.
@@ -100,6 +107,20 @@ impl Bounds {
             .max(scaled(self.in_flight_short, BETA));
     }
 
+    /// A round without congestion while nothing was probed: the short-term bounds give a little way.
+    pub(super) fn relax(&mut self, bandwidth: Rate) {
+        if self.rate_short != Rate::UNBOUNDED {
+            self.rate_short = self.rate_short.scaled(1.0 + RELAX);
+            if self.rate_short >= bandwidth {
+                self.rate_short = Rate::UNBOUNDED;
+            }
+        }
+        self.in_flight_short = scaled(self.in_flight_short, 1.0 + RELAX);
+        if self.in_flight_short >= self.in_flight_long {
+            self.in_flight_short = u64::MAX;
+        }
+    }
+
     /// Forgets the short-term bounds (`ResetShortTermModel`).
     pub(super) fn reset_short(&mut self) {
         self.rate_short = Rate::UNBOUNDED;
@@ -164,6 +185,21 @@ mod tests {
         assert_eq!(bounds.short(), 62);
         bounds.reset_short();
         assert_eq!(bounds.short(), u64::MAX);
+    }
+
+    #[test]
+    fn rounds_without_congestion_forget_the_short_term_bit_by_bit() {
+        let mut bounds = Bounds::default();
+        bounds.set_long(100_000);
+        bounds.on_sample(rate(500), 50_000);
+        bounds.lower(rate(1000), 100_000);
+        assert_eq!((bounds.rate(), bounds.short()), (rate(700), 70_000));
+        bounds.relax(rate(1000));
+        assert_eq!((bounds.rate(), bounds.short()), (rate(721), 72_187));
+        for _ in 0..11 {
+            bounds.relax(rate(1000));
+        }
+        assert_eq!((bounds.rate(), bounds.short()), (Rate::UNBOUNDED, u64::MAX));
     }
 
     #[test]
