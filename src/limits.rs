@@ -84,8 +84,12 @@ pub const ZSTD_WINDOW_BYTES_MAX: usize = MIB;
 
 /// Streams that a peer may have open towards us before we have downloaded from it.
 pub const STREAMS_INBOUND_START: u32 = 16;
-/// Streams that a peer may have open towards us once it has proven useful, or once we serve it.
-pub const STREAMS_INBOUND_MAX: u32 = 128;
+/// Chunk requests that we have out at one peer.
+pub const REQUESTS_OUT_MAX: u32 = 120;
+/// Streams that a peer may have open towards us once it has proven useful, or once we serve it. A
+/// stream's place comes back a round trip after its last byte, so on a long line it takes twice
+/// [`REQUESTS_OUT_MAX`] to have all of them under way, and a few for everything else.
+pub const STREAMS_INBOUND_MAX: u32 = 256;
 /// Unread bytes of one connection before we have asked it for anything.
 pub const RECEIVE_WINDOW_START: u32 = 256 * 1024;
 /// Unread bytes of one connection that we download from: covers 1 Gbit/s at 64 ms.

@@ -26,7 +26,7 @@ pub(crate) fn transfer(dir: &Path, content: &Path, copy: &Path, number: usize) -
     let (server, link) = role::start(SERVE, &[content.as_os_str(), home.as_os_str()]);
     let home = dir.join(format!("fetch-{number}"));
     let arguments: [&OsStr; 3] = [link.as_ref(), home.as_os_str(), copy.as_os_str()];
-    let fetch = Side::parse(&role::finish(FETCH, &arguments));
+    let fetch = Side::parse(&role::last_line(role::start_child(FETCH, &arguments)));
     let serve = Side::parse(&role::stop(server));
     Pair { serve, fetch }
 }

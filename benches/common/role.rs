@@ -35,22 +35,29 @@ pub(crate) fn start(role: &str, arguments: &[&OsStr]) -> (Child, String) {
 /// Lets a child end by closing its input; its last line.
 pub(crate) fn stop(mut child: Child) -> String {
     drop(child.stdin.take());
+    last_line(child)
+}
+
+/// Waits for a child's next line, and for its end, which comes by itself or with that of its input.
+pub(crate) fn last_line(mut child: Child) -> String {
     let line = next_line(&mut child);
-    child.wait().expect("it ends");
+    drop(child.stdin.take());
+    assert!(child.wait().expect("it ends").success(), "a role failed");
     line
 }
 
-/// Runs a child to its end; its only line.
-pub(crate) fn finish(role: &str, arguments: &[&OsStr]) -> String {
-    let mut child = start_child(role, arguments);
-    let line = next_line(&mut child);
-    assert!(child.wait().expect("it ends").success(), "{role} failed");
-    line
+/// Starts a child.
+pub(crate) fn start_child(role: &str, arguments: &[&OsStr]) -> Child {
+    spawn(&mut Command::new(program()), role, arguments)
 }
 
-fn start_child(role: &str, arguments: &[&OsStr]) -> Child {
-    let program = std::env::current_exe().expect("this program");
-    let mut command = Command::new(program);
+/// This program.
+pub(crate) fn program() -> PathBuf {
+    std::env::current_exe().expect("this program")
+}
+
+/// Starts a command of which this program is the last word so far.
+pub(crate) fn spawn(command: &mut Command, role: &str, arguments: &[&OsStr]) -> Child {
     command
         .env(ROLE, role)
         .args(arguments)
@@ -59,7 +66,8 @@ fn start_child(role: &str, arguments: &[&OsStr]) -> Child {
     command.spawn().expect("a process of this program")
 }
 
-fn next_line(child: &mut Child) -> String {
+/// What a child says next.
+pub(crate) fn next_line(child: &mut Child) -> String {
     let mut line = Vec::new();
     let mut byte = BufReader::with_capacity(1, child.stdout.as_mut().expect("piped"));
     byte.read_until(b'\n', &mut line).expect("a line");

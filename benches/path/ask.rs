@@ -28,7 +28,7 @@ pub(crate) fn fetch(dir: &Path, peers: &str, wanted: &[&Held]) -> Vec<f64> {
     let home = dir.join("asker");
     let mut arguments: Vec<&OsStr> = vec![home.as_os_str(), peers.as_ref()];
     arguments.extend(wanted.iter().map(|it| it.manifest.as_os_str()));
-    let line = role::finish(ROLE, &arguments);
+    let line = role::last_line(role::start_child(ROLE, &arguments));
     for (number, it) in wanted.iter().enumerate() {
         check_and_remove(&it.content, &home.join(format!("copy-{number}")));
     }

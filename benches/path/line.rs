@@ -28,9 +28,8 @@ pub(crate) fn play() {
     let shape = Shape {
         rate: number(2),
         delay_ns: number(3),
-        loss: 0.0,
         buffer_bytes: BUFFER_BYTES,
-        mtu: 1500,
+        ..Shape::OPEN
     };
     wire::serve(text_argument(1).parse().expect("an address"), shape, 7);
 }

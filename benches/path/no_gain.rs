@@ -67,7 +67,7 @@ fn samples(dir: &Path, content: &Path, number: usize) -> (usize, usize) {
         .expect("perf runs");
     let (home, copy) = (dir.join(format!("noise-fetch-{number}")), dir.join("copy"));
     let arguments: [&OsStr; 3] = [link.as_ref(), home.as_os_str(), copy.as_os_str()];
-    role::finish(ours::FETCH, &arguments);
+    role::last_line(role::start_child(ours::FETCH, &arguments));
     check_and_remove(content, &copy);
     role::stop(server);
     perf.wait().expect("it ends with what it watches");

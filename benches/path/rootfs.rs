@@ -85,7 +85,7 @@ fn over_line(dir: &Path, content: &Path, number: usize) -> f64 {
     let link = link.replace(&address, &front);
     let (home, copy) = (dir.join(format!("line-fetch-{number}")), dir.join("copy"));
     let arguments: [&OsStr; 3] = [link.as_ref(), home.as_os_str(), copy.as_os_str()];
-    let fetch = Side::parse(&role::finish(ours::FETCH, &arguments));
+    let fetch = Side::parse(&role::last_line(role::start_child(ours::FETCH, &arguments)));
     role::stop(line);
     role::stop(server);
     check_and_remove(content, &copy);

@@ -62,14 +62,13 @@ pub(crate) struct Flow {
 
 impl Lab {
     pub(crate) fn new(epoch: Instant, shape: Shape, seed: u64) -> Self {
-        let back = Shape {
-            buffer_bytes: shape.buffer_bytes.max(1 << 20),
-            ..shape
-        };
         Self {
             now: 0,
             epoch,
-            links: [Link::new(shape, seed), Link::new(back, seed ^ 0xbac4)],
+            links: [
+                Link::new(shape, seed),
+                Link::new(shape.for_answers(), seed ^ 0xbac4),
+            ],
             hosts: Vec::new(),
             events: BinaryHeap::new(),
             packets: BTreeMap::new(),

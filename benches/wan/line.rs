@@ -1,6 +1,7 @@
 //! The lines that flows are tried on, by name.
 
 use crate::Extent;
+use crate::flow::Span;
 use crate::link::Shape;
 
 const MS: u64 = 1_000_000;
@@ -41,6 +42,16 @@ impl Line {
         }
     }
 
+    /// The same where real time passes.
+    pub(crate) fn span(self, extent: Extent) -> Span {
+        let (settling, measured) = match (extent, self.rtt_ms) {
+            (Extent::Quick, _) => (2, 3),
+            (Extent::Full, 0..=100) => (4, 6),
+            (Extent::Full, _) => (6, 8),
+        };
+        Span { settling, measured }
+    }
+
     pub(crate) fn name(self) -> String {
         format!(
             "{:>4} Mbit/s {:>3} ms {:>4} KiB {:>4.1} %",
@@ -73,15 +84,16 @@ pub(crate) fn real(extent: Extent) -> Vec<Line> {
     if extent == Extent::Quick {
         return vec![of(100, 50, 1.0, BUFFERS[0])];
     }
-    let mut lines = Vec::new();
-    for (mbit, rtt_ms) in [(100, 10), (100, 50), (100, 200), (1000, 10)] {
-        for loss_percent in [0.0, 1.0, 2.0] {
-            lines.push(of(mbit, rtt_ms, loss_percent, BUFFERS[1]));
-        }
-    }
-    lines.push(of(100, 50, 0.0, BUFFERS[0]));
-    lines.push(of(1000, 10, 0.0, BUFFERS[0]));
+    all(extent)
+}
+
+/// The lines of people who do something else meanwhile.
+pub(crate) fn interactive(extent: Extent) -> Vec<Line> {
+    let lines = vec![of(100, 50, 0.0, BUFFERS[0]), of(100, 50, 0.0, BUFFERS[1])];
     lines
+        .into_iter()
+        .take(if extent == Extent::Quick { 1 } else { 2 })
+        .collect()
 }
 
 /// The lines that two flows share: shallow buffers, one of a bandwidth-delay product, deep ones.

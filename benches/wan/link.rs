@@ -25,6 +25,25 @@ pub(crate) struct Shape {
     pub(crate) mtu: u64,
 }
 
+impl Shape {
+    /// No limit, no delay, no loss, and packets of an Ethernet.
+    pub(crate) const OPEN: Self = Self {
+        rate: 0,
+        delay_ns: 0,
+        loss: 0.0,
+        buffer_bytes: u64::MAX,
+        mtu: 1500,
+    };
+
+    /// The way back, on which acknowledgements are never dropped for want of room.
+    pub(crate) fn for_answers(self) -> Self {
+        Self {
+            buffer_bytes: self.buffer_bytes.max(1 << 20),
+            ..self
+        }
+    }
+}
+
 /// What becomes of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
@@ -111,6 +130,15 @@ impl Link {
 }
 
 impl Figures {
+    /// All of them, for the parent process.
+    pub(crate) fn line(&self) -> String {
+        let (mean, high) = self.waits_ms();
+        format!(
+            "{mean} {high} {} {} {}",
+            self.packets, self.unlucky, self.overflowed
+        )
+    }
+
     /// The mean wait and the one that 95 of 100 packets stay below, in milliseconds.
     pub(crate) fn waits_ms(&self) -> (f64, f64) {
         if self.waits_us.is_empty() {

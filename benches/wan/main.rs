@@ -1,23 +1,49 @@
-//! swarmhold's congestion control beside quinn's, on long, lossy and shared lines.
+//! swarmhold's congestion control beside quinn's and the kernel's, on long, lossy and shared lines.
 //!
-//! `cargo bench --bench wan [-- grid | share | real] [--quick]`
+//! `cargo bench --bench wan [-- grid | share | real | beside | echo] [--quick]`
 //!
 //! * `grid`: one flow, each controller, each line, in virtual time (`lab.rs`): goodput as a share of
 //!   the link, and how long packets wait at the bottleneck. The machine's load changes nothing.
 //! * `share`: two flows on one line, in virtual time.
-//! * `real`: raw quinn and node to node, processes with sockets, through an emulator of the line in
-//!   a process of its own (`wire.rs`). First the emulator alone, to see that it is not the limit.
+//! * `real`: the grid between two hosts (`room.rs`): network namespaces, their kernel's sockets, and a
+//!   line between them. quinn alone, and node to node.
+//! * `beside`: two flows between two hosts, of nodes and of the kernel's TCP.
+//! * `echo`: what an interactive flow feels beside a download.
 //!
-//! Without a name, all three. `--quick` is the smoke form: few lines, short runs.
+//! Without a name, all of them. The last three take root. `--quick` is the smoke form: few lines, short
+//! runs.
 
+mod beside;
 mod control;
+mod echo;
+mod flow;
+#[path = "../common/folder.rs"]
+mod folder;
 mod grid;
+mod host;
 mod lab;
 mod line;
 mod link;
+mod meter;
+mod nodes;
+#[path = "../common/noise.rs"]
+mod noise;
+mod quic;
 mod real;
+#[path = "../common/role.rs"]
+mod role;
+mod room;
+#[path = "../common/runtime.rs"]
+mod runtime;
+#[path = "../common/say.rs"]
+mod say;
 mod share;
-mod wire;
+mod stage;
+mod tcp;
+#[cfg(target_os = "linux")]
+mod tun;
+
+use say::say;
 
 /// How much is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,37 +54,53 @@ pub(crate) enum Extent {
     Quick,
 }
 
+/// The parts, by name.
+const PARTS: [&str; 5] = ["grid", "share", "real", "beside", "echo"];
+
 fn main() {
-    if real::play() {
-        return;
+    if let Some(role) = role::own() {
+        return play(&role);
     }
     let mut extent = Extent::Full;
-    let mut parts = Vec::new();
+    let mut chosen = Vec::new();
     for argument in std::env::args().skip(1) {
         match argument.as_str() {
             "--quick" => extent = Extent::Quick,
             "--bench" => {}
-            "grid" | "share" | "real" => parts.push(argument),
+            name if PARTS.contains(&name) => chosen.push(argument),
             other => panic!("unknown argument {other}; see the head of benches/wan/main.rs"),
         }
     }
-    let wants = |part: &str| parts.is_empty() || parts.iter().any(|p| p == part);
-    if wants("grid") {
-        grid::run(extent);
-    }
-    if wants("share") {
-        share::run(extent);
-    }
-    if wants("real") {
-        real::run(extent);
+    for name in PARTS {
+        if chosen.is_empty() || chosen.iter().any(|part| part == name) {
+            run(name, extent);
+        }
     }
 }
 
-/// Prints a line for people, or for the parent process.
-#[expect(
-    clippy::print_stdout,
-    reason = "a benchmark's result is what it prints"
-)]
-pub(crate) fn say(line: impl std::fmt::Display) {
-    println!("{line}");
+fn run(part: &str, extent: Extent) {
+    match part {
+        "grid" => grid::run(extent),
+        "share" => share::run(extent),
+        "real" => real::run(extent),
+        "beside" => beside::run(extent),
+        _ => beside::run_echo(extent),
+    }
+}
+
+/// What a child process does.
+fn play(role: &str) {
+    match role {
+        #[cfg(target_os = "linux")]
+        tun::ROLE => tun::play(),
+        quic::SERVE => quic::serve(),
+        quic::FETCH => quic::fetch(),
+        tcp::SERVE => tcp::serve(),
+        tcp::FETCH => tcp::fetch(),
+        nodes::SERVE => nodes::serve(),
+        nodes::FETCH => nodes::fetch(),
+        echo::SERVE => echo::serve(),
+        echo::ASK => echo::ask(),
+        other => panic!("unknown role {other}"),
+    }
 }

@@ -37,14 +37,10 @@ struct Wire {
 /// Forwards between whoever asks and a server until the input ends, then says what passed.
 #[expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 pub(crate) fn serve(server: SocketAddr, shape: Shape, seed: u64) {
-    let back = Shape {
-        buffer_bytes: shape.buffer_bytes.max(1 << 20),
-        ..shape
-    };
     let wire = Arc::new(Wire {
         links: [
             Mutex::new(Link::new(shape, seed)),
-            Mutex::new(Link::new(back, seed + 1)),
+            Mutex::new(Link::new(shape.for_answers(), seed + 1)),
         ],
         epoch: Instant::now(),
     });
@@ -56,11 +52,7 @@ pub(crate) fn serve(server: SocketAddr, shape: Shape, seed: u64) {
         .read_to_end(&mut Vec::new())
         .expect("the parent closes it");
     let figures = wire.links[0].lock().expect("no panic").take_figures();
-    let (mean, high) = figures.waits_ms();
-    say(format!(
-        "{mean} {high} {} {} {}",
-        figures.packets, figures.unlucky, figures.overflowed
-    ));
+    say(figures.line());
 }
 
 /// Takes in what clients send; each new one gets a socket towards the server. What the server sends

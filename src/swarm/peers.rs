@@ -17,11 +17,9 @@ use super::upload::Who;
 use super::window::{Mark, Window};
 use crate::chunk::{Bitfield, ChunkIndex};
 use crate::digest::{Address, ManifestId};
-use crate::limits::STREAMS_INBOUND_MAX;
+use crate::limits::REQUESTS_OUT_MAX;
 use crate::moment::Moment;
 
-/// Requests out at one peer: a few below what it lets us open, so that its control streams fit.
-const FLIGHTS_MAX: usize = STREAMS_INBOUND_MAX as usize - 8;
 /// The rate assumed of a peer that has delivered nothing yet, in bytes per second.
 const RATE_UNKNOWN: u64 = 1024 * 1024;
 /// A peer that is slower than this, in bytes per second, is as good as silent.
@@ -184,7 +182,7 @@ impl Peer {
         let flights_max = if self.record.is_on_trial() {
             1
         } else {
-            FLIGHTS_MAX
+            REQUESTS_OUT_MAX as usize
         };
         self.flights.len() < flights_max
             && self.flights.bytes() < self.window.target(self.rtt, chunk_bytes)

@@ -26,9 +26,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use swarmhold::chunk::{Bitfield, ChunkIndex};
 use swarmhold::digest::{Address, ManifestId};
-use swarmhold::limits::{
-    BAD_CHUNKS_MAX, BAN, BLAMED_MAX, IN_FLIGHT_BYTES_MAX, STREAMS_INBOUND_MAX,
-};
+use swarmhold::limits::{BAD_CHUNKS_MAX, BAN, BLAMED_MAX, IN_FLIGHT_BYTES_MAX, REQUESTS_OUT_MAX};
 use swarmhold::moment::Moment;
 use swarmhold::swarm::{PeerKey, Swarm, Ticket, Wish};
 
@@ -352,7 +350,7 @@ impl Ledger {
             let most = swarm.peers(*id).map(|peer| peer.in_flight).max();
             let most = most.unwrap_or_default();
             assert!(
-                most <= STREAMS_INBOUND_MAX as usize,
+                most <= REQUESTS_OUT_MAX as usize,
                 "I11: {most} requests at one peer"
             );
             let accounts = swarm.tally(id).map_or(0, |tally| tally.accounts.len());
