@@ -16,6 +16,7 @@ use quinn::{EndpointConfig, Incoming, ServerConfig, ValidationTokenConfig, VarIn
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::mpsc;
 
+use super::bursts::Bursts;
 use super::handshake;
 use super::session::SessionKey;
 use super::transport::{DATAGRAM_BYTES_MAX, Role, transport};
@@ -90,8 +91,15 @@ impl Endpoint {
         let server = server_config(&wallet)?;
         warm_up();
         let runtime = runtime().map_err(failed)?;
-        let quic = quinn::Endpoint::new(endpoint_config(), Some(server), socket, runtime)
-            .map_err(failed)?;
+        let socket = runtime.wrap_udp_socket(socket).map_err(failed)?;
+        let socket = Arc::new(Bursts::new(socket, DATAGRAM_BYTES_MAX));
+        let quic = quinn::Endpoint::new_with_abstract_socket(
+            endpoint_config(),
+            Some(server),
+            socket,
+            runtime,
+        )
+        .map_err(failed)?;
         let shared = Shared {
             wallet,
             events,

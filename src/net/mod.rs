@@ -5,6 +5,7 @@
 //!
 //! ```text
 //! endpoint   one UDP socket, dials and accepts
+//! bursts     how long a burst may be
 //! handshake  a fresh QUIC connection becomes a Session by saying hello
 //! session    one peer: opens streams for our requests, takes in the peer's
 //! aside      what one subscriber alone is told
@@ -25,6 +26,7 @@ mod answer;
 mod aside;
 mod ask;
 mod body;
+mod bursts;
 pub mod congestion;
 mod endpoint;
 mod fault;
@@ -39,6 +41,7 @@ mod transport;
 pub use answer::{Answer, Responder};
 pub use aside::{Aside, Standing};
 pub use ask::ChunkAnswer;
+pub use bursts::Bursts;
 pub use endpoint::{BindError, Endpoint};
 pub use fault::Fault;
 pub use feed::{HaveLog, feed_pause};

@@ -1,0 +1,186 @@
+//! The UDP socket as quinn sees it: no burst is longer than the system takes in one call.
+//!
+//! quinn hands over up to ten datagrams at a time, and the kernel cuts them apart (segmentation
+//! offload, `UDP_SEGMENT` in udp(7)). All of them together must fit the length field of one UDP
+//! datagram. More is refused with `EMSGSIZE`, which quinn takes for a path MTU probe that was too
+//! large: the whole burst is lost without a word. Ten datagrams of 6550 bytes are as much as fits, so
+//! longer ones go out in several calls.
+//!
+//! The same bound holds on the way in: what the kernel has put together (`UDP_GRO`) is never longer,
+//! so neither is the buffer for it.
+
+use std::io::{self, IoSliceMut};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use quinn::udp::{RecvMeta, Transmit};
+use quinn::{AsyncUdpSocket, UdpPoller};
+
+/// Bytes of payload in one UDP datagram over IPv4, at most: 65,535 less the headers.
+const BURST_BYTES_MAX: usize = 65_535 - 20 - 8;
+
+/// A socket that sends and takes in datagrams of up to so many bytes.
+#[derive(Debug)]
+pub struct Bursts {
+    system: Arc<dyn AsyncUdpSocket>,
+    datagram_bytes_max: usize,
+}
+
+impl Bursts {
+    /// The system's socket, for datagrams of up to `datagram_bytes_max` bytes, which is what the
+    /// endpoint's configuration says as well.
+    pub fn new(system: Arc<dyn AsyncUdpSocket>, datagram_bytes_max: u16) -> Self {
+        Self {
+            system,
+            datagram_bytes_max: datagram_bytes_max.into(),
+        }
+    }
+}
+
+impl AsyncUdpSocket for Bursts {
+    fn create_io_poller(self: Arc<Self>) -> Pin<Box<dyn UdpPoller>> {
+        Arc::clone(&self.system).create_io_poller()
+    }
+
+    /// If a later part of a burst must wait, quinn sends all of it again; peers drop what they have.
+    fn try_send(&self, transmit: &Transmit) -> io::Result<()> {
+        let Some(segment) = transmit.segment_size else {
+            return self.system.try_send(transmit);
+        };
+        let mut parts = transmit
+            .contents
+            .chunks(part_bytes(transmit.contents.len(), segment));
+        parts.try_for_each(|contents| {
+            self.system.try_send(&Transmit {
+                destination: transmit.destination,
+                ecn: transmit.ecn,
+                contents,
+                segment_size: (contents.len() > segment).then_some(segment),
+                src_ip: transmit.src_ip,
+            })
+        })
+    }
+
+    fn poll_recv(
+        &self,
+        cx: &mut Context,
+        bufs: &mut [IoSliceMut<'_>],
+        meta: &mut [RecvMeta],
+    ) -> Poll<io::Result<usize>> {
+        self.system.poll_recv(cx, bufs, meta)
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.system.local_addr()
+    }
+
+    fn max_transmit_segments(&self) -> usize {
+        self.system.max_transmit_segments()
+    }
+
+    /// quinn multiplies it by the largest datagram to get the length of one buffer.
+    fn max_receive_segments(&self) -> usize {
+        let enough = (BURST_BYTES_MAX + 1).div_ceil(self.datagram_bytes_max);
+        self.system.max_receive_segments().min(enough)
+    }
+
+    fn may_fragment(&self) -> bool {
+        self.system.may_fragment()
+    }
+}
+
+/// The bytes of the datagrams that go out in one call: as few calls as the system allows, and about
+/// as many datagrams in each.
+fn part_bytes(burst: usize, segment: usize) -> usize {
+    let datagrams = burst.div_ceil(segment).max(1);
+    let together = (BURST_BYTES_MAX / segment).max(1);
+    datagrams.div_ceil(datagrams.div_ceil(together)) * segment
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Mutex;
+
+    /// Takes note of what is sent, and refuses what a kernel would refuse.
+    #[derive(Debug, Default)]
+    struct Kernel(Mutex<Vec<(usize, Option<usize>)>>);
+
+    impl AsyncUdpSocket for Kernel {
+        fn create_io_poller(self: Arc<Self>) -> Pin<Box<dyn UdpPoller>> {
+            unreachable!("nobody waits here")
+        }
+
+        fn try_send(&self, transmit: &Transmit) -> io::Result<()> {
+            assert!(transmit.contents.len() <= BURST_BYTES_MAX);
+            let sent = (transmit.contents.len(), transmit.segment_size);
+            self.0.lock().unwrap().push(sent);
+            Ok(())
+        }
+
+        fn poll_recv(
+            &self,
+            _: &mut Context,
+            _: &mut [IoSliceMut<'_>],
+            _: &mut [RecvMeta],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Pending
+        }
+
+        fn local_addr(&self) -> io::Result<SocketAddr> {
+            Ok(([127, 0, 0, 1], 1).into())
+        }
+
+        fn max_receive_segments(&self) -> usize {
+            64
+        }
+    }
+
+    fn sent(bytes: usize, segment: Option<usize>) -> Vec<(usize, Option<usize>)> {
+        let kernel = Arc::new(Kernel::default());
+        let socket = Bursts::new(Arc::clone(&kernel) as _, 9000);
+        let contents = vec![0; bytes];
+        let transmit = Transmit {
+            destination: ([127, 0, 0, 1], 1).into(),
+            ecn: None,
+            contents: &contents,
+            segment_size: segment,
+            src_ip: None,
+        };
+        socket.try_send(&transmit).unwrap();
+        let sent = kernel.0.lock().unwrap();
+        sent.clone()
+    }
+
+    #[test]
+    fn a_burst_goes_out_in_as_few_calls_as_the_system_takes() {
+        assert_eq!(sent(9000, None), [(9000, None)]);
+        assert_eq!(sent(14_520, Some(1452)), [(14_520, Some(1452))]);
+        assert_eq!(sent(65_500, Some(6550)), [(65_500, Some(6550))]);
+        assert_eq!(
+            sent(65_510, Some(6551)),
+            [(32_755, Some(6551)), (32_755, Some(6551))]
+        );
+        assert_eq!(
+            sent(9 * 9000 + 20, Some(9000)),
+            [(45_000, Some(9000)), (36_020, Some(9000))]
+        );
+        assert_eq!(
+            sent(2 * 40_000, Some(40_000)),
+            [(40_000, None), (40_000, None)]
+        );
+    }
+
+    #[test]
+    fn a_buffer_holds_whatever_the_kernel_puts_together() {
+        for datagram in [1452, 4000, 9000, 65_507] {
+            let socket = Bursts::new(Arc::new(Kernel::default()), datagram);
+            let buffer = socket.max_receive_segments() * usize::from(datagram);
+            let most = 64 * usize::from(datagram);
+            assert!(buffer >= BURST_BYTES_MAX.min(most), "{buffer}");
+            assert!(buffer <= BURST_BYTES_MAX + usize::from(datagram) + 1);
+        }
+    }
+}
