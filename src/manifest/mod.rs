@@ -5,7 +5,7 @@
 //! Draft ── sign ────▶    │                               seal   the owner's signature
 //!                        ├─ content ▶ ManifestId         name   what may be shown
 //!                        ├─ layout ▶ where chunks lie    hint   what may be dialled
-//!                        ├─ verify ▶ VerifiedChunk
+//!                        ├─ verify ▶ VerifiedChunk     recall  what was verified before
 //!                        └─ link ▶ swarmhold:...
 //! ```
 //!
@@ -30,6 +30,7 @@ mod layout;
 mod link;
 mod name;
 mod percent;
+mod recall;
 mod scanner;
 mod seal;
 mod sign;
@@ -43,6 +44,7 @@ pub use json::{JsonError, Kind};
 pub use layout::{Layout, LayoutError};
 pub use link::{Link, LinkError};
 pub use name::NameError;
+pub use recall::Recall;
 pub use sign::Draft;
 pub use verify::{BadChunk, VerifiedChunk};
 

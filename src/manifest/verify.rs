@@ -1,11 +1,11 @@
 //! The gate between strangers' bytes and everything else.
 //!
-//! A [`VerifiedChunk`] has private fields and one maker, so holding one is proof that its bytes
-//! have the length and the SHA-256 which the manifest lists for that position.
+//! A [`VerifiedChunk`] has private fields and is made only here, so holding one is proof that its
+//! bytes have the length and the SHA-256 which the manifest lists for that position.
 
 use bytes::Bytes;
 
-use super::Manifest;
+use super::{Manifest, Recall};
 use crate::chunk::ChunkIndex;
 use crate::digest::Digest;
 
@@ -82,6 +82,29 @@ impl VerifiedChunk {
         }
     }
 
+    /// As [`verify`](Self::verify), without hashing bytes that are recognised; others are from now on.
+    pub fn verify_with(
+        manifest: &Manifest,
+        index: ChunkIndex,
+        bytes: Bytes,
+        recall: &Recall,
+    ) -> Result<Self, BadChunk> {
+        let len = manifest.layout().chunk_len(index).map(|len| len as usize);
+        match manifest.chunk_hash(index) {
+            Some(digest) if len == Some(bytes.len()) && recall.recognises(&bytes, digest) => {
+                Ok(Self {
+                    index,
+                    digest,
+                    bytes,
+                })
+            }
+            Some(_) | None => {
+                let verified = Self::verify(manifest, index, bytes);
+                verified.inspect(|chunk| recall.learn(chunk))
+            }
+        }
+    }
+
     /// The same bytes as a chunk of this manifest, if that lists the same hash and length there.
     pub fn also_at(&self, manifest: &Manifest, index: ChunkIndex) -> Option<Self> {
         let len = manifest.layout().chunk_len(index)?;
@@ -146,6 +169,25 @@ mod tests {
             assert_eq!(verified.index(), index);
             assert_eq!(verified.digest(), Digest::of(chunk));
             assert_eq!(verified.into_bytes(), chunk);
+        }
+    }
+
+    #[test]
+    fn what_is_recognised_is_as_good_as_hashed_and_nothing_else_is() {
+        let (manifest, bytes) = container();
+        let recall = Recall::new(&[3; 16]);
+        let at = |index, bytes: &[u8]| {
+            let bytes = Bytes::copy_from_slice(bytes);
+            VerifiedChunk::verify_with(&manifest, ChunkIndex::new(index), bytes, &recall)
+        };
+        let (first, last) = bytes.split_at(32768);
+        for _ in 0..2 {
+            assert_eq!(at(0, first).unwrap().bytes(), first);
+            assert_eq!(at(1, last).unwrap().digest(), Digest::of(last));
+            let error = at(1, first).unwrap_err().to_string();
+            assert_eq!(error, "chunk 1 has 32768 B, expected 1");
+            assert!(matches!(at(1, b"x"), Err(BadChunk::Hash { .. })));
+            assert!(matches!(at(2, last), Err(BadChunk::NoSuchChunk { .. })));
         }
     }
 

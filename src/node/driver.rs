@@ -28,6 +28,7 @@ use super::status::{Banned, ContainerStatus, PeerStatus, Status};
 use super::verdicts::Verdicts;
 use super::work::Done;
 use crate::digest::{Address, ManifestId};
+use crate::manifest::Recall;
 use crate::net::{Endpoint, Event, Responder, SessionKey, Throttle};
 use crate::store::Folders;
 use crate::swarm::{AskKey, Ban, Input, PeerKey, Swarm, Ticket};
@@ -60,6 +61,8 @@ pub(super) struct Driver {
     pub(super) pool: Pool,
     pub(super) bans: Bans,
     pub(super) verdicts: Verdicts,
+    /// Chunks that need not be hashed again.
+    pub(super) recall: Arc<Recall>,
     /// The turn to hold a whole file against its manifest.
     pub(super) proving: Arc<Semaphore>,
     pub(super) credit: CreditFile,

@@ -95,12 +95,14 @@ impl Driver {
         let ours = self.folders.container(manifest.program_id());
         let (status, notes) = (quest.status.clone(), self.notes.clone());
         let (output, leftovers) = (quest.output.clone(), quest.leftovers.clone());
+        let recall = Arc::clone(&self.recall);
         tokio::task::spawn_blocking(move || {
             let outcome = match output {
                 Some(path) => open_new(manifest, &path, &leftovers, &status),
                 None if ours.exists() => open_kept(manifest, &ours, &status),
                 None => open_new(manifest, &ours, &leftovers, &status),
             };
+            let outcome = outcome.map(|content| content.recalling(recall));
             // The driver is gone only when the node is.
             let _ = notes.send(Note::Opened { fetch, outcome });
         });

@@ -72,7 +72,7 @@ pub use verdicts::remember_right;
 pub use crate::digest::{Address, Digest, DigestError, ManifestId, ProgramId};
 pub use crate::identity::{KeyTextError, SealError, Wallet, WordsError, keyfile};
 pub use crate::limits::{BACKUP_BYTES_MAX, PASSPHRASE_BYTES_MAX};
-pub use crate::manifest::{Link, LinkError, Manifest, ManifestError, SignatureState};
+pub use crate::manifest::{Link, LinkError, Manifest, ManifestError, Recall, SignatureState};
 pub use crate::net::BindError;
 pub use crate::store::{
     FinishError, FoldersError, IngestError, ManifestFileError, OpenError, ReadError,
@@ -96,6 +96,7 @@ pub struct Node {
     listen: SocketAddr,
     announced: Vec<SocketAddr>,
     verdicts: Verdicts,
+    recall: Arc<Recall>,
     fetches: AtomicU64,
 }
 
@@ -176,7 +177,13 @@ impl Node {
         settled.map_err(std::io::Error::other)?
     }
 
-    /// Serves a complete file where it lies. Nothing is copied; each chunk is hashed before it is
+    /// What this node has hashed, for [`create`]: what is given to it there is not hashed again when it
+    /// is served.
+    pub fn recall(&self) -> Arc<Recall> {
+        Arc::clone(&self.recall)
+    }
+
+    /// Serves a complete file where it lies. Nothing is copied; each chunk is verified before it is
     /// sent, so a file that has changed is noticed and not served.
     ///
     /// Whoever knows the manifest can fetch it at once. The node names the manifest to those who ask
@@ -185,7 +192,8 @@ impl Node {
     pub async fn share(&self, manifest: Arc<Manifest>, path: &Path) -> Result<Share, ShareError> {
         let path = path.to_owned();
         let open = tokio::task::spawn_blocking(move || Content::seed(manifest, &path));
-        let content = Arc::new(open.await.map_err(|_| ShareError::Stopped)??);
+        let content = open.await.map_err(|_| ShareError::Stopped)??;
+        let content = Arc::new(content.recalling(self.recall()));
         let (reply, answer) = oneshot::channel();
         let (proof, seen) = watch::channel(Proof::default());
         let share = Share::new(&content, seen);

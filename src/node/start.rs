@@ -23,6 +23,7 @@ use super::roster::Roster;
 use super::status::Status;
 use super::verdicts::Verdicts;
 use crate::limits::LISTEN_ADDRESSES_MAX;
+use crate::manifest::Recall;
 use crate::net::{BindError, EVENTS_MAX, Endpoint, Event, Throttle};
 use crate::store::Folders;
 use crate::swarm::{Ban, Credit, Input, Rates, Setup, Swarm};
@@ -38,6 +39,7 @@ struct Up {
     listen: SocketAddr,
     announced: Vec<SocketAddr>,
     verdicts: Verdicts,
+    recall: Arc<Recall>,
     status: watch::Receiver<Arc<Status>>,
 }
 
@@ -54,6 +56,7 @@ pub(super) async fn start(config: Config) -> Result<Node, StartError> {
         listen,
         announced,
         verdicts,
+        recall,
         status,
     } = ready.await.map_err(|_| stopped())??;
     Ok(Node {
@@ -63,6 +66,7 @@ pub(super) async fn start(config: Config) -> Result<Node, StartError> {
         listen,
         announced,
         verdicts,
+        recall,
         fetches: AtomicU64::new(1),
     })
 }
@@ -118,6 +122,7 @@ fn build(
     let listen = endpoint.local_address()?;
     let bans = Bans::load(&config.home, clock);
     let verdicts = Verdicts::load(&config.home);
+    let recall = Arc::new(Recall::new(&random_key()?));
     let credit = CreditFile::new(&config.home);
     let empty = Status {
         address,
@@ -140,6 +145,7 @@ fn build(
         pool: Pool::start(&done_in)?,
         bans,
         verdicts: verdicts.clone(),
+        recall: Arc::clone(&recall),
         proving: Arc::new(Semaphore::new(1)),
         credit,
         catalog: Catalog::default(),
@@ -166,6 +172,7 @@ fn build(
             listen,
             announced,
             verdicts,
+            recall,
             status: seen,
         },
     ))
@@ -233,6 +240,12 @@ fn reachable(listen: SocketAddr) -> Vec<SocketAddr> {
 /// IPv6 addresses that mean nothing without naming an interface (RFC 4291 section 2.5.6).
 fn is_link_local(ip: &IpAddr) -> bool {
     matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local())
+}
+
+fn random_key() -> io::Result<[u8; 16]> {
+    let mut key = [0; 16];
+    getrandom::fill(&mut key).map_err(|error| io::Error::other(error.to_string()))?;
+    Ok(key)
 }
 
 fn random_seed() -> io::Result<u64> {

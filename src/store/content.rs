@@ -2,9 +2,10 @@
 //!
 //! A bit of the bitfield says: these bytes were verified, and written or found on disk since this
 //! [`Content`] was opened (or, for a file that is served where it lies: the manifest says that they
-//! should be there). A disk may forget, so no bit is taken at its word: [`Content::read`] hashes what it
-//! read before it hands it out, and clears the bit if the hash is wrong. A lost bit costs one chunk; a
-//! false one cannot be acted upon.
+//! should be there). A disk may forget, so no bit is taken at its word: [`Content::read`] verifies what
+//! it read before it hands it out, by its SHA-256 or as bytes that this process has hashed before
+//! ([`Recall`]), and clears the bit if they are others. A lost bit costs one chunk; a false one cannot be
+//! acted upon.
 //!
 //! What [`Content::finish`] promises: every chunk was verified against the manifest; the disk confirmed
 //! that it holds everything written; and the SHA-256 over all chunks, in order, is the program id. Each
@@ -23,7 +24,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 
 use crate::chunk::{Bitfield, ChunkIndex};
-use crate::manifest::{BadChunk, Layout, Manifest, VerifiedChunk};
+use crate::manifest::{BadChunk, Layout, Manifest, Recall, VerifiedChunk};
 
 use super::backend::Backend;
 use super::error::{OpenError, ReadError, WriteError};
@@ -41,6 +42,8 @@ pub struct Content {
     state: Mutex<State>,
     /// Locked before `state` where both are.
     whole: Mutex<Whole>,
+    /// What need not be hashed again; without it, everything is.
+    recall: Option<Arc<Recall>>,
 }
 
 impl fmt::Debug for Content {
@@ -92,6 +95,15 @@ impl Content {
             disk,
             state: Mutex::new(state),
             whole: Mutex::new(Whole::new()),
+            recall: None,
+        }
+    }
+
+    /// Recognises chunks that were hashed before, and has those recognised that it hashes.
+    pub fn recalling(self, recall: Arc<Recall>) -> Self {
+        Self {
+            recall: Some(recall),
+            ..self
         }
     }
 
@@ -122,6 +134,9 @@ impl Content {
         }
         self.write(chunk, span.offset)?;
         self.state().have.insert(index);
+        if let Some(recall) = &self.recall {
+            recall.learn(chunk);
+        }
         self.hash_ahead(chunk);
         Ok(())
     }
@@ -162,9 +177,13 @@ impl Content {
     /// Reads and verifies a chunk that exists, whatever its bit says.
     pub(super) fn read_anyway(&self, index: ChunkIndex) -> Result<VerifiedChunk, ReadError> {
         let span = Span::of(self.layout(), index).expect("callers ask only for chunks that exist");
-        let mut bytes = vec![0; span.len];
-        span.read(&self.disk, 0, &mut bytes)?;
-        VerifiedChunk::verify(&self.manifest, index, bytes.into()).map_err(|bad| match bad {
+        let bytes = span.read_all(&self.disk)?;
+        let bytes = Bytes::from(bytes);
+        let verified = match &self.recall {
+            Some(recall) => VerifiedChunk::verify_with(&self.manifest, index, bytes, recall),
+            None => VerifiedChunk::verify(&self.manifest, index, bytes),
+        };
+        verified.map_err(|bad| match bad {
             BadChunk::Hash {
                 expected, found, ..
             } => ReadError::Rotten {
