@@ -12,6 +12,14 @@ pub(super) trait Backend: Send + Sync {
     /// Fills `buffer` from `offset` on; short only where the bytes end.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
 
+    /// The bytes from `offset` on, `len` of them; fewer only where they end.
+    fn read_new(&self, len: usize, offset: u64) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; len];
+        let found = self.read_at(&mut bytes, offset)?;
+        bytes.truncate(found);
+        Ok(bytes)
+    }
+
     /// Writes all of `bytes` at `offset`.
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
 

@@ -7,6 +7,7 @@
 //! Invariant: the hasher has seen exactly the chunks before `next`. It never needs to go back: a chunk
 //! that is lost and comes again is verified against the same hash, so its bytes are the same.
 
+use std::io;
 use std::sync::Arc;
 
 use crate::chunk::ChunkIndex;
@@ -112,6 +113,16 @@ impl Span {
         })
     }
 
+    /// All of the chunk's bytes, which must be there.
+    pub(super) fn read_all(self, disk: &Arc<dyn Backend>) -> Result<Vec<u8>, ReadError> {
+        let bytes = disk.read_new(self.len, self.offset);
+        let bytes = bytes.map_err(|source| self.unreadable(disk, source))?;
+        if bytes.len() == self.len {
+            return Ok(bytes);
+        }
+        Err(self.shrunk(disk, bytes.len()))
+    }
+
     /// Fills `piece` with the chunk's bytes from `start` on, where they must be. Returns its length.
     pub(super) fn read(
         self,
@@ -119,20 +130,27 @@ impl Span {
         start: usize,
         piece: &mut [u8],
     ) -> Result<usize, ReadError> {
-        let chunk = self.chunk;
         match disk.read_at(piece, self.offset + start as u64) {
             Ok(found) if found == piece.len() => Ok(found),
-            Ok(found) => Err(ReadError::Shrunk {
-                path: disk.path(),
-                chunk,
-                expected: self.len,
-                found: start + found,
-            }),
-            Err(source) => Err(ReadError::Io {
-                path: disk.path(),
-                chunk,
-                source,
-            }),
+            Ok(found) => Err(self.shrunk(disk, start + found)),
+            Err(source) => Err(self.unreadable(disk, source)),
+        }
+    }
+
+    fn shrunk(self, disk: &Arc<dyn Backend>, found: usize) -> ReadError {
+        ReadError::Shrunk {
+            path: disk.path(),
+            chunk: self.chunk,
+            expected: self.len,
+            found,
+        }
+    }
+
+    fn unreadable(self, disk: &Arc<dyn Backend>, source: io::Error) -> ReadError {
+        ReadError::Io {
+            path: disk.path(),
+            chunk: self.chunk,
+            source,
         }
     }
 }

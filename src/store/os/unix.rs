@@ -28,6 +28,20 @@ pub(in crate::store) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> 
     file.read_at(buffer, offset)
 }
 
+/// One read at a position into what `bytes` lack of `len`, after what they have; 0 where the file ends.
+pub(in crate::store) fn read_more(
+    file: &File,
+    bytes: &mut Vec<u8>,
+    len: usize,
+    offset: u64,
+) -> io::Result<usize> {
+    let before = bytes.len();
+    rustix::io::pread(file, rustix::buffer::spare_capacity(bytes), offset)?;
+    // there may be more room than was asked for
+    bytes.truncate(len);
+    Ok(bytes.len() - before)
+}
+
 /// One write at a position, maybe of less than all.
 pub(in crate::store) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<usize> {
     file.write_at(bytes, offset)

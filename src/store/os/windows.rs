@@ -27,6 +27,20 @@ pub(in crate::store) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> 
     file.seek_read(buffer, offset)
 }
 
+/// One read at a position into what `bytes` lack of `len`, after what they have; 0 where the file ends.
+pub(in crate::store) fn read_more(
+    file: &File,
+    bytes: &mut Vec<u8>,
+    len: usize,
+    offset: u64,
+) -> io::Result<usize> {
+    let before = bytes.len();
+    bytes.resize(len, 0);
+    let read = file.seek_read(&mut bytes[before..], offset);
+    bytes.truncate(before + *read.as_ref().unwrap_or(&0));
+    read
+}
+
 /// One write at a position, maybe of less than all.
 pub(in crate::store) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<usize> {
     file.seek_write(bytes, offset)
