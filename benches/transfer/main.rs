@@ -42,12 +42,16 @@ use std::path::{Path, PathBuf};
 use folder::memory_or_temporary;
 use median::median;
 use noise::write_noise;
+use raw::Tuning;
 use report::Round;
 use role::{path_argument, text_argument};
 use same::check_and_remove;
 use say::say;
 use side::{Pair, Side};
 use size::parse_size;
+
+/// Bytes of a datagram of the second reference: as many as swarmhold's have.
+const LARGE: &str = "8952";
 
 struct Options {
     size: u64,
@@ -57,8 +61,12 @@ struct Options {
 
 fn main() {
     match role::own().as_deref() {
-        Some("raw-serve") => raw::serve(&path_argument(1)),
-        Some("raw-fetch") => raw::fetch(&text_argument(1), &path_argument(2)),
+        Some("raw-serve") => raw::serve(&path_argument(1), Tuning::parse(&text_argument(2))),
+        Some("raw-fetch") => raw::fetch(
+            &text_argument(1),
+            &path_argument(2),
+            Tuning::parse(&text_argument(3)),
+        ),
         Some(ours::SERVE) => ours::serve(&path_argument(1), &path_argument(2)),
         Some(ours::FETCH) => ours::fetch(&text_argument(1), &path_argument(2), &path_argument(3)),
         Some(role) => panic!("unknown role {role}"),
@@ -81,7 +89,8 @@ fn run(options: &Options) {
     let mut rounds = Vec::new();
     for number in 1..=options.rounds {
         let round = Round {
-            raw: raw_round(&dir, &content),
+            raw: raw_round(&dir, &content, "small"),
+            large: raw_round(&dir, &content, LARGE),
             ours: ours_round(&dir, &content, number),
         };
         say(format!("round {number}: {}", round.line(options.size)));
@@ -98,10 +107,11 @@ fn run(options: &Options) {
     std::fs::remove_dir_all(&dir).expect("the bench's own folder");
 }
 
-fn raw_round(dir: &Path, content: &Path) -> Pair {
-    let (server, address) = role::start("raw-serve", &[content.as_os_str()]);
+fn raw_round(dir: &Path, content: &Path, tuning: &str) -> Pair {
+    let arguments = [content.as_os_str(), tuning.as_ref()];
+    let (server, address) = role::start("raw-serve", &arguments);
     let copy = dir.join("raw-copy");
-    let arguments = [address.as_ref(), copy.as_os_str()];
+    let arguments = [address.as_ref(), copy.as_os_str(), tuning.as_ref()];
     let fetch = Side::parse(&role::last_line(role::start_child("raw-fetch", &arguments)));
     check_and_remove(content, &copy);
     let serve = Side::parse(&role::stop(server));

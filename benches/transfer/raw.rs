@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,9 +11,15 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
-use quinn::{AckFrequencyConfig, ClientConfig, Endpoint, ServerConfig, TransportConfig, VarInt};
+use quinn::{
+    AckFrequencyConfig, ClientConfig, Endpoint, EndpointConfig, MtuDiscoveryConfig, Runtime,
+    ServerConfig, TokioRuntime, TransportConfig, VarInt,
+};
+use socket2::SockRef;
 use swarmhold::Wallet;
 use swarmhold::identity::tls;
+use swarmhold::manifest::Layout;
+use swarmhold::net::Bursts;
 use tokio::sync::Semaphore;
 
 use crate::runtime::runtime;
@@ -21,25 +27,59 @@ use crate::say::say;
 use crate::side::Side;
 
 const ALPN: &[u8] = b"raw";
-const CHUNK: u64 = 32 * 1024;
 /// Streams open at once: enough for the window, few enough for the caches.
 const STREAMS: usize = 64;
 
+/// How the reference is tuned.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Tuning {
+    /// Streams of 32 KiB and quinn's datagrams.
+    Small,
+    /// Streams and datagrams as large as swarmhold's are.
+    Large { datagram: u16 },
+}
+
+impl Tuning {
+    pub(crate) fn parse(text: &str) -> Self {
+        match text {
+            "small" => Self::Small,
+            datagram => Self::Large {
+                datagram: datagram.parse().expect("a size in bytes"),
+            },
+        }
+    }
+
+    fn chunk(self, size: u64) -> u64 {
+        match self {
+            Self::Small => 32 * 1024,
+            Self::Large { .. } => {
+                let layout = Layout::for_size(size).expect("a size that a container may have");
+                layout.chunk_size().into()
+            }
+        }
+    }
+}
+
 /// Serves chunks of a file until the input ends.
-pub(crate) fn serve(content: &Path) {
+pub(crate) fn serve(content: &Path, tuning: Tuning) {
     let file = Arc::new(File::open(content).expect("the content"));
     let size = file.metadata().expect("its size").len();
     runtime().block_on(async {
         let crypto = tls::server_config(&wallet(), ALPN).expect("a server configuration");
         let crypto = QuicServerConfig::try_from(crypto).expect("it suits QUIC");
         let mut config = ServerConfig::with_crypto(Arc::new(crypto));
-        config.transport_config(transport());
-        let endpoint = Endpoint::server(config, ([127, 0, 0, 1], 0).into()).expect("a socket");
+        config.transport_config(transport(tuning));
+        let endpoint = endpoint(tuning, Some(config));
         say(endpoint.local_addr().expect("its address"));
         tokio::spawn(async move {
             while let Some(incoming) = endpoint.accept().await {
                 let connection = incoming.await.expect("a connection");
-                tokio::spawn(answer_all(connection, Arc::clone(&file), size));
+                tokio::spawn(answer_all(
+                    connection,
+                    Arc::clone(&file),
+                    size,
+                    tuning.chunk(size),
+                ));
             }
         });
         let wait = || std::io::stdin().read_to_end(&mut Vec::new());
@@ -51,7 +91,7 @@ pub(crate) fn serve(content: &Path) {
     });
 }
 
-async fn answer_all(connection: quinn::Connection, file: Arc<File>, size: u64) {
+async fn answer_all(connection: quinn::Connection, file: Arc<File>, size: u64, chunk: u64) {
     let (mut send, _) = connection
         .accept_bi()
         .await
@@ -65,10 +105,10 @@ async fn answer_all(connection: quinn::Connection, file: Arc<File>, size: u64) {
         tokio::spawn(async move {
             let mut index = [0; 8];
             recv.read_exact(&mut index).await.expect("an index");
-            let offset = u64::from_le_bytes(index) * CHUNK;
-            let mut chunk = vec![0; usize::try_from(CHUNK.min(size - offset)).expect("small")];
-            file.read_exact_at(&mut chunk, offset).expect("the chunk");
-            send.write_chunk(Bytes::from(chunk))
+            let offset = u64::from_le_bytes(index) * chunk;
+            let mut bytes = vec![0; usize::try_from(chunk.min(size - offset)).expect("small")];
+            file.read_exact_at(&mut bytes, offset).expect("the chunk");
+            send.write_chunk(Bytes::from(bytes))
                 .await
                 .expect("a reader");
             let _ = send.finish();
@@ -78,16 +118,16 @@ async fn answer_all(connection: quinn::Connection, file: Arc<File>, size: u64) {
 
 /// Fetches every chunk, hashes it and writes it, on two threads.
 #[expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
-pub(crate) fn fetch(server: &str, copy: &Path) {
+pub(crate) fn fetch(server: &str, copy: &Path, tuning: Tuning) {
     let server: SocketAddr = server.parse().expect("the server's address");
     let file = File::create(copy).expect("the copy");
     let (chunks, arrived) = sync_channel::<(u64, Vec<Bytes>)>(256);
     let began = Instant::now();
     let writer = std::thread::spawn(move || {
-        for (index, parts) in arrived {
+        for (offset, parts) in arrived {
             let chunk = parts.concat();
             std::hint::black_box(swarmhold::Digest::of(&chunk));
-            file.write_all_at(&chunk, index * CHUNK)
+            file.write_all_at(&chunk, offset)
                 .expect("room for the copy");
         }
     });
@@ -95,15 +135,15 @@ pub(crate) fn fetch(server: &str, copy: &Path) {
         let crypto = tls::client_config(&wallet(), ALPN, None).expect("a client configuration");
         let crypto = QuicClientConfig::try_from(crypto).expect("it suits QUIC");
         let mut config = ClientConfig::new(Arc::new(crypto));
-        config.transport_config(transport());
-        let endpoint = Endpoint::client(([127, 0, 0, 1], 0).into()).expect("a socket");
+        config.transport_config(transport(tuning));
+        let endpoint = endpoint(tuning, None);
         let connecting = endpoint
             .connect_with(config, server, tls::SERVER_NAME)
             .expect("a dial");
         let connection = connecting.await.expect("a connection");
         let size = ask_size(&connection).await;
-        let places = Arc::new(Semaphore::new(STREAMS));
-        for index in 0..size.div_ceil(CHUNK) {
+        let (places, chunk) = (Arc::new(Semaphore::new(STREAMS)), tuning.chunk(size));
+        for index in 0..size.div_ceil(chunk) {
             let place = Arc::clone(&places)
                 .acquire_owned()
                 .await
@@ -112,7 +152,7 @@ pub(crate) fn fetch(server: &str, copy: &Path) {
             tokio::spawn(async move {
                 let parts = ask(&connection, index).await;
                 drop(place);
-                let _ = chunks.send((index, parts));
+                let _ = chunks.send((index * chunk, parts));
             });
         }
         let all = u32::try_from(STREAMS).expect("few");
@@ -147,7 +187,32 @@ async fn ask(connection: &quinn::Connection, index: u64) -> Vec<Bytes> {
     parts
 }
 
-fn transport() -> Arc<TransportConfig> {
+fn endpoint(tuning: Tuning, server: Option<ServerConfig>) -> Endpoint {
+    let socket = UdpSocket::bind(("127.0.0.1", 0)).expect("a socket");
+    let mut config = EndpointConfig::default();
+    if let Tuning::Large { datagram } = tuning {
+        config
+            .max_udp_payload_size(datagram)
+            .expect("more than 1200 bytes");
+        let buffered = SockRef::from(&socket);
+        buffered.set_recv_buffer_size(4 << 20).expect("a buffer");
+        buffered.set_send_buffer_size(4 << 20).expect("a buffer");
+    }
+    let runtime = Arc::new(TokioRuntime);
+    match tuning {
+        Tuning::Small => Endpoint::new(config, server, socket, runtime),
+        Tuning::Large { datagram } => {
+            let socket = runtime
+                .wrap_udp_socket(socket)
+                .expect("an asynchronous socket");
+            let socket = Arc::new(Bursts::new(socket, datagram));
+            Endpoint::new_with_abstract_socket(config, server, socket, runtime)
+        }
+    }
+    .expect("an endpoint")
+}
+
+fn transport(tuning: Tuning) -> Arc<TransportConfig> {
     let mut acks = AckFrequencyConfig::default();
     acks.ack_eliciting_threshold(VarInt::from_u32(20))
         .max_ack_delay(Some(Duration::from_millis(5)));
@@ -156,6 +221,11 @@ fn transport() -> Arc<TransportConfig> {
         .send_fairness(false)
         .ack_frequency_config(Some(acks))
         .max_concurrent_bidi_streams(VarInt::from_u32(128));
+    if let Tuning::Large { datagram } = tuning {
+        let mut mtu = MtuDiscoveryConfig::default();
+        mtu.upper_bound(datagram);
+        transport.mtu_discovery_config(Some(mtu));
+    }
     Arc::new(transport)
 }
 
