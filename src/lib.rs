@@ -74,5 +74,5 @@ pub use manifest::{Link, Manifest};
 pub use node::{
     Account, Banned, Config, ContainerStatus, CreateError, Discovery, Fetch, FetchError,
     FetchOptions, FetchStatus, Fetched, Listen, Node, Order, PeerHint, PeerStatus, Proof, Rates,
-    Share, ShareError, StartError, Status, Strike, Tally, What, create,
+    Share, ShareError, StartError, Status, Strike, Tally, What, create, create_recalling,
 };

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use swarmhold::{FetchOptions, What, create};
+use swarmhold::{FetchOptions, What, create_recalling};
 
 use crate::cpu::cpu_s;
 use crate::node;
@@ -31,11 +31,14 @@ pub(crate) fn transfer(dir: &Path, content: &Path, copy: &Path, number: usize) -
     Pair { serve, fetch }
 }
 
-/// Shares a file until the input ends. It is hashed before, and not once more while it is served.
+/// Shares a file until the input ends, as `swarmhold share` does: it is hashed before, and neither the
+/// whole nor its chunks are once more while it is served.
 pub(crate) fn serve(content: &Path, home: &Path) {
     runtime().block_on(async {
         let node = node::start(home, None).await;
-        let manifest = create(content, node.wallet(), "content", None, |_| {}).expect("a manifest");
+        let recall = node.recall();
+        let manifest = create_recalling(content, node.wallet(), "content", None, &recall, |_| {});
+        let manifest = manifest.expect("a manifest");
         let kept = node.remember_right(&manifest).await;
         kept.expect("room for what is known of it");
         let manifest = Arc::new(manifest);

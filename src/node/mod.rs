@@ -62,7 +62,7 @@ pub use error::{CreateError, FetchError, ShareError, StartError};
 pub use fetches::PATIENCE;
 pub use home::{Left, LeftError, left};
 pub use inspect::{Comparison, DamagedChunk, compare};
-pub use publish::create;
+pub use publish::{create, create_recalling};
 pub use quest::Fetched;
 pub use share::{Proof, Share};
 pub use status::{Banned, ContainerStatus, FetchStatus, PeerStatus, Status};
@@ -177,8 +177,7 @@ impl Node {
         settled.map_err(std::io::Error::other)?
     }
 
-    /// What this node has hashed, for [`create`]: what is given to it there is not hashed again when it
-    /// is served.
+    /// What this node has hashed, for [`create_recalling`].
     pub fn recall(&self) -> Arc<Recall> {
         Arc::clone(&self.recall)
     }

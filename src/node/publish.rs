@@ -6,8 +6,8 @@ use std::path::Path;
 use super::clock::unix_time;
 use super::error::CreateError;
 use crate::identity::Wallet;
-use crate::manifest::{Draft, Manifest};
-use crate::store::ingest;
+use crate::manifest::{Draft, Manifest, Recall};
+use crate::store::{Ingested, ingest, ingest_recalling};
 
 /// Hashes a container and signs its manifest. Blocks while it reads the file, on this thread and
 /// a few of its own; memory does not grow with the file.
@@ -21,7 +21,33 @@ pub fn create(
     reach: Option<SocketAddr>,
     progress: impl Fn(u64) + Sync,
 ) -> Result<Manifest, CreateError> {
-    let ingested = ingest(path, progress)?;
+    sign(ingest(path, progress)?, wallet, name, reach)
+}
+
+/// As [`create`], for a node that is going to serve the container ([`Node::recall`](super::Node::recall)):
+/// it need not hash chunks of up to a mebibyte again.
+pub fn create_recalling(
+    path: &Path,
+    wallet: &Wallet,
+    name: &str,
+    reach: Option<SocketAddr>,
+    recall: &Recall,
+    progress: impl Fn(u64) + Sync,
+) -> Result<Manifest, CreateError> {
+    sign(
+        ingest_recalling(path, recall, progress)?,
+        wallet,
+        name,
+        reach,
+    )
+}
+
+fn sign(
+    ingested: Ingested,
+    wallet: &Wallet,
+    name: &str,
+    reach: Option<SocketAddr>,
+) -> Result<Manifest, CreateError> {
     let draft = Draft {
         name: name.to_owned(),
         layout: ingested.layout,

@@ -37,6 +37,6 @@ pub use content::Content;
 pub use error::{FinishError, OpenError, ReadError, WriteError};
 pub use files::part_path;
 pub use folders::{Folders, FoldersError};
-pub use ingest::{IngestError, Ingested, ingest, ingest_as};
+pub use ingest::{IngestError, Ingested, ingest, ingest_as, ingest_recalling};
 pub use manifest_file::{ManifestFileError, read_manifest_file};
 pub use new_file::{replace_file, write_new_file};

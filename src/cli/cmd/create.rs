@@ -30,7 +30,7 @@ pub(in crate::cli) fn run(global: &Global, create: &Create, out: &Output) -> any
     if create.output.is_some() && matches!(there, There::Damaged(_)) {
         return Err(CliError::Exists(path).into());
     }
-    let manifest = own_manifest::hash(container, &wallet, create.name.as_deref(), None, out)?;
+    let manifest = own_manifest::hash(container, &wallet, create.name.as_deref(), None, None, out)?;
     own_manifest::write(&path, &there, &manifest)?;
     if let Err(error) = remember_right(home.folder(), &manifest) {
         // whoever shares it hashes it once more, in the background

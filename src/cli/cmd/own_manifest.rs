@@ -21,7 +21,7 @@ use crate::cli::error::CliError;
 use crate::cli::output::Output;
 use crate::cli::progress;
 use crate::node::{
-    self, Address, IngestError, Manifest, ManifestFileError, SignatureState, Wallet,
+    self, Address, IngestError, Manifest, ManifestFileError, Recall, SignatureState, Wallet,
     read_manifest_file, replace_file, write_new_file,
 };
 
@@ -82,12 +82,14 @@ fn fits(manifest: &Manifest, path: &Path, container: &Path) -> bool {
     theirs.len() == manifest.layout().size() && changed <= signed
 }
 
-/// Hashes a container and signs its manifest, with a bar on a terminal. Blocks.
+/// Hashes a container and signs its manifest, with a bar on a terminal. Blocks. With `recall` it is that
+/// of the node that will serve the container.
 pub(in crate::cli) fn hash(
     container: &Path,
     wallet: &Wallet,
     name: Option<&str>,
     reach: Option<SocketAddr>,
+    recall: Option<&Recall>,
     out: &Output,
 ) -> anyhow::Result<Manifest> {
     let metadata = fs::metadata(container).map_err(|source| IngestError::Io {
@@ -96,7 +98,10 @@ pub(in crate::cli) fn hash(
     })?;
     let file_name = container.file_name().unwrap_or_default().to_string_lossy();
     let name = name.unwrap_or(&file_name);
-    let hash = |show: &(dyn Fn(u64) + Sync)| node::create(container, wallet, name, reach, show);
+    let hash = |show: &(dyn Fn(u64) + Sync)| match recall {
+        Some(recall) => node::create_recalling(container, wallet, name, reach, recall, show),
+        None => node::create(container, wallet, name, reach, show),
+    };
     tracing::info!(size = metadata.len(), "hashing {}", container.display());
     Ok(progress::hashing(out, metadata.len(), hash)?)
 }

@@ -173,7 +173,8 @@ async fn make(node: &Node, making: Making, out: &Output) -> anyhow::Result<Manif
     let mut reachable = node.reachable_at().iter();
     let reach = reachable.find(|at| !at.ip().is_loopback()).copied();
     let shown = out.clone();
-    let hash = move || own_manifest::hash(&container, &wallet, None, reach, &shown);
+    let recall = node.recall();
+    let hash = move || own_manifest::hash(&container, &wallet, None, reach, Some(&recall), &shown);
     let manifest = tokio::task::spawn_blocking(hash).await??;
     if let Err(error) = node.remember_right(&manifest).await {
         // it is hashed once more, in the background

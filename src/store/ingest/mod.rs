@@ -22,7 +22,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, ScopedJoinHandle};
 
 use crate::digest::{Digest, Hasher, ProgramId};
-use crate::manifest::{Layout, LayoutError};
+use crate::manifest::{Layout, LayoutError, Recall};
 
 use self::read_ahead::{Source, give_back};
 
@@ -101,11 +101,19 @@ impl IngestError {
 /// called on a thread of its own.
 pub fn ingest(path: &Path, progress: impl Fn(u64) + Sync) -> Result<Ingested, IngestError> {
     let source = Source::open(path)?;
-    let layout = Layout::for_size(source.size()).map_err(|why| IngestError::Size {
-        path: path.to_owned(),
-        why,
-    })?;
-    hash(&source, layout, progress)
+    let layout = layout_of(&source, path)?;
+    hash(&source, layout, None, progress)
+}
+
+/// As [`ingest`]; the chunks that are hashed in one piece need not be hashed again when they are read.
+pub fn ingest_recalling(
+    path: &Path,
+    recall: &Recall,
+    progress: impl Fn(u64) + Sync,
+) -> Result<Ingested, IngestError> {
+    let source = Source::open(path)?;
+    let layout = layout_of(&source, path)?;
+    hash(&source, layout, Some(recall), progress)
 }
 
 /// Hashes a file cut in this way, whatever a writer would choose; its size must be the layout's. For
@@ -123,12 +131,21 @@ pub fn ingest_as(
             found: source.size(),
         });
     }
-    hash(&source, layout, progress)
+    hash(&source, layout, None, progress)
+}
+
+/// How a writer cuts a file.
+fn layout_of(source: &Source<'_>, path: &Path) -> Result<Layout, IngestError> {
+    Layout::for_size(source.size()).map_err(|why| IngestError::Size {
+        path: path.to_owned(),
+        why,
+    })
 }
 
 fn hash(
     source: &Source<'_>,
     layout: Layout,
+    recall: Option<&Recall>,
     progress: impl Fn(u64) + Sync,
 ) -> Result<Ingested, IngestError> {
     let progress = &progress;
@@ -139,8 +156,9 @@ fn hash(
         let back = free.clone();
         let whole = thread::Builder::new()
             .spawn_scoped(scope, move || hash_whole(&whole_blocks, &back, progress));
-        let chunks = thread::Builder::new()
-            .spawn_scoped(scope, move || hash_chunks(layout, &chunk_blocks, &free));
+        let chunks = thread::Builder::new().spawn_scoped(scope, move || {
+            hash_chunks(layout, recall, &chunk_blocks, &free)
+        });
         let (whole, chunks) = (source.io(whole)?, source.io(chunks)?);
         source.read(&blocks, [to_whole, to_chunks])?;
         Ok((joined(whole), joined(chunks)))
@@ -170,6 +188,7 @@ fn hash_whole(
 
 fn hash_chunks(
     layout: Layout,
+    recall: Option<&Recall>,
     blocks: &Receiver<Arc<Vec<u8>>>,
     free: &Sender<Vec<u8>>,
 ) -> Vec<Digest> {
@@ -181,13 +200,17 @@ fn hash_chunks(
         let mut rest = block.as_slice();
         while !rest.is_empty() {
             let (piece, after) = rest.split_at(missing.min(rest.len()));
+            rest = after;
+            if let Some(recall) = recall.filter(|_| piece.len() == chunk_size) {
+                hashes.push(recall.hash(piece));
+                continue;
+            }
             hasher.update(piece);
             missing -= piece.len();
             if missing == 0 {
                 hashes.push(mem::take(&mut hasher).finish());
                 missing = chunk_size;
             }
-            rest = after;
         }
         give_back(block, free);
     }
@@ -262,7 +285,18 @@ mod tests {
         }
         drop(to_chunks);
         let expected: Vec<_> = bytes.chunks(2 << 20).map(Digest::of).collect();
-        assert_eq!(hash_chunks(layout, &blocks, &free), expected);
+        assert_eq!(hash_chunks(layout, None, &blocks, &free), expected);
+    }
+
+    #[test]
+    fn what_is_hashed_in_one_piece_is_recalled_and_nothing_else_changes() {
+        let bytes = content(3 * 32_768 + 9);
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), &bytes).unwrap();
+        let recall = Recall::new(&[5; 16]);
+        let ingested = ingest_recalling(file.path(), &recall, |_| {}).unwrap();
+        assert_eq!(ingested, ingest_bytes(&bytes).unwrap());
+        assert_eq!(format!("{recall:?}"), "Recall { chunks: 3, .. }");
     }
 
     #[test]
