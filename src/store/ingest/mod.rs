@@ -1,7 +1,8 @@
 //! Hashing a file that is to become a container: each chunk, and the whole.
 //!
 //! The whole can only be hashed in order, by one thread; so one other thread is enough to hash the
-//! chunks at the same pace, and more would only wait. This thread reads ahead of both:
+//! chunks at the same pace, and more would only wait. The one of the two that is ahead reads on; where
+//! there is a third core, another thread does that for both:
 //!
 //! ```text
 //! read a block -+-> hash the whole  -+-> the block is free again
@@ -17,14 +18,12 @@ use std::io;
 use std::mem;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, ScopedJoinHandle};
 
 use crate::digest::{Digest, Hasher, ProgramId};
 use crate::manifest::{Layout, LayoutError, Recall};
 
-use self::read_ahead::{Source, give_back};
+use self::read_ahead::{Blocks, Source, User};
 
 /// A file, hashed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -148,21 +147,19 @@ fn hash(
     recall: Option<&Recall>,
     progress: impl Fn(u64) + Sync,
 ) -> Result<Ingested, IngestError> {
-    let progress = &progress;
+    let blocks = Blocks::of(source);
+    let (all, progress) = (&blocks, &progress);
     let (program_id, chunk_hashes) = thread::scope(|scope| {
-        let (free, blocks) = channel();
-        let (to_whole, whole_blocks) = channel();
-        let (to_chunks, chunk_blocks) = channel();
-        let back = free.clone();
-        let whole = thread::Builder::new()
-            .spawn_scoped(scope, move || hash_whole(&whole_blocks, &back, progress));
-        let chunks = thread::Builder::new().spawn_scoped(scope, move || {
-            hash_chunks(layout, recall, &chunk_blocks, &free)
-        });
-        let (whole, chunks) = (source.io(whole)?, source.io(chunks)?);
-        source.read(&blocks, [to_whole, to_chunks])?;
-        Ok((joined(whole), joined(chunks)))
+        let whole = thread::Builder::new().spawn_scoped(scope, move || hash_whole(all, progress));
+        let whole = source.io(whole)?;
+        if thread::available_parallelism().is_ok_and(|cores| cores.get() > 2) {
+            // Without it the other two read for themselves.
+            let _ = thread::Builder::new().spawn_scoped(scope, move || all.read_ahead());
+        }
+        let chunks = hash_chunks(layout, recall, all);
+        Ok((joined(whole), chunks))
     })?;
+    blocks.finish()?;
     Ok(Ingested {
         layout,
         program_id,
@@ -170,34 +167,24 @@ fn hash(
     })
 }
 
-fn hash_whole(
-    blocks: &Receiver<Arc<Vec<u8>>>,
-    free: &Sender<Vec<u8>>,
-    progress: impl Fn(u64),
-) -> ProgramId {
+fn hash_whole(blocks: &Blocks<'_>, progress: impl Fn(u64)) -> ProgramId {
     let mut hasher = Hasher::new();
     let mut done = 0;
-    for block in blocks {
-        hasher.update(&block);
+    blocks.each(User::Whole, |block| {
+        hasher.update(block);
         done += block.len() as u64;
-        give_back(block, free);
         progress(done);
-    }
+    });
     ProgramId::new(hasher.finish())
 }
 
-fn hash_chunks(
-    layout: Layout,
-    recall: Option<&Recall>,
-    blocks: &Receiver<Arc<Vec<u8>>>,
-    free: &Sender<Vec<u8>>,
-) -> Vec<Digest> {
+fn hash_chunks(layout: Layout, recall: Option<&Recall>, blocks: &Blocks<'_>) -> Vec<Digest> {
     let chunk_size = layout.chunk_size() as usize;
     let mut hashes = Vec::with_capacity(layout.chunk_count() as usize);
     let mut hasher = Hasher::new();
     let mut missing = chunk_size;
-    for block in blocks {
-        let mut rest = block.as_slice();
+    blocks.each(User::Chunks, |block| {
+        let mut rest = block;
         while !rest.is_empty() {
             let (piece, after) = rest.split_at(missing.min(rest.len()));
             rest = after;
@@ -212,8 +199,7 @@ fn hash_chunks(
                 missing = chunk_size;
             }
         }
-        give_back(block, free);
-    }
+    });
     if missing < chunk_size {
         hashes.push(hasher.finish());
     }
@@ -275,17 +261,13 @@ mod tests {
 
     #[test]
     fn chunks_larger_than_a_block_are_hashed_piece_by_piece() {
-        let len = 5 * MIB + 3;
-        let layout = Layout::new(len as u64, 2 << 20).unwrap();
-        let bytes = content(len);
-        let (to_chunks, blocks) = channel();
-        let (free, _) = channel();
-        for block in bytes.chunks(BLOCK_BYTES) {
-            to_chunks.send(Arc::new(block.to_vec())).unwrap();
-        }
-        drop(to_chunks);
+        let bytes = content(5 * MIB + 3);
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), &bytes).unwrap();
+        let layout = Layout::new(bytes.len() as u64, 2 << 20).unwrap();
         let expected: Vec<_> = bytes.chunks(2 << 20).map(Digest::of).collect();
-        assert_eq!(hash_chunks(layout, None, &blocks, &free), expected);
+        let ingested = ingest_as(file.path(), layout, |_| {}).unwrap();
+        assert_eq!(ingested.chunk_hashes, expected);
     }
 
     #[test]
