@@ -33,10 +33,9 @@ pub enum ChunkAnswer {
     Failed(Fault),
 }
 
-/// Says hello and hears the answer.
-pub(super) async fn hello(connection: &Connection, said: &Hello) -> Result<Hello, Fault> {
-    let mut recv = send_request(connection, &Request::Hello(said.clone())).await?;
-    let reply = read_reply(&mut recv).await?;
+/// Hears the answer to a hello.
+pub(super) async fn hello(recv: &mut RecvStream) -> Result<Hello, Fault> {
+    let reply = read_reply(recv).await?;
     let Reply::Hello(hello) = reply else {
         return Err(unexpected(&reply));
     };

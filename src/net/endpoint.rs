@@ -5,6 +5,7 @@
 //! addresses must first answer a Retry (RFC 9000 section 8.1), so that we are no reflector.
 
 use std::collections::BTreeMap;
+use std::future::ready;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -261,7 +262,7 @@ fn admit(endpoint: &Endpoint, incoming: Incoming) {
                 let session = handshake::accept(incoming, Arc::clone(&shared), place).await;
                 shared.handshakes.fetch_sub(1, Ordering::Relaxed);
                 if let Some(session) = session {
-                    session.begin(Origin::Accepted).await;
+                    session.begin(Origin::Accepted, ready(Ok(()))).await;
                 }
             });
         }

@@ -1,10 +1,14 @@
 //! A fresh QUIC connection becomes a [`Session`]: TLS proves both addresses, then hellos are said.
+//!
+//! Whoever dialed does not wait for the other's hello: what it asks follows its own in the same flight,
+//! so the first answers are there two round trips after the dial. A hello that is no good ends the
+//! session. Whoever accepted waits: it serves nobody who has not said hello.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use quinn::crypto::rustls::QuicClientConfig;
-use quinn::{ClientConfig, Connecting, Connection, Incoming, NoneTokenStore, VarInt};
+use quinn::{ClientConfig, Connecting, Connection, Incoming, NoneTokenStore, RecvStream, VarInt};
 use rustls::pki_types::CertificateDer;
 use tokio::time::timeout;
 
@@ -60,7 +64,10 @@ pub(super) async fn dial(
     expected: Option<Address>,
 ) {
     let event = match try_dial(&quic, &shared, remote, expected).await {
-        Ok(session) => return session.begin(Origin::Dialed(remote)).await,
+        Ok((session, hello)) => {
+            let hello = hear(session.clone(), hello, remote);
+            return session.begin(Origin::Dialed(remote), hello).await;
+        }
         Err(error) => Event::DialFailed { remote, error },
     };
     // The driver is gone only when the node is.
@@ -72,7 +79,7 @@ async fn try_dial(
     shared: &Arc<Shared>,
     remote: SocketAddr,
     expected: Option<Address>,
-) -> Result<Session, DialError> {
+) -> Result<(Session, RecvStream), DialError> {
     let unreachable = |reason: String| DialError::Unreachable { remote, reason };
     let config = client_config(shared, expected).map_err(unreachable)?;
     let target = reachable_from(quic, remote);
@@ -80,15 +87,35 @@ async fn try_dial(
         .connect_with(config, target, tls::SERVER_NAME)
         .map_err(|error| unreachable(error.to_string()))?;
     let connection = establish(connecting, remote).await?;
-    let said = hello(shared, &connection);
-    let heard = timeout(REQUEST_TIMEOUT, ask::hello(&connection, &said))
-        .await
-        .map_err(|_| DialError::Timeout(remote))?
-        .map_err(|fault| refused_by_peer(&connection, remote, &fault.to_string()))?;
     let address = address_of(&connection)?;
-    check(&connection, &heard).map_err(|reason| DialError::Hello { remote, reason })?;
+    // The first stream, whatever is asked next.
+    let said = ask::send_request(&connection, &Request::Hello(hello(shared, &connection))).await;
+    let heard = said.map_err(|fault| refused_by_peer(&connection, remote, &fault.to_string()))?;
     let place = Place::ours(shared);
-    Ok(Session::new(connection, shared, address, heard, place))
+    Ok((Session::new(connection, shared, address, place), heard))
+}
+
+/// Hears the answer to our hello, and ends the session if it is no good.
+async fn hear(
+    session: Session,
+    mut answer: RecvStream,
+    remote: SocketAddr,
+) -> Result<(), DialError> {
+    let heard = timeout(REQUEST_TIMEOUT, ask::hello(&mut answer)).await;
+    let outcome = match heard {
+        Ok(Ok(heard)) => {
+            return check(session.connection(), &heard)
+                .map_err(|reason| DialError::Hello { remote, reason });
+        }
+        Ok(Err(fault)) => Err(refused_by_peer(
+            session.connection(),
+            remote,
+            &fault.to_string(),
+        )),
+        Err(_) => Err(DialError::Timeout(remote)),
+    };
+    close(session.connection(), CloseCode::Protocol, "PROTOCOL hello");
+    outcome
 }
 
 /// Accepts: a session, if the other side proves who it is and says hello properly in time.
@@ -99,8 +126,8 @@ pub(super) async fn accept(
 ) -> Option<Session> {
     let remote = incoming.remote_address();
     match timeout(HANDSHAKE_TIMEOUT, try_accept(incoming, &shared)).await {
-        Ok(Ok((connection, address, heard))) => {
-            return Some(Session::new(connection, &shared, address, heard, place));
+        Ok(Ok((connection, address))) => {
+            return Some(Session::new(connection, &shared, address, place));
         }
         Ok(Err(reason)) => tracing::debug!(%remote, reason, "a peer did not get in"),
         Err(_) => tracing::debug!(%remote, "a peer took too long to say hello"),
@@ -108,10 +135,7 @@ pub(super) async fn accept(
     None
 }
 
-async fn try_accept(
-    incoming: Incoming,
-    shared: &Shared,
-) -> Result<(Connection, Address, Hello), String> {
+async fn try_accept(incoming: Incoming, shared: &Shared) -> Result<(Connection, Address), String> {
     let connecting = incoming.accept().map_err(|error| error.to_string())?;
     let connection = connecting.await.map_err(|error| error.to_string())?;
     let address = address_of(&connection).map_err(|error| error.to_string())?;
@@ -137,7 +161,7 @@ async fn try_accept(
         .map_err(|error| error.to_string())?;
     // The stream was just written to, so it can be finished.
     let _ = send.finish();
-    Ok((connection, address, heard))
+    Ok((connection, address))
 }
 
 async fn establish(connecting: Connecting, remote: SocketAddr) -> Result<Connection, DialError> {

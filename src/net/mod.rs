@@ -60,7 +60,8 @@ use crate::wire::{Deluge, Request, Update};
 /// What happened on the network.
 #[derive(Debug)]
 pub enum Event {
-    /// A connection is up, both sides are proven, hellos are exchanged.
+    /// A connection is up and both sides are proven. Whoever accepted has heard a hello; whoever dialed
+    /// has said one, and [`Event::Closed`] follows if the answer is no good.
     Connected {
         /// The connection.
         session: Session,

@@ -1,5 +1,6 @@
 //! One peer: a proven connection, the requests we make on it, and those that come in.
 
+use std::future::{Future, pending};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use super::endpoint::{Place, Shared};
-use super::handshake::canonical;
+use super::handshake::{DialError, canonical};
 use super::meter::{Meter, Resets};
 use super::throttle::Lane;
 use super::{Event, Origin, answer, ask, follow};
@@ -18,13 +19,13 @@ use crate::limits::{
     RECEIVE_WINDOW_DOWNLOAD, RECEIVE_WINDOW_DOWNLOAD_MIN, RECEIVE_WINDOWS_TOTAL,
     STREAMS_INBOUND_MAX,
 };
-use crate::wire::{ChunkRequest, CloseCode, Hello};
+use crate::wire::{ChunkRequest, CloseCode};
 
 /// The number of a connection, unique for the life of the endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionKey(pub u64);
 
-/// A connection to a peer that has said hello. Cheap to clone.
+/// A connection to a peer that has proven who it is. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Session {
     inner: Arc<Inner>,
@@ -37,7 +38,6 @@ pub(super) struct Inner {
     pub(super) events: mpsc::Sender<Event>,
     shared: Arc<Shared>,
     address: Address,
-    hello: Hello,
     resets: Mutex<Resets>,
     _place: Place,
 }
@@ -47,7 +47,6 @@ impl Session {
         connection: Connection,
         shared: &Arc<Shared>,
         address: Address,
-        hello: Hello,
         place: Place,
     ) -> Self {
         let inner = Inner {
@@ -56,7 +55,6 @@ impl Session {
             events: shared.events.clone(),
             shared: Arc::clone(shared),
             address,
-            hello,
             resets: Mutex::new(Resets::new()),
             _place: place,
         };
@@ -78,11 +76,6 @@ impl Session {
     /// The IP address and port that the peer speaks from.
     pub fn remote(&self) -> SocketAddr {
         canonical(self.inner.connection.remote_address())
-    }
-
-    /// What the peer said about itself.
-    pub fn hello(&self) -> &Hello {
-        &self.inner.hello
     }
 
     /// The path's round-trip time now.
@@ -143,6 +136,10 @@ impl Session {
         .abort_handle()
     }
 
+    pub(super) fn connection(&self) -> &Connection {
+        &self.inner.connection
+    }
+
     /// Ends the connection.
     pub fn close(&self, code: CloseCode, reason: &str) {
         self.inner
@@ -150,8 +147,13 @@ impl Session {
             .close(VarInt::from_u32(code.code()), reason.as_bytes());
     }
 
-    /// Reports the session, then takes in the peer's requests until the connection ends.
-    pub(super) async fn begin(self, origin: Origin) {
+    /// Reports the session, then takes in the peer's requests until the connection ends, or until it
+    /// turns out that its hello is no good.
+    pub(super) async fn begin(
+        self,
+        origin: Origin,
+        hello: impl Future<Output = Result<(), DialError>>,
+    ) {
         let inner = Arc::clone(&self.inner);
         if inner
             .events
@@ -164,7 +166,10 @@ impl Session {
         {
             return;
         }
-        let reason = take_requests(&inner).await;
+        let reason = tokio::select! {
+            reason = take_requests(&inner) => reason,
+            error = failure_of(hello) => error.to_string(),
+        };
         // The driver is gone only when the node is.
         let _ = inner
             .events
@@ -173,6 +178,14 @@ impl Session {
                 reason,
             })
             .await;
+    }
+}
+
+/// Why a hello is no good; never, where it is.
+async fn failure_of(hello: impl Future<Output = Result<(), DialError>>) -> DialError {
+    match hello.await {
+        Ok(()) => pending().await,
+        Err(error) => error,
     }
 }
 

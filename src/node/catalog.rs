@@ -28,7 +28,6 @@ pub(super) struct Entry {
     pub(super) down: Arc<Throttle>,
     /// Whether the whole has been hashed and is what the program id says.
     pub(super) proven: bool,
-    sent_before: u64,
 }
 
 impl Entry {
@@ -45,19 +44,11 @@ impl Entry {
             up: Arc::new(Throttle::new(None)),
             down: Arc::new(Throttle::new(None)),
             proven: false,
-            sent_before: 0,
         }
     }
 
     pub(super) fn manifest(&self) -> &Arc<Manifest> {
         self.content.manifest()
-    }
-
-    /// Learns once a second how much has been sent in all.
-    pub(super) fn on_second(&mut self, sent_bytes: u64) {
-        self.squeeze
-            .on_link_rate(sent_bytes.saturating_sub(self.sent_before));
-        self.sent_before = sent_bytes;
     }
 }
 
@@ -94,10 +85,6 @@ impl Catalog {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (ManifestId, &Entry)> {
         self.entries.iter().map(|(id, entry)| (*id, entry))
-    }
-
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (ManifestId, &mut Entry)> {
-        self.entries.iter_mut().map(|(id, entry)| (*id, entry))
     }
 
     /// The container and the chunk that a request names: by total hash, chunk hash and position.

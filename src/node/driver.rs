@@ -1,8 +1,9 @@
 //! The loop: takes one thing that happened, tells the core, and carries out what it decided.
 //!
 //! Runs on the network thread, alone, and owns everything but the workers and the files. The other
-//! halves of [`Driver`] are `sessions` (what the network says), `finding`, `fetches` and `ends` (from link
-//! to file), `share` (files served where they lie) and `apply` (what the core wants).
+//! halves of [`Driver`] are `sessions` (what the network says), `engage` (what peers are asked first),
+//! `finding`, `fetches` and `ends` (from link to file), `share` (files served where they lie) and
+//! `apply` (what the core wants).
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -226,11 +227,6 @@ impl Driver {
     }
 
     fn on_second(&mut self) {
-        let swarm = &self.swarm;
-        for (id, entry) in self.catalog.iter_mut() {
-            let sent = swarm.tally(&id).map_or(0, |tally| tally.total.sent_bytes);
-            entry.on_second(sent);
-        }
         self.review_fetches();
         self.choose_manifests();
         if self.ticks.is_multiple_of(BANS_EVERY_TICKS) {

@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::mpsc;
 
+use super::outflow::Outflow;
 use super::work::{Done, Job, Tools};
 
 /// Worker threads, at most: two flows of 10 Gbit/s keep about this many busy.
@@ -19,6 +20,7 @@ const WORKERS_MAX: usize = 8;
 pub(super) struct Pool {
     queue: Arc<Queue>,
     threads: Vec<JoinHandle<()>>,
+    outflow: Arc<Outflow>,
 }
 
 #[derive(Debug, Default)]
@@ -37,9 +39,14 @@ impl Pool {
     /// Starts the workers. What they finish comes out of `done`.
     pub(super) fn start(done: &mpsc::UnboundedSender<Done>) -> std::io::Result<Self> {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        let outflow = Arc::new(Outflow::new(cores));
         let queue = Arc::new(Queue::default());
         let worker = |number: usize| {
-            let (queue, done, mut tools) = (Arc::clone(&queue), done.clone(), Tools::new()?);
+            let (queue, done, mut tools) = (
+                Arc::clone(&queue),
+                done.clone(),
+                Tools::new(Arc::clone(&outflow))?,
+            );
             std::thread::Builder::new()
                 .name(format!("swarmhold-{number}"))
                 .spawn(move || {
@@ -52,7 +59,16 @@ impl Pool {
         let threads = (0..cores.clamp(2, WORKERS_MAX))
             .map(worker)
             .collect::<Result<_, _>>()?;
-        Ok(Self { queue, threads })
+        Ok(Self {
+            queue,
+            threads,
+            outflow,
+        })
+    }
+
+    /// What the workers and the network know of how fast bytes leave.
+    pub(super) fn outflow(&self) -> &Outflow {
+        &self.outflow
     }
 
     /// Queues a job.

@@ -35,6 +35,8 @@ pub(super) struct Peer {
     pub(super) follows: BTreeSet<ManifestId>,
     /// Containers of which it wanted to know that before we took part in them.
     asked_in_vain: BTreeSet<ManifestId>,
+    /// Containers of which it was taken to hold the beginning before it said anything.
+    presumed: BTreeSet<ManifestId>,
     /// What we tell it and nobody else.
     pub(super) aside: Arc<Aside>,
     /// Whether we have asked it for chunks, and it us.
@@ -89,6 +91,7 @@ impl Roster {
             subscriptions: BTreeMap::new(),
             follows: BTreeSet::new(),
             asked_in_vain: BTreeSet::new(),
+            presumed: BTreeSet::new(),
             aside: Arc::default(),
             downloads: false,
             uploads: false,
@@ -178,6 +181,11 @@ impl Peer {
         if self.asked_in_vain.len() < ASKED_IN_VAIN_MAX {
             self.asked_in_vain.insert(id);
         }
+    }
+
+    /// Whether it has not yet been taken to hold anything of a container; from now on it has.
+    pub(super) fn presume(&mut self, id: ManifestId) -> bool {
+        self.presumed.insert(id)
     }
 
     /// Whether it wants to know what we hold of a container, and so takes part in it.

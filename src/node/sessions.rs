@@ -1,7 +1,7 @@
-//! What the network says: peers come and go, answer and ask.
+//! What the network says: peers come and go, answer and ask. What we ask of them is in `engage`.
 
 use super::driver::{Driver, peer_key};
-use super::quest::{FetchId, Stage};
+use super::quest::FetchId;
 use super::roster::Admission;
 use super::subnet;
 use crate::chunk::{Bitfield, BitfieldError, ChunkIndex};
@@ -71,6 +71,7 @@ impl Driver {
                 ask,
                 bytes,
             } => {
+                self.pool.outflow().on_sent(self.clock.now(), bytes);
                 self.tell(Input::Served {
                     peer: peer_key(session),
                     ask: AskKey(ask),
@@ -157,71 +158,6 @@ impl Driver {
         }
     }
 
-    /// Asks a peer for whatever our fetches need to know from it and have not asked yet.
-    pub(super) fn engage(&mut self, key: SessionKey) {
-        let Some(peer) = self.roster.get(key) else {
-            return;
-        };
-        let wanted = self.reach.wanted_of(peer.dialed(), peer.session.address());
-        let relevant: Vec<FetchId> = self
-            .quests
-            .iter()
-            .filter(|(fetch, quest)| {
-                let cares = quest.manifest_id().is_some_and(|id| peer.cares_for(&id));
-                wanted.contains(fetch) || cares
-            })
-            .map(|(fetch, _)| *fetch)
-            .collect();
-        for fetch in relevant {
-            self.engage_for(fetch, key);
-        }
-    }
-
-    fn engage_for(&mut self, fetch: FetchId, key: SessionKey) {
-        let (Some(quest), Some(peer)) = (self.quests.get_mut(&fetch), self.roster.get(key)) else {
-            return;
-        };
-        match (quest.stage, &quest.manifest, quest.want.manifest_id) {
-            (Stage::Finding, _, Some(id)) => {
-                if quest.asked.insert(key) {
-                    peer.session.ask_manifest(id);
-                }
-            }
-            (Stage::Finding, _, None) => {
-                if quest.asked.insert(key) {
-                    peer.session.ask_deluges(Some(quest.want.program_id));
-                }
-            }
-            (Stage::Downloading, Some(manifest), named) => {
-                // Who vouches for what is good to know before this manifest turns out to be wrong.
-                let is_heard = quest.ballot.has_heard(&peer.session.address());
-                if named.is_none() && !is_heard && quest.asked.insert(key) {
-                    peer.session.ask_deluges(Some(quest.want.program_id));
-                }
-                let (id, chunks) = (manifest.id(), manifest.layout().chunk_count());
-                self.subscribe(key, id, chunks);
-            }
-            (Stage::Downloading | Stage::Opening | Stage::Finishing, _, _) => {}
-        }
-    }
-
-    /// Asks a peer to tell us what it holds of a container, if it does not yet.
-    fn subscribe(&mut self, key: SessionKey, id: ManifestId, chunks: u32) {
-        let Some(peer) = self.roster.get_mut(key) else {
-            return;
-        };
-        // What was said on a subscription that is over need not hold any more.
-        let is_first = peer.subscriptions.is_empty();
-        let session = &peer.session;
-        peer.subscriptions
-            .entry(id)
-            .or_insert_with(|| session.subscribe(id, chunks));
-        if is_first {
-            let peer = peer_key(key);
-            self.tell(Input::Unchoked { peer });
-        }
-    }
-
     fn on_progress(&mut self, key: SessionKey, ticket: Ticket, bytes: u64) {
         self.note_progress(key, ticket);
         self.tell(Input::Progress {
@@ -264,6 +200,13 @@ impl Driver {
                 retry_after,
             },
             ChunkAnswer::Denied => Input::Denied { peer, ticket },
+            // Nobody promised for a container in which it takes no part.
+            ChunkAnswer::Failed(Fault::Refused(Refusal::NotFound)) => {
+                match self.nothing_for(peer, ticket) {
+                    Some(held) => Input::NotHeld { peer, ticket, held },
+                    None => return,
+                }
+            }
             ChunkAnswer::Failed(fault) if fault.close_code().is_some() => {
                 return self.on_bad_answer(key, ticket, &fault);
             }
@@ -280,6 +223,13 @@ impl Driver {
         let peer = peer_key(key);
         self.tell(Input::Misbehaved { peer, ticket });
         self.on_fault(key, fault);
+    }
+
+    /// What a peer holds that does not know the container; none where the request was taken back.
+    fn nothing_for(&self, peer: crate::swarm::PeerKey, ticket: Ticket) -> Option<Bitfield> {
+        let id = self.swarm.container_of(peer, ticket)?;
+        let layout = self.catalog.get(&id)?.manifest().layout();
+        Some(Bitfield::empty(layout.chunk_count()))
     }
 
     /// A bitfield in answer to a chunk request; none where the request was taken back meanwhile.

@@ -1,11 +1,11 @@
 //! Whether compressing a container's chunks pays, and the compressed ones that may be asked again.
 //!
 //! Chunks are asked for in any order, and content that shrinks lies beside content that does not. So
-//! what a few chunks showed holds for their neighbours, and for nobody else. While a container leaves this
-//! node faster than the compressor works, nothing is compressed: the link outruns it.
+//! what a few chunks showed holds for their neighbours, and for nobody else. How hard they are compressed
+//! is not a matter of the container, and decided elsewhere (`outflow`).
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -19,17 +19,12 @@ const REGION: usize = 16;
 const TRIES: u32 = 2;
 /// Of the chunks passed over for that, one in this many is looked at all the same.
 const LOOK_EVERY: u32 = 16;
-/// Bytes per second of one container above which a link outruns zstd on one core beside the
-/// network's own work.
-const LINK_RATE_MAX: u64 = 100_000_000;
-
 /// What is known of one container's compressibility.
 #[derive(Debug)]
 pub(super) struct Squeeze {
     /// For each region, its tries in a row that did not shrink.
     failures: [AtomicU32; CHUNKS_MAX as usize / REGION],
     passed_over: AtomicU32,
-    outrun: AtomicBool,
     cache: Mutex<Cache>,
 }
 
@@ -52,9 +47,6 @@ impl Squeeze {
 
     /// Whether to try to compress this chunk.
     pub(super) fn is_worth_a_look(&self, chunk: ChunkIndex) -> bool {
-        if self.outrun.load(Ordering::Relaxed) {
-            return false;
-        }
         let hopeless = self.failures(chunk).load(Ordering::Relaxed) >= TRIES;
         !hopeless
             || self
@@ -81,11 +73,6 @@ impl Squeeze {
         }
     }
 
-    /// The rate at which the container's bytes have been leaving, in bytes per second.
-    pub(super) fn on_link_rate(&self, rate: u64) {
-        self.outrun.store(rate > LINK_RATE_MAX, Ordering::Relaxed);
-    }
-
     fn failures(&self, chunk: ChunkIndex) -> &AtomicU32 {
         &self.failures[chunk.as_usize() / REGION]
     }
@@ -96,7 +83,6 @@ impl Default for Squeeze {
         Self {
             failures: std::array::from_fn(|_| AtomicU32::new(0)),
             passed_over: AtomicU32::new(0),
-            outrun: AtomicBool::new(false),
             cache: Mutex::default(),
         }
     }
@@ -155,15 +141,6 @@ mod tests {
         assert_eq!(looks(&squeeze, 0..2, |_| false), 2);
         assert!((1..=16).contains(&looks(&squeeze, (0..16).map(|_| 5), |_| true)));
         assert!(squeeze.is_worth_a_look(ChunkIndex::new(6)));
-    }
-
-    #[test]
-    fn a_link_faster_than_the_compressor_is_left_alone() {
-        let squeeze = Squeeze::default();
-        squeeze.on_link_rate(LINK_RATE_MAX + 1);
-        assert!(!squeeze.is_worth_a_look(ChunkIndex::new(0)));
-        squeeze.on_link_rate(1000);
-        assert!(squeeze.is_worth_a_look(ChunkIndex::new(0)));
     }
 
     #[test]

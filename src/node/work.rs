@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::clock::Stopwatch;
+use super::outflow::Outflow;
 use super::squeeze::Squeeze;
 use crate::chunk::ChunkIndex;
 use crate::digest::ManifestId;
@@ -12,7 +14,7 @@ use crate::manifest::{BadChunk, VerifiedChunk};
 use crate::net::Responder;
 use crate::store::{Content, ReadError, WriteError};
 use crate::swarm::Ticket;
-use crate::wire::compress::{Compressor, DecompressError, Decompressor, Verdict};
+use crate::wire::compress::{Compressor, DecompressError, Decompressor, Effort, Verdict};
 use crate::wire::payload::Payload;
 use crate::wire::{Accept, Encoding};
 
@@ -112,11 +114,13 @@ pub(super) enum ReadFailure {
 pub(super) struct Tools {
     compressor: Compressor,
     decompressor: Decompressor,
+    outflow: Arc<Outflow>,
 }
 
 impl Tools {
-    pub(super) fn new() -> io::Result<Self> {
+    pub(super) fn new(outflow: Arc<Outflow>) -> io::Result<Self> {
         Ok(Self {
+            outflow,
             compressor: Compressor::new()?,
             decompressor: Decompressor::new()?,
         })
@@ -164,7 +168,7 @@ impl Job {
                 chunk,
                 accept,
             } => {
-                let outcome = read(&content, &squeeze, chunk, accept, &mut tools.compressor);
+                let outcome = read(&content, &squeeze, chunk, accept, tools);
                 Done::Read {
                     responder,
                     id,
@@ -222,7 +226,7 @@ fn read(
     squeeze: &Squeeze,
     chunk: ChunkIndex,
     accept: Accept,
-    compressor: &mut Compressor,
+    tools: &mut Tools,
 ) -> Result<(Encoding, Bytes), ReadFailure> {
     let may_compress = accept == Accept::Zstd;
     if let Some(packed) = may_compress.then(|| squeeze.cached(chunk)).flatten() {
@@ -232,10 +236,22 @@ fn read(
     if !may_compress || !squeeze.is_worth_a_look(chunk) {
         return Ok((Encoding::Raw, bytes));
     }
-    let packed = match compressor.probe(&bytes) {
-        Verdict::Shrinks => compressor.compress(&bytes).map(Bytes::from),
-        Verdict::Incompressible => None,
+    let Some(effort) = tools.outflow.effort() else {
+        return Ok((Encoding::Raw, bytes));
     };
+    let packed = pack(&bytes, effort, tools);
     squeeze.on_tried(chunk, packed.as_ref());
     Ok(packed.map_or((Encoding::Raw, bytes), |packed| (Encoding::Zstd, packed)))
+}
+
+/// The compressed form of a chunk, if it shrinks.
+fn pack(bytes: &[u8], effort: Effort, tools: &mut Tools) -> Option<Bytes> {
+    if tools.compressor.probe(bytes) == Verdict::Incompressible {
+        return None;
+    }
+    let stopwatch = Stopwatch::start();
+    let packed = tools.compressor.compress(bytes, effort)?;
+    let (len, took) = (packed.len(), stopwatch.elapsed());
+    tools.outflow.on_packed(bytes.len(), len, effort, took);
+    Some(packed.into())
 }

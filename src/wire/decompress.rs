@@ -112,7 +112,7 @@ pub enum DecompressError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::compress::Compressor;
+    use crate::wire::compress::{Compressor, Effort};
     use crate::wire::fuzz::prose;
 
     #[test]
@@ -120,7 +120,10 @@ mod tests {
         let mut decompressor = Decompressor::new().unwrap();
         let before = decompressor.zstd.sizeof();
         let chunk = prose(1 << 20);
-        let body = Compressor::new().unwrap().compress(&chunk).unwrap();
+        let body = Compressor::new()
+            .unwrap()
+            .compress(&chunk, Effort::Least)
+            .unwrap();
         assert_eq!(decompressor.decompress(&body, 1 << 20).unwrap(), chunk);
         // Window_Descriptor (RFC 8878 section 3.1.1.1.2) for 1.75 TiB, in a frame without content.
         let bomb = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 0xf7, 0x01, 0x00, 0x00];
@@ -132,7 +135,10 @@ mod tests {
     fn a_failure_leaves_the_decompressor_usable() {
         let mut decompressor = Decompressor::new().unwrap();
         let chunk = prose(40_000);
-        let body = Compressor::new().unwrap().compress(&chunk).unwrap();
+        let body = Compressor::new()
+            .unwrap()
+            .compress(&chunk, Effort::Least)
+            .unwrap();
         // Its first block's literals claim to be of the previous block's kind; there is none.
         let mut broken = body.clone();
         let block = 4 + 1 + 1 + 4 + 3;

@@ -96,14 +96,14 @@ async fn what_a_node_has_fetched_so_far_it_serves() {
     let manifest = publisher.seed(&bytes).await;
     let answers = honest(&manifest, &bytes);
     let source = Rogue::start(&wallet("source"), move |request| match request {
-        Request::Subscribe { .. } => claims(&[0b1110_0000, 0, 0, 0]),
+        Request::Subscribe { .. } => claims(&[0b1111_0000, 0, 0, 0]),
         other => answers(other),
     });
     let (near, far) = (world.node("near").await, world.node("far").await);
     let mut nearer = near.fetch(&manifest, &[source.hint()]).await;
     let mut farther = far.fetch(&manifest, &[near.hint()]).await;
-    assert_eq!(farther.holds(3).await, 3);
-    assert_eq!(nearer.holds(3).await, 3);
+    assert_eq!(farther.holds(4).await, 4);
+    assert_eq!(nearer.holds(4).await, 4);
     nearer.fetch.add_peers(vec![publisher.hint()]).await;
     nearer.gets(&bytes).await;
     let fetched = farther.gets(&bytes).await;

@@ -5,7 +5,7 @@
 
 use allocation_counter::measure;
 use swarmhold::limits::{CHUNK_BYTES_MIN, MIB};
-use swarmhold::wire::compress::{Compressor, Decompressor};
+use swarmhold::wire::compress::{Compressor, Decompressor, Effort};
 use swarmhold::wire::fuzz::prose;
 
 use super::Input;
@@ -22,7 +22,9 @@ const WINDOWED: u8 = 0x80;
 /// A good frame for prose of this length.
 pub(super) fn compressed(len: usize) -> Vec<u8> {
     let mut compressor = Compressor::new().expect("memory");
-    compressor.compress(&prose(len)).expect("prose shrinks")
+    compressor
+        .compress(&prose(len), Effort::Least)
+        .expect("prose shrinks")
 }
 
 /// A frame from its header, after the magic number, and blocks.

@@ -9,7 +9,7 @@ use swarmhold::chunk::ChunkIndex;
 use swarmhold::digest::{Digest, ManifestId, ProgramId};
 use swarmhold::limits::{BITFIELD_BYTES_MAX, CHUNK_BYTES_MAX, CHUNKS_MAX, HAVES_MAX, KIB};
 use swarmhold::limits::{DELUGES_MAX, LISTEN_ADDRESSES_MAX, MANIFEST_BYTES_MAX};
-use swarmhold::wire::compress::{Compressor, Decompressor, Verdict};
+use swarmhold::wire::compress::{Compressor, Decompressor, Effort, Verdict};
 use swarmhold::wire::frame::{
     decode_reply, decode_request, decode_update, encode_reply, encode_request, encode_update,
 };
@@ -180,7 +180,7 @@ proptest! {
     #[test]
     fn any_damaged_frame_is_read_or_refused(len in 400u32..100_000, edits in edits()) {
         let mut compressor = Compressor::new().unwrap();
-        let body = compressor.compress(&prose(len as usize)).unwrap();
+        let body = compressor.compress(&prose(len as usize), Effort::Least).unwrap();
         fuzz_zstd(&[&len.to_le_bytes(), &body[..]].concat());
         fuzz_zstd(&[&len.to_le_bytes(), &edited(body, &edits)[..]].concat());
     }
@@ -192,11 +192,11 @@ proptest! {
         let mut compressor = Compressor::new().unwrap();
         let shrinks = prose(len);
         prop_assert_eq!(compressor.probe(&shrinks), Verdict::Shrinks);
-        let body = compressor.compress(&shrinks).unwrap();
+        let body = compressor.compress(&shrinks, Effort::Usual).unwrap();
         let back = Decompressor::new().unwrap().decompress(&body, len);
         prop_assert!(back == Ok(shrinks));
         let noise = noise(len, seed);
         prop_assert_eq!(compressor.probe(&noise), Verdict::Incompressible);
-        prop_assert_eq!(compressor.compress(&noise), None);
+        prop_assert_eq!(compressor.compress(&noise, Effort::Most), None);
     }
 }
