@@ -62,6 +62,8 @@ pub(super) struct Download {
     seed: u64,
     /// When it was last looked how fast peers are.
     surveyed_at: Moment,
+    /// Whether no peer lacked anything then of a container that it takes part in.
+    all_complete: bool,
     /// Peers that may be able to take one more request.
     hungry: BTreeSet<PeerKey>,
     all_hungry: bool,
@@ -296,6 +298,8 @@ impl Download {
             return;
         }
         self.surveyed_at = now;
+        let is_complete = |peer: &Peer| peer.all_held().all(|(_, held)| held.is_full());
+        self.all_complete = self.peers.values().all(is_complete);
         let known = self.peers.values().filter(|it| it.is_known());
         let (sum, count) = known.fold((0_u64, 0), |(sum, count), it| {
             (sum.saturating_add(it.rate()), count + 1)

@@ -227,10 +227,11 @@ impl Download {
         own > now || all > now
     }
 
-    /// Where this node picks among equally rare chunks: at the front while it has one source only
-    /// (nobody to trade with, and the whole can be hashed as it grows), elsewhere otherwise.
+    /// Where this node picks among equally rare chunks: at the front while it has nobody to trade with
+    /// (one source, or only such as hold everything, so that the whole can be hashed as it grows),
+    /// elsewhere otherwise.
     fn place(&self) -> Place {
-        if self.peers.len() < 2 {
+        if self.peers.len() < 2 || self.all_complete {
             Place::FRONT
         } else {
             Place::of(self.seed, self.tickets)
