@@ -18,10 +18,10 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::mpsc;
 
 use super::bursts::Bursts;
-use super::handshake;
 use super::session::SessionKey;
 use super::transport::{DATAGRAM_BYTES_MAX, Role, transport};
 use super::{Event, Origin};
+use super::{buffers, handshake};
 use crate::digest::Address;
 use crate::identity::{Wallet, tls};
 use crate::limits::{
@@ -29,9 +29,6 @@ use crate::limits::{
     INCOMING_BUFFER_BYTES_TOTAL, INCOMING_MAX,
 };
 use crate::wire::{ALPN, CloseCode};
-
-/// Socket buffers asked for, in bytes: a burst at 1 Gbit/s for 30 ms. The system may give less.
-const SOCKET_BUFFER: usize = 4 * 1024 * 1024;
 
 /// Why a socket could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -324,14 +321,7 @@ fn open_socket(listen: SocketAddr) -> io::Result<std::net::UdpSocket> {
         socket.set_only_v6(false)?;
     }
     socket.set_nonblocking(true)?;
-    for (set, what) in [
-        (socket.set_recv_buffer_size(SOCKET_BUFFER), "receive"),
-        (socket.set_send_buffer_size(SOCKET_BUFFER), "send"),
-    ] {
-        if let Err(error) = set {
-            tracing::debug!(what, %error, "socket buffer stays at the system's size");
-        }
-    }
+    buffers::widen(&socket);
     socket.bind(&listen.into())?;
     Ok(socket.into())
 }

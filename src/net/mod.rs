@@ -26,6 +26,7 @@ mod answer;
 mod aside;
 mod ask;
 mod body;
+mod buffers;
 mod bursts;
 pub mod congestion;
 mod endpoint;

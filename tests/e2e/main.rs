@@ -23,6 +23,7 @@ mod finding;
 mod floods;
 mod identities;
 mod lies;
+mod narrow;
 mod one_to_one;
 mod poison;
 mod raw;
