@@ -41,7 +41,7 @@ pub(crate) fn run(extent: Extent) {
     let span = match extent {
         Extent::Full => Span {
             settling: 8,
-            measured: 20,
+            measured: 12,
         },
         Extent::Quick => Span {
             settling: 4,

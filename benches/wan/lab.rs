@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use quinn_proto::{
-    ClientConfig, Connection, ConnectionHandle, DatagramEvent, Dir, Endpoint, EndpointConfig,
-    Event, ServerConfig, StreamEvent, StreamId, WriteError,
+    ClientConfig, Connection, ConnectionHandle, DatagramEvent, Dir, EcnCodepoint, Endpoint,
+    EndpointConfig, Event, ServerConfig, StreamEvent, StreamId, WriteError,
 };
 
 use crate::link::{Fate, Figures, HEADERS, Link, Shape};
@@ -33,8 +33,16 @@ pub(crate) struct Lab {
     links: [Link; 2],
     hosts: Vec<Host>,
     events: BinaryHeap<Reverse<(u64, u64)>>,
-    packets: BTreeMap<u64, (usize, usize, BytesMut)>,
+    packets: BTreeMap<u64, Packet>,
     sequence: u64,
+}
+
+/// A datagram on its way, between hosts by number.
+struct Packet {
+    to: usize,
+    from: usize,
+    ecn: Option<EcnCodepoint>,
+    data: BytesMut,
 }
 
 /// One end of a flow.
@@ -120,8 +128,9 @@ impl Lab {
             }
             self.events.pop();
             self.now = at;
-            if let Some((host, from, data)) = self.packets.remove(&sequence) {
-                self.deliver(host, from, data);
+            if let Some(packet) = self.packets.remove(&sequence) {
+                let host = packet.to;
+                self.deliver(packet);
                 self.turn(host);
             } else {
                 for host in 0..self.hosts.len() {
@@ -152,14 +161,15 @@ impl Lab {
         self.sequence
     }
 
-    fn deliver(&mut self, host: usize, from: usize, data: BytesMut) {
+    fn deliver(&mut self, packet: Packet) {
         let now = self.instant();
-        let remote = self.hosts[from].address;
-        let side = &mut self.hosts[host];
+        let remote = self.hosts[packet.from].address;
+        let side = &mut self.hosts[packet.to];
+        let Packet { ecn, data, .. } = packet;
         let mut answer = Vec::new();
         match side
             .endpoint
-            .handle(now, remote, None, None, data, &mut answer)
+            .handle(now, remote, None, ecn, data, &mut answer)
         {
             Some(DatagramEvent::ConnectionEvent(_, event)) => {
                 if let Some((_, connection)) = &mut side.connection {
@@ -266,11 +276,20 @@ impl Lab {
             for datagram in buffer[..transmit.size].chunks(size) {
                 let link = &mut self.links[usize::from(!is_sender)];
                 let bytes = datagram.len() as u64 + HEADERS;
-                if let Fate::Arrives(at) = link.offer(self.now, bytes) {
-                    let data = BytesMut::from(datagram);
-                    let sequence = self.schedule(at);
-                    self.packets.insert(sequence, (peer, host, data));
-                }
+                let (at, ecn) = match link.offer(self.now, bytes) {
+                    Fate::Arrives(at) => (at, transmit.ecn),
+                    Fate::ArrivesMarked(at) => (at, transmit.ecn.map(|_| EcnCodepoint::Ce)),
+                    Fate::Gone => continue,
+                };
+                let data = BytesMut::from(datagram);
+                let sequence = self.schedule(at);
+                let packet = Packet {
+                    to: peer,
+                    from: host,
+                    ecn,
+                    data,
+                };
+                self.packets.insert(sequence, packet);
             }
         }
     }

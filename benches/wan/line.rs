@@ -24,7 +24,7 @@ impl Line {
             delay_ns: self.rtt_ms * MS / 2,
             loss: self.loss_percent / 100.0,
             buffer_bytes: self.buffer_bytes,
-            mtu: 1500,
+            ..Shape::OPEN
         }
     }
 
@@ -46,8 +46,8 @@ impl Line {
     pub(crate) fn span(self, extent: Extent) -> Span {
         let (settling, measured) = match (extent, self.rtt_ms) {
             (Extent::Quick, _) => (2, 3),
-            (Extent::Full, 0..=100) => (4, 6),
-            (Extent::Full, _) => (6, 8),
+            (Extent::Full, 0..=100) => (3, 5),
+            (Extent::Full, _) => (6, 6),
         };
         Span { settling, measured }
     }

@@ -21,6 +21,8 @@ pub(crate) struct Shape {
     pub(crate) loss: f64,
     /// What may wait at the bottleneck, in bytes.
     pub(crate) buffer_bytes: u64,
+    /// Where more than this waits, in bytes, a packet whose sender knows ECN is marked (RFC 3168).
+    pub(crate) marks_above: u64,
     /// The largest IP packet that passes, in bytes.
     pub(crate) mtu: u64,
 }
@@ -32,6 +34,7 @@ impl Shape {
         delay_ns: 0,
         loss: 0.0,
         buffer_bytes: u64::MAX,
+        marks_above: u64::MAX,
         mtu: 1500,
     };
 
@@ -49,6 +52,8 @@ impl Shape {
 pub(crate) enum Fate {
     /// It arrives at this time.
     Arrives(u64),
+    /// It arrives at this time, and a queue was seen on the way.
+    ArrivesMarked(u64),
     /// It is gone: by chance, for want of room, or for its size.
     Gone,
 }
@@ -71,6 +76,8 @@ pub(crate) struct Figures {
     pub(crate) packets: u64,
     /// Packets lost by chance.
     pub(crate) unlucky: u64,
+    /// Packets marked.
+    pub(crate) marked: u64,
     /// Packets dropped because the buffer was full.
     pub(crate) overflowed: u64,
     /// How long each packet waited at the bottleneck, in microseconds.
@@ -97,21 +104,25 @@ impl Link {
             return Fate::Gone;
         }
         let wait = self.free_at.saturating_sub(now);
-        if self.shape.rate > 0 {
-            let waiting = u128::from(wait) * u128::from(self.shape.rate) / 1_000_000_000;
-            if waiting + u128::from(bytes) > u128::from(self.shape.buffer_bytes) {
-                self.figures.overflowed += 1;
-                return Fate::Gone;
-            }
-            self.free_at = self.free_at.max(now) + bytes * 1_000_000_000 / self.shape.rate;
-        } else {
-            self.free_at = now;
+        let waiting = u128::from(wait) * u128::from(self.shape.rate) / 1_000_000_000;
+        let is_full = waiting + u128::from(bytes) > u128::from(self.shape.buffer_bytes);
+        if is_full {
+            self.figures.overflowed += 1;
+            return Fate::Gone;
         }
+        // Without a limit nothing waits.
+        let takes = (bytes * 1_000_000_000).checked_div(self.shape.rate);
+        self.free_at = self.free_at.max(now) + takes.unwrap_or(0);
         self.figures.bytes += bytes;
         self.figures.packets += 1;
         let wait_us = u32::try_from(wait / 1000).unwrap_or(u32::MAX);
         self.figures.waits_us.push(wait_us);
-        Fate::Arrives(self.free_at + self.shape.delay_ns)
+        let at = self.free_at + self.shape.delay_ns;
+        if waiting > u128::from(self.shape.marks_above) {
+            self.figures.marked += 1;
+            return Fate::ArrivesMarked(at);
+        }
+        Fate::Arrives(at)
     }
 
     /// The figures so far; they begin anew.

@@ -1,10 +1,11 @@
 //! swarmhold's congestion control beside quinn's and the kernel's, on long, lossy and shared lines.
 //!
-//! `cargo bench --bench wan [-- grid | share | real | beside | echo] [--quick]`
+//! `cargo bench --bench wan [-- grid | share | ecn | real | beside | echo] [--quick]`
 //!
 //! * `grid`: one flow, each controller, each line, in virtual time (`lab.rs`): goodput as a share of
 //!   the link, and how long packets wait at the bottleneck. The machine's load changes nothing.
 //! * `share`: two flows on one line, in virtual time.
+//! * `ecn`: one flow on a line that marks packets before it drops any, in virtual time.
 //! * `real`: the grid between two hosts (`room.rs`): network namespaces, their kernel's sockets, and a
 //!   line between them. quinn alone, and node to node.
 //! * `beside`: two flows between two hosts, of nodes and of the kernel's TCP.
@@ -16,6 +17,7 @@
 mod beside;
 mod control;
 mod echo;
+mod ecn;
 mod flow;
 #[path = "../common/folder.rs"]
 mod folder;
@@ -55,7 +57,7 @@ pub(crate) enum Extent {
 }
 
 /// The parts, by name.
-const PARTS: [&str; 5] = ["grid", "share", "real", "beside", "echo"];
+const PARTS: [&str; 6] = ["grid", "share", "ecn", "real", "beside", "echo"];
 
 fn main() {
     if let Some(role) = role::own() {
@@ -82,6 +84,7 @@ fn run(part: &str, extent: Extent) {
     match part {
         "grid" => grid::run(extent),
         "share" => share::run(extent),
+        "ecn" => ecn::run(extent),
         "real" => real::run(extent),
         "beside" => beside::run(extent),
         _ => beside::run_echo(extent),

@@ -11,11 +11,7 @@ use crate::room::Room;
 use crate::stage::Stage;
 use crate::{Extent, say};
 
-const KINDS: [Kind; 3] = [
-    Kind::Quic(Control::Cubic),
-    Kind::Quic(Control::QuinnBbr),
-    Kind::Node,
-];
+const KINDS: [Kind; 2] = [Kind::Quic(Control::Cubic), Kind::Node];
 
 /// What a flow got.
 #[derive(Debug, Clone, Copy)]

@@ -109,7 +109,8 @@ impl Way {
             let mut link = self.link.lock().expect("no panic");
             let mut waiting = self.waiting.lock().expect("no panic");
             for (packet, size) in packets.iter().zip(&sizes).take(count) {
-                if let Fate::Arrives(at) = link.offer(now, *size as u64) {
+                let fate = link.offer(now, *size as u64);
+                if let Fate::Arrives(at) | Fate::ArrivesMarked(at) = fate {
                     let mut copy = vec![0; VIRTIO_NET_HDR_LEN];
                     copy.extend_from_slice(&packet[..*size]);
                     waiting.push_back((at, copy));

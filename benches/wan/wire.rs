@@ -85,7 +85,7 @@ impl Wire {
             .lock()
             .expect("no panic")
             .offer(self.now(), bytes);
-        if let Fate::Arrives(at) = fate {
+        if let Fate::Arrives(at) | Fate::ArrivesMarked(at) = fate {
             let mut waiting = pipe.waiting.lock().expect("no panic");
             waiting.push_back((at, datagram.to_vec()));
             pipe.arrived.notify_one();
