@@ -19,6 +19,8 @@ use crate::wire::compress::Effort;
 /// A rate is measured over this time at least: long enough to even out bursts, short enough that
 /// little is compressed in vain on a fast line.
 const SPAN: Duration = Duration::from_millis(20);
+/// After such a pause what leaves is measured anew: it says nothing of the line.
+const PAUSE: Duration = Duration::from_millis(250);
 /// Of the workers' time, one part in this may go into compressing.
 const SHARE: f64 = 2.0;
 /// While nothing is compressed, one chunk in this many is all the same.
@@ -43,6 +45,7 @@ struct State {
     /// Bytes that left since `began`, as they travel.
     bytes: u64,
     began: Moment,
+    sent_at: Moment,
     /// Bytes per second; none until it has been measured.
     rate: Option<f64>,
     /// Bytes that a worker compresses in a second with the least effort.
@@ -60,6 +63,7 @@ impl Outflow {
             state: Mutex::new(State {
                 bytes: 0,
                 began: Moment::ORIGIN,
+                sent_at: Moment::ORIGIN,
                 rate: None,
                 speed: SPEED,
                 shrink: SHRINK,
@@ -71,6 +75,10 @@ impl Outflow {
     /// So many bytes have left.
     pub(super) fn on_sent(&self, now: Moment, bytes: u64) {
         let mut state = self.state();
+        if now.since(state.sent_at) >= PAUSE {
+            (state.bytes, state.began) = (0, now);
+        }
+        state.sent_at = now;
         state.bytes += bytes;
         let span = now.since(state.began);
         if span < SPAN {
@@ -164,6 +172,18 @@ mod tests {
         assert_eq!(outflow.effort(), None, "one pause");
         (3..30).for_each(|span| outflow.on_sent(at(span * 20), 20_000));
         assert_eq!(outflow.effort(), Some(Effort::Most), "it stays slow");
+    }
+
+    #[test]
+    fn the_time_before_the_first_byte_and_pauses_are_not_measured() {
+        let outflow = Outflow::new(2);
+        let at = |ms: u64| Moment::from_micros(60_000_000 + ms * 1000);
+        outflow.on_sent(at(0), 1000);
+        assert_eq!(outflow.effort(), Some(Effort::Least), "nothing is known");
+        outflow.on_sent(at(20), 8_000_000);
+        assert_eq!(outflow.effort(), None);
+        outflow.on_sent(at(10_000), 1000);
+        assert_eq!(outflow.effort(), None, "the line may be as fast as it was");
     }
 
     #[test]
