@@ -6,9 +6,10 @@
 //! its own. The two programs take turns, and what is printed are medians and the ratio of each
 //! round's pair: figures of a noisy machine mean little alone.
 //!
-//! The reference is quinn as fast as it is known to go with one stream for each 32 KiB chunk: a
-//! current-thread runtime, ACK frequency, no send fairness, hashing and writing on another thread.
-//! It checks each chunk once; swarmhold also hashes what it sends, and the whole at the end.
+//! There are two references, both quinn on a current-thread runtime with ACK frequency and no send
+//! fairness, hashing and writing on another thread: one with a stream for each 32 KiB and quinn's own
+//! datagrams, one with jumbo frames and streams as long as ours. Each hashes what comes once; swarmhold
+//! also verifies what it sends, and hashes the whole.
 
 #[path = "../common/cpu.rs"]
 mod cpu;
