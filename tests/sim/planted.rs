@@ -51,7 +51,7 @@ const BUGS: &[(Bug, &[&str])] = &[
     (Bug::AdmitsBanned, &["I5: "]),
     (Bug::BlamesForFullDisk, &["I7: "]),
     (Bug::BlamesForNotHeld, &["I7: "]),
-    (Bug::LeavesChokedUnanswered, &["I13: "]),
+    (Bug::LeavesChokedUnanswered, &["I9: ", "I13: "]),
     (Bug::UnchokesInSilence, &["I12: ", STUCK]),
     (Bug::KeepsAsksOfGone, &["I13: "]),
 ];
