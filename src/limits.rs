@@ -155,6 +155,14 @@ pub const SERVING_BYTES_MAX: u64 = 16 * MIB as u64;
 pub const COMPRESSED_CACHE_BYTES: usize = 4 * MIB;
 /// Requests of one peer that may wait to be served.
 pub const UPLOAD_QUEUE_MAX: usize = 256;
+/// Bytes written and not yet synced, of one container, at which a sync begins: small enough that one
+/// is under way while the next gathers, within [`UNSYNCED_BYTES_MAX`].
+pub const SYNC_BATCH_BYTES: u64 = UNSYNCED_BYTES_MAX / 2;
+/// Bytes written and not yet synced, of one container: what a loss of power may take. Two chunks where
+/// those are larger.
+pub const UNSYNCED_BYTES_MAX: u64 = 4 * MIB as u64;
+/// How long what was written waits for a sync, where less than [`SYNC_BATCH_BYTES`] come.
+pub const SYNC_AFTER: Duration = Duration::from_secs(2);
 /// Bytes of chunks kept in memory while a `.part` is rearranged for another manifest: four of the
 /// largest, or a whole small container.
 pub const REARRANGE_BYTES_MAX: usize = 64 * MIB;

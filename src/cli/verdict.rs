@@ -11,7 +11,7 @@ use super::exit::Exit;
 use crate::node::{
     BindError, CreateError, FetchError, FinishError, FoldersError, IngestError, KeyTextError,
     LeftError, LinkError, ManifestError, ManifestFileError, OpenError, ReadError, SealError,
-    ShareError, StartError, WordsError, keyfile::KeyFileError,
+    ShareError, StartError, SyncError, WordsError, keyfile::KeyFileError,
 };
 
 /// What an error means.
@@ -257,7 +257,8 @@ fn of_finish(error: &FinishError) -> Verdict {
         FinishError::GivenUp { .. } => plain(Exit::Interrupted, error.code()),
         FinishError::AlreadyThere { .. } => exists(),
         FinishError::Read(read) => of_read(read),
-        FinishError::Sync { source, .. } | FinishError::Publish { source, .. } => of_io(source),
+        FinishError::Sync(SyncError::NotKept { source, .. })
+        | FinishError::Publish { source, .. } => of_io(source),
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::command::Note;
 use super::driver::{Driver, peer_key, session_key};
-use super::work::{CopyError, Done, Job, VerifyError};
+use super::work::{CopyError, Done, Job, Stored, VerifyError};
 use crate::chunk::{Bitfield, ChunkIndex};
 use crate::digest::{Address, ManifestId};
 use crate::net::{Answer, Lane, Standing};
@@ -298,9 +298,12 @@ impl Driver {
         self.tell(Input::Lost { id, chunk });
     }
 
-    fn on_copied(&mut self, ticket: Ticket, id: ManifestId, outcome: Result<(), CopyError>) {
+    fn on_copied(&mut self, ticket: Ticket, id: ManifestId, outcome: Result<Stored, CopyError>) {
         let input = match outcome {
-            Ok(()) => Input::Copied { ticket },
+            Ok(Stored { unsynced }) => {
+                self.on_written(id, unsynced);
+                Input::Copied { ticket }
+            }
             Err(CopyError::Store(error)) => {
                 self.on_write_error(id, &error);
                 Input::StoreFailed { ticket }
@@ -310,9 +313,17 @@ impl Driver {
         self.tell(input);
     }
 
-    fn on_verified(&mut self, ticket: Ticket, id: ManifestId, outcome: Result<(), VerifyError>) {
+    fn on_verified(
+        &mut self,
+        ticket: Ticket,
+        id: ManifestId,
+        outcome: Result<Stored, VerifyError>,
+    ) {
         let input = match outcome {
-            Ok(()) => Input::Stored { ticket },
+            Ok(Stored { unsynced }) => {
+                self.on_written(id, unsynced);
+                Input::Stored { ticket }
+            }
             Err(VerifyError::Store(error)) => {
                 self.on_write_error(id, &error);
                 Input::StoreFailed { ticket }

@@ -15,7 +15,7 @@ use super::steer::{Change, Course};
 use crate::digest::{Address, ManifestId};
 use crate::manifest::{Manifest, ManifestError};
 use crate::net::SessionKey;
-use crate::store::{Content, FinishError, OpenError, ReadError, WriteError};
+use crate::store::{Content, FinishError, OpenError, ReadError, SyncError, WriteError};
 use crate::swarm::Rates;
 
 /// What a surface tells a node.
@@ -77,6 +77,11 @@ pub(super) enum Note {
     Finished {
         fetch: FetchId,
         outcome: Result<PathBuf, FinishError>,
+    },
+    /// What was written of a container is safe, or lost.
+    Synced {
+        id: ManifestId,
+        outcome: Result<(), SyncError>,
     },
     /// The file of a fetch whose manifest was wrong is closed.
     Rejected {

@@ -20,18 +20,20 @@ use super::clock::Clock;
 use super::command::{Command, Note};
 use super::config::Discovery;
 use super::credit::CreditFile;
+use super::ends::leave;
 use super::error::{FetchError, kept};
 use super::pool::Pool;
 use super::quest::{FetchId, Quest};
 use super::reach::Reach;
 use super::roster::Roster;
 use super::status::{Banned, ContainerStatus, PeerStatus, Status};
+use super::syncs::Syncs;
 use super::verdicts::Verdicts;
 use super::work::Done;
 use crate::digest::{Address, ManifestId};
 use crate::manifest::Recall;
 use crate::net::{Endpoint, Event, Responder, SessionKey, Throttle};
-use crate::store::Folders;
+use crate::store::{Content, Folders, Ledger};
 use crate::swarm::{AskKey, Ban, Input, PeerKey, Swarm, Ticket};
 use crate::wire::{Accept, CloseCode};
 
@@ -71,6 +73,10 @@ pub(super) struct Driver {
     pub(super) roster: Roster,
     pub(super) reach: Reach,
     pub(super) quests: BTreeMap<FetchId, Quest>,
+    /// What was written and is not synced yet.
+    pub(super) syncs: Syncs,
+    /// Where downloads write down what is safe.
+    pub(super) ledger: Option<Arc<dyn Ledger>>,
     /// Our chunk requests that are out, for taking them back.
     pub(super) requests: HashMap<Ticket, AbortHandle>,
     /// The peers' chunk requests that wait to be answered.
@@ -217,6 +223,7 @@ impl Driver {
         if self.ticks.is_multiple_of(TICKS_PER_SECOND) {
             self.on_second();
         }
+        self.sync_due();
         self.show_fetches();
         // The node's handle holds one receiver itself; whoever takes another sees more.
         let is_watched = self.status.receiver_count() > 1;
@@ -296,6 +303,8 @@ impl Driver {
     async fn stop(mut self) {
         let quests = std::mem::take(&mut self.quests).into_values();
         let ended: Vec<_> = quests.map(|quest| (self.part_of(&quest), quest)).collect();
+        let contents = ended.iter().filter_map(|(_, quest)| self.content_of(quest));
+        let contents: Vec<_> = contents.collect();
         self.asks.clear();
         let credit: Vec<_> = self.swarm.credit().collect();
         let file = self.credit.clone();
@@ -312,6 +321,9 @@ impl Driver {
         let _ = written.await;
         // Waits for the workers, and closes the files.
         drop(self);
+        for content in contents {
+            leave(&content);
+        }
         for (part, quest) in ended {
             quest.finish(Err(FetchError::Cancelled { kept: kept(part) }));
         }
@@ -319,11 +331,12 @@ impl Driver {
 
     /// The file in which a fetch keeps what it has.
     pub(super) fn part_of(&self, quest: &Quest) -> Option<PathBuf> {
-        let entry = quest
-            .manifest
-            .as_ref()
-            .and_then(|manifest| self.catalog.get(&manifest.id()))?;
-        Some(entry.content.path())
+        Some(self.content_of(quest)?.path())
+    }
+
+    fn content_of(&self, quest: &Quest) -> Option<Arc<Content>> {
+        let entry = self.catalog.get(&quest.manifest.as_ref()?.id())?;
+        Some(Arc::clone(&entry.content))
     }
 }
 

@@ -13,7 +13,7 @@ use super::error::{FetchError, kept};
 use super::quest::{Cost, FetchId, Fetched, Leftover, Quest, Stage};
 use super::reach::is_global;
 use super::verdicts::{Wrong, signer};
-use crate::chunk::ChunkIndex;
+use crate::chunk::{Bitfield, ChunkIndex};
 use crate::digest::{ManifestId, ProgramId};
 use crate::manifest::Manifest;
 use crate::store::{Content, FinishError};
@@ -55,9 +55,9 @@ impl Driver {
         };
         match outcome {
             Ok(path) => self.succeed(fetch, id, path),
-            Err(FinishError::Rotten { .. } | FinishError::Sync { .. }) => {
-                self.fetch_again(fetch, id)
-            }
+            Err(
+                FinishError::Rotten { .. } | FinishError::Sync(_) | FinishError::Incomplete { .. },
+            ) => self.fetch_again(fetch, id),
             Err(source @ FinishError::WrongWhole { found, .. }) => {
                 let signer = self.signer_of(&id);
                 self.condemn(&id, found);
@@ -116,23 +116,14 @@ impl Driver {
 
     /// The disk did not keep what was stored: the core fetches it again.
     fn fetch_again(&mut self, fetch: FetchId, id: ManifestId) {
-        let Some(entry) = self.catalog.get(&id) else {
-            return;
-        };
-        let (kept, log) = (entry.content.have(), Arc::clone(&entry.log));
-        let believed = self
-            .swarm
-            .have(&id)
-            .cloned()
-            .unwrap_or_else(|| kept.clone());
-        let lost: Vec<ChunkIndex> = believed.difference(&kept).collect();
-        tracing::warn!(%id, chunks = lost.len(), "the disk lost chunks; they are fetched again");
+        tracing::warn!(%id, "the disk lost chunks; they are fetched again");
         if let Some(quest) = self.quests.get_mut(&fetch) {
             quest.stage = Stage::Downloading;
         }
-        for chunk in lost {
-            log.withdraw(chunk);
-            self.tell(Input::Lost { id, chunk });
+        self.on_damaged(&id);
+        // they may have been, and come, while the whole was being checked
+        if self.swarm.have(&id).is_some_and(Bitfield::is_full) {
+            self.on_complete(id);
         }
     }
 
@@ -325,11 +316,19 @@ impl Driver {
     }
 }
 
-/// Waits until no worker has the content any more, and closes its file.
+/// Waits until no worker has the content any more, leaves it at rest, and closes its file.
 fn let_go(content: Arc<Content>) {
     let mut waited = Duration::ZERO;
     while Arc::strong_count(&content) > 1 && waited < LET_GO_MAX {
         std::thread::sleep(LET_GO_STEP);
         waited += LET_GO_STEP;
+    }
+    leave(&content);
+}
+
+/// Makes safe what a download has, for the next one to go on from.
+pub(super) fn leave(content: &Content) {
+    if let Err(error) = content.rest() {
+        tracing::warn!(%error, "the next download has to look what is left");
     }
 }

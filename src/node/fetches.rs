@@ -18,7 +18,7 @@ use super::status::FetchStatus;
 use crate::digest::ManifestId;
 use crate::manifest::Manifest;
 use crate::net::SessionKey;
-use crate::store::{Content, OpenError};
+use crate::store::{Content, Ledger, OpenError};
 use crate::swarm::{Input, Ticket};
 
 impl Driver {
@@ -75,6 +75,7 @@ impl Driver {
             } => self.on_parsed(session, id, outcome),
             Note::Opened { fetch, outcome } => self.on_opened(fetch, outcome),
             Note::Finished { fetch, outcome } => self.on_finished(fetch, outcome),
+            Note::Synced { id, outcome } => self.on_synced(id, outcome),
             Note::Rejected { fetch, leftover } => self.on_file_closed(fetch, leftover),
             Note::Proven { id, proof, outcome } => self.on_proven(id, &proof, outcome),
             Note::Lifted { addresses } => self.on_lifted(addresses),
@@ -95,12 +96,12 @@ impl Driver {
         let ours = self.folders.container(manifest.program_id());
         let (status, notes) = (quest.status.clone(), self.notes.clone());
         let (output, leftovers) = (quest.output.clone(), quest.leftovers.clone());
-        let recall = Arc::clone(&self.recall);
+        let (recall, ledger) = (Arc::clone(&self.recall), self.ledger.clone());
         tokio::task::spawn_blocking(move || {
             let outcome = match output {
-                Some(path) => open_new(manifest, &path, &leftovers, &status),
+                Some(path) => open_new(manifest, &path, ledger, &leftovers, &status),
                 None if ours.exists() => open_kept(manifest, &ours, &status),
-                None => open_new(manifest, &ours, &leftovers, &status),
+                None => open_new(manifest, &ours, ledger, &leftovers, &status),
             };
             let outcome = outcome.map(|content| content.recalling(recall));
             // The driver is gone only when the node is.
@@ -255,11 +256,15 @@ impl Driver {
 fn open_new(
     manifest: Arc<Manifest>,
     path: &Path,
+    ledger: Option<Arc<dyn Ledger>>,
     leftovers: &[Leftover],
     status: &watch::Sender<FetchStatus>,
 ) -> Result<Content, OpenFailure> {
     let size = manifest.layout().size();
-    let content = Content::download(manifest, path).map_err(OpenFailure::Open)?;
+    let mut content = Content::download(manifest, path).map_err(OpenFailure::Open)?;
+    if let Some(ledger) = ledger {
+        content = content.recorded_in(ledger);
+    }
     let show = |done| {
         status.send_replace(FetchStatus::Checking { done, size });
     };

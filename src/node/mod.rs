@@ -42,6 +42,7 @@ mod start;
 mod status;
 mod steer;
 mod subnet;
+mod syncs;
 mod twins;
 mod verdicts;
 mod work;
@@ -77,7 +78,7 @@ pub use crate::limits::{BACKUP_BYTES_MAX, PASSPHRASE_BYTES_MAX};
 pub use crate::manifest::{Link, LinkError, Manifest, ManifestError, Recall, SignatureState};
 pub use crate::net::BindError;
 pub use crate::store::{
-    FinishError, FoldersError, IngestError, ManifestFileError, OpenError, ReadError,
+    FinishError, FoldersError, IngestError, ManifestFileError, OpenError, ReadError, SyncError,
     read_manifest_file, replace_file, write_new_file,
 };
 pub use crate::swarm::{Account, Order, Rates, Strike, Tally};

@@ -199,8 +199,8 @@ impl Driver {
         proof.send_replace(found);
     }
 
-    /// Chunks of a file that is served are not there any more.
-    fn on_damaged(&mut self, id: &ManifestId) {
+    /// Chunks that the core believes to be here are not, as far as the store knows.
+    pub(super) fn on_damaged(&mut self, id: &ManifestId) {
         let (Some(entry), Some(believed)) = (self.catalog.get(id), self.swarm.have(id)) else {
             return;
         };

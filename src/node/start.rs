@@ -124,13 +124,7 @@ fn build(
     let verdicts = Verdicts::load(&config.home);
     let recall = Arc::new(Recall::new(&random_key()?));
     let credit = CreditFile::new(&config.home);
-    let empty = Status {
-        address,
-        connections: 0,
-        containers: Vec::new(),
-        banned: Vec::new(),
-    };
-    let (status, seen) = watch::channel(Arc::new(empty));
+    let (status, seen) = watch::channel(Arc::new(Status::at_start(address)));
     let announced = endpoint.announced().to_vec();
     let swarm = core(&config, clock, bans.current(), credit.load())?;
     let driver = Driver {
@@ -152,6 +146,8 @@ fn build(
         roster: Roster::default(),
         reach: Reach::default(),
         quests: Default::default(),
+        syncs: Default::default(),
+        ledger: None,
         requests: Default::default(),
         asks: Default::default(),
         faults: Default::default(),

@@ -19,6 +19,18 @@ pub struct Status {
     pub banned: Vec<Banned>,
 }
 
+impl Status {
+    /// A node that does nothing yet.
+    pub(super) const fn at_start(address: Address) -> Self {
+        Self {
+            address,
+            connections: 0,
+            containers: Vec::new(),
+            banned: Vec::new(),
+        }
+    }
+}
+
 /// An address that is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Banned {

@@ -63,13 +63,13 @@ pub(super) enum Done {
     Verified {
         ticket: Ticket,
         id: ManifestId,
-        outcome: Result<(), VerifyError>,
+        outcome: Result<Stored, VerifyError>,
     },
     /// Of a `Copy`. Chunks that were not where they were said to be are lost.
     Copied {
         ticket: Ticket,
         id: ManifestId,
-        outcome: Result<(), CopyError>,
+        outcome: Result<Stored, CopyError>,
         lost: Vec<(ManifestId, ChunkIndex)>,
     },
     /// Of a `Read`.
@@ -79,6 +79,13 @@ pub(super) enum Done {
         chunk: ChunkIndex,
         outcome: Result<(Encoding, Bytes), ReadFailure>,
     },
+}
+
+/// A chunk is in its file.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stored {
+    /// Bytes of its container that wait for a sync now.
+    pub(super) unsynced: u64,
 }
 
 /// Why an answer did not become a stored chunk.
@@ -185,7 +192,7 @@ fn verify(
     chunk: ChunkIndex,
     payload: Payload,
     decompressor: &mut Decompressor,
-) -> Result<(), VerifyError> {
+) -> Result<Stored, VerifyError> {
     let manifest = content.manifest();
     let len = manifest
         .layout()
@@ -198,7 +205,8 @@ fn verify(
             .into(),
     };
     let proven = VerifiedChunk::verify(manifest, chunk, bytes)?;
-    Ok(content.put(&proven)?)
+    let unsynced = content.put(&proven)?;
+    Ok(Stored { unsynced })
 }
 
 /// Copies from the first place that has the bytes; each is proven as it is read.
@@ -206,13 +214,15 @@ fn copy(
     content: &Content,
     chunk: ChunkIndex,
     places: Vec<Place>,
-) -> (Result<(), CopyError>, Vec<(ManifestId, ChunkIndex)>) {
+) -> (Result<Stored, CopyError>, Vec<(ManifestId, ChunkIndex)>) {
     let mut lost = Vec::new();
     for place in places {
         match place.content.read(place.chunk) {
             Ok(Some(found)) => {
                 if let Some(same) = found.also_at(content.manifest(), chunk) {
-                    return (content.put(&same).map_err(CopyError::from), lost);
+                    let put = content.put(&same);
+                    let stored = put.map(|unsynced| Stored { unsynced });
+                    return (stored.map_err(CopyError::from), lost);
                 }
             }
             Ok(None) | Err(_) => lost.push((place.id, place.chunk)),

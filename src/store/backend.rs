@@ -1,11 +1,13 @@
 //! What a container's content asks of the thing that holds its bytes.
 //!
 //! Small enough to fake a disk: [`files`](super::files) is a real file, `memory` (tests only) is a
-//! disk in RAM that fails when it is told to. Every call names its own position, so several
+//! disk in RAM that fails when it is told to, and forgets what was not synced. Every call names its own position, so several
 //! threads use one backend at once and none of them waits for another's IO.
 
 use std::io;
 use std::path::PathBuf;
+
+use super::ledger::FileStamp;
 
 /// Bytes at positions, that can be made durable and given their final name.
 pub(super) trait Backend: Send + Sync {
@@ -32,6 +34,13 @@ pub(super) trait Backend: Send + Sync {
 
     /// Returns when everything written so far survives a loss of power.
     fn sync(&self) -> io::Result<()>;
+
+    /// Opens the same bytes anew: what comes after is written through a handle that has no part in
+    /// earlier failures.
+    fn reopen(&self) -> io::Result<()>;
+
+    /// By what a change from outside is told.
+    fn stamp(&self) -> io::Result<FileStamp>;
 
     /// Gives the bytes their final name, which must be free (`AlreadyExists` if it is not). Bytes that
     /// already have it stay where they are.

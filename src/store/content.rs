@@ -14,6 +14,8 @@
 //! `read` to notice. If the whole is wrong, every chunk is read and verified again before anyone is
 //! blamed.
 //!
+//! What survives a loss of power, and when, is `journal`'s to say.
+//!
 //! All calls block. Several threads may call at once; none waits for another's disk IO, except that
 //! `finish` is alone with the hash of the whole.
 
@@ -29,6 +31,7 @@ use crate::manifest::{BadChunk, Layout, Manifest, Recall, VerifiedChunk};
 use super::backend::Backend;
 use super::error::{OpenError, ReadError, WriteError};
 use super::files::{FileDisk, is_disk_full};
+use super::journal::{Journal, Record};
 use super::whole::{Span, Whole};
 
 /// How many chunks of the whole are hashed after a write, at most. More than one, so that the hash
@@ -44,6 +47,9 @@ pub struct Content {
     whole: Mutex<Whole>,
     /// What need not be hashed again; without it, everything is.
     recall: Option<Arc<Recall>>,
+    /// Locked before `state`, by whoever syncs.
+    pub(super) sync_turn: Mutex<()>,
+    pub(super) record: Option<Record>,
 }
 
 impl fmt::Debug for Content {
@@ -61,6 +67,7 @@ pub(super) struct State {
     pub(super) have: Bitfield,
     /// The file is its user's and is not written to: it was complete when opened, or is finished.
     pub(super) sealed: bool,
+    pub(super) journal: Journal,
 }
 
 impl Content {
@@ -69,8 +76,7 @@ impl Content {
     pub fn seed(manifest: Arc<Manifest>, path: &Path) -> Result<Self, OpenError> {
         let disk = FileDisk::complete(path, manifest.layout().size())?;
         let have = Bitfield::full(manifest.layout().chunk_count());
-        let state = State { have, sealed: true };
-        Ok(Self::over(manifest, Arc::new(disk), state))
+        Ok(Self::over(manifest, Arc::new(disk), have))
     }
 
     /// Downloads to `path`, which must be free, by way of `path` with `.part` appended, which is
@@ -85,17 +91,24 @@ impl Content {
     /// A download into any backend.
     pub(super) fn empty(manifest: Arc<Manifest>, disk: Arc<dyn Backend>) -> Self {
         let have = Bitfield::empty(manifest.layout().chunk_count());
-        let sealed = false;
-        Self::over(manifest, disk, State { have, sealed })
+        Self::over(manifest, disk, have)
     }
 
-    fn over(manifest: Arc<Manifest>, disk: Arc<dyn Backend>, state: State) -> Self {
+    /// What is complete from the start is its user's.
+    fn over(manifest: Arc<Manifest>, disk: Arc<dyn Backend>, have: Bitfield) -> Self {
+        let state = State {
+            sealed: have.is_full(),
+            journal: Journal::new(have.len()),
+            have,
+        };
         Self {
             manifest,
             disk,
             state: Mutex::new(state),
             whole: Mutex::new(Whole::new()),
             recall: None,
+            sync_turn: Mutex::new(()),
+            record: None,
         }
     }
 
@@ -107,12 +120,15 @@ impl Content {
         }
     }
 
-    /// Writes a chunk and sets its bit. A chunk that is already there is left alone.
+    /// Writes a chunk and sets its bit. A chunk that is already there is left alone. Where too much
+    /// waits for a sync already, this waits for that first, or does it.
+    ///
+    /// Returns how many bytes a loss of power may take now: [`sync`](Self::sync) makes them safe.
     ///
     /// # Panics
     ///
     /// If the chunk was verified against another manifest that does not share it.
-    pub fn put(&self, chunk: &VerifiedChunk) -> Result<(), WriteError> {
+    pub fn put(&self, chunk: &VerifiedChunk) -> Result<u64, WriteError> {
         let index = chunk.index();
         assert_eq!(
             self.manifest.chunk_hash(index),
@@ -120,25 +136,16 @@ impl Content {
             "chunk {index} belongs to another container"
         );
         let span = Span::of(self.layout(), index).expect("a chunk with a hash has a place");
-        {
-            let state = self.state();
-            if state.have.contains(index) {
-                return Ok(());
-            }
-            if state.sealed {
-                return Err(WriteError::Sealed {
-                    path: self.path(),
-                    chunk: index,
-                });
-            }
+        if self.holds(index) {
+            return Ok(self.unsynced_bytes());
         }
-        self.write(chunk, span.offset)?;
-        self.state().have.insert(index);
+        self.make_room(span.len as u64);
+        let unsynced = self.write_until_kept(chunk, span)?;
         if let Some(recall) = &self.recall {
             recall.learn(chunk);
         }
         self.hash_ahead(chunk);
-        Ok(())
+        Ok(unsynced)
     }
 
     /// Reads a chunk and verifies it; `None` if its bit is not set.
@@ -198,6 +205,36 @@ impl Content {
         })
     }
 
+    /// Writes a chunk, again if a sync has failed meanwhile, and sets its bit.
+    fn write_until_kept(&self, chunk: &VerifiedChunk, span: Span) -> Result<u64, WriteError> {
+        let index = chunk.index();
+        loop {
+            let epoch = self.epoch_to_write_in(index)?;
+            self.write(chunk, span.offset)?;
+            let state = &mut *self.state();
+            if state.journal.epoch() == epoch {
+                if state.have.insert(index) {
+                    state.journal.on_written(index, span.len as u64);
+                }
+                return Ok(state.journal.unsynced_bytes());
+            }
+        }
+    }
+
+    /// The epoch of the journal, if anything may be written in it.
+    fn epoch_to_write_in(&self, chunk: ChunkIndex) -> Result<u32, WriteError> {
+        let state = self.state();
+        if state.sealed {
+            let path = self.path();
+            return Err(WriteError::Sealed { path, chunk });
+        }
+        if state.journal.is_broken() {
+            let path = self.path();
+            return Err(WriteError::Broken { path, chunk });
+        }
+        Ok(state.journal.epoch())
+    }
+
     fn write(&self, chunk: &VerifiedChunk, offset: u64) -> Result<(), WriteError> {
         let bytes: &Bytes = chunk.bytes();
         let (path, chunk) = (|| self.path(), chunk.index());
@@ -240,7 +277,7 @@ impl Content {
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
-        // each change is one call on the bitfield, which panics before it changes anything
+        // nothing that changes it panics halfway
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -98,6 +98,15 @@ pub enum WriteError {
         /// What the system said.
         source: io::Error,
     },
+    /// Twice the disk did not keep what it was given. Nothing more is written to this file until it is
+    /// opened again.
+    #[error("E-IO: chunk {chunk} not written: the disk failed twice to keep {path}")]
+    Broken {
+        /// The file.
+        path: PathBuf,
+        /// The chunk.
+        chunk: ChunkIndex,
+    },
     /// The system refused.
     #[error("E-IO: cannot write chunk {chunk} to {path}")]
     Io {
@@ -105,6 +114,20 @@ pub enum WriteError {
         path: PathBuf,
         /// The chunk.
         chunk: ChunkIndex,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// Why what was written may not survive a loss of power.
+#[derive(Debug, thiserror::Error)]
+pub enum SyncError {
+    /// The disk did not confirm it. The bits of everything that was written since the last sync are
+    /// cleared: those chunks are needed again. After the second failure nothing more is written.
+    #[error("E-IO: the disk did not keep {path}")]
+    NotKept {
+        /// The file.
+        path: PathBuf,
         /// What the system said.
         source: io::Error,
     },
@@ -200,16 +223,9 @@ pub enum FinishError {
     /// A part of the whole could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// The disk did not confirm what was written. What it holds is unknown, so every bit is cleared;
-    /// only writing the chunks again makes a second attempt mean anything, because systems report a
-    /// lost write once and then forget it.
-    #[error("E-IO: the disk did not keep {path}")]
-    Sync {
-        /// The `.part` file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    /// The disk did not confirm what was written.
+    #[error(transparent)]
+    Sync(#[from] SyncError),
     /// The system refused to give the file its final name, or to make that name durable.
     #[error("E-IO: cannot give {path} its final name")]
     Publish {
@@ -240,7 +256,16 @@ impl WriteError {
         match self {
             Self::Sealed { .. } => "E-FILE",
             Self::DiskFull { .. } => "E-DISK-FULL",
-            Self::Io { .. } => "E-IO",
+            Self::Broken { .. } | Self::Io { .. } => "E-IO",
+        }
+    }
+}
+
+impl SyncError {
+    /// The stable code of this error, with which its text starts.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NotKept { .. } => "E-IO",
         }
     }
 }
@@ -266,7 +291,8 @@ impl FinishError {
             Self::GivenUp { .. } => "E-CANCELLED",
             Self::AlreadyThere { .. } => "E-EXISTS",
             Self::Read(read) => read.code(),
-            Self::Sync { .. } | Self::Publish { .. } => "E-IO",
+            Self::Sync(sync) => sync.code(),
+            Self::Publish { .. } => "E-IO",
         }
     }
 }

@@ -8,17 +8,19 @@ use std::ffi::OsString;
 use std::fs::{self, File, Metadata, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use super::backend::Backend;
 use super::error::OpenError;
+use super::ledger::FileStamp;
 use super::os::{self, Links};
 use super::regular::open_regular;
 
 /// An open file.
 #[derive(Debug)]
 pub(super) struct FileDisk {
-    file: File,
+    /// Replaced only by [`reopen`](Backend::reopen).
+    file: RwLock<File>,
     place: Mutex<Place>,
 }
 
@@ -42,10 +44,7 @@ impl FileDisk {
                 found: metadata.len(),
             });
         }
-        Ok(Self {
-            file,
-            place: Mutex::new(Place::Final(path.to_owned())),
-        })
+        Ok(Self::over(file, Place::Final(path.to_owned())))
     }
 
     /// Opens or creates the `.part` of `destination`, locks it and makes it `size` bytes long.
@@ -59,25 +58,30 @@ impl FileDisk {
         lock(&file, &metadata, &part)?;
         // the lock may have been another download's until now, and that one may have finished
         refuse_existing(destination)?;
-        let disk = Self {
-            file,
-            place: Mutex::new(Place::Part {
-                part,
-                destination: destination.to_owned(),
-            }),
+        let place = Place::Part {
+            part,
+            destination: destination.to_owned(),
         };
+        let disk = Self::over(file, place);
         match disk.reserve(size) {
             Ok(()) => Ok(disk),
             Err(source) => Err(disk.give_up(&metadata, size, source)),
         }
     }
 
+    fn over(file: File, place: Place) -> Self {
+        Self {
+            file: RwLock::new(file),
+            place: Mutex::new(place),
+        }
+    }
+
     /// Says why the space was not to be had, and leaves nothing behind that was not there before.
     fn give_up(self, before: &Metadata, needed: u64, source: io::Error) -> OpenError {
         let path = self.path();
-        let available = os::space_left(&self.file);
+        let available = os::space_left(&self.file());
         // best effort: the error that matters is the one being reported
-        let _ = self.file.set_len(before.len());
+        let _ = self.file().set_len(before.len());
         if before.len() == 0 {
             let _ = fs::remove_file(&path);
         }
@@ -93,6 +97,11 @@ impl FileDisk {
         }
     }
 
+    fn file(&self) -> RwLockReadGuard<'_, File> {
+        // it is replaced whole, as below
+        self.file.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn place(&self) -> MutexGuard<'_, Place> {
         // a path is replaced whole, so a panic elsewhere cannot have left half of one
         self.place.lock().unwrap_or_else(PoisonError::into_inner)
@@ -101,9 +110,10 @@ impl FileDisk {
 
 impl Backend for FileDisk {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let file = self.file();
         let mut done = 0;
         while done < buffer.len() {
-            match os::read_at(&self.file, &mut buffer[done..], offset + done as u64) {
+            match os::read_at(&file, &mut buffer[done..], offset + done as u64) {
                 Ok(0) => break,
                 Ok(read) => done += read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -115,10 +125,11 @@ impl Backend for FileDisk {
 
     /// Without filling the memory with zeros first, which takes a tenth of what hashing it does.
     fn read_new(&self, len: usize, offset: u64) -> io::Result<Vec<u8>> {
+        let file = self.file();
         let mut bytes = Vec::with_capacity(len);
         while bytes.len() < len {
             let at = offset + bytes.len() as u64;
-            match os::read_more(&self.file, &mut bytes, len, at) {
+            match os::read_more(&file, &mut bytes, len, at) {
                 Ok(0) => break,
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -129,9 +140,10 @@ impl Backend for FileDisk {
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let file = self.file();
         let mut done = 0;
         while done < bytes.len() {
-            match os::write_at(&self.file, &bytes[done..], offset + done as u64) {
+            match os::write_at(&file, &bytes[done..], offset + done as u64) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(written) => done += written,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -142,16 +154,37 @@ impl Backend for FileDisk {
     }
 
     fn reserve(&self, size: u64) -> io::Result<()> {
-        self.file.set_len(size)?;
-        os::claim_space(&self.file, size)
+        let file = self.file();
+        file.set_len(size)?;
+        os::claim_space(&file, size)
     }
 
     fn data_from(&self, offset: u64) -> io::Result<Option<u64>> {
-        os::data_from(&self.file, offset)
+        os::data_from(&self.file(), offset)
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.file.sync_all()
+        self.file().sync_data()
+    }
+
+    fn reopen(&self) -> io::Result<()> {
+        let path = self.path();
+        let mut options = File::options();
+        let opened = open_regular(options.read(true).write(true), &path, Links::Refuse)?;
+        let (anew, _) = opened.ok_or(io::ErrorKind::InvalidInput)?;
+        let mut file = self.file.write().unwrap_or_else(PoisonError::into_inner);
+        if !os::is_at(&file.metadata()?, &path)? {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        // A lock belongs to the handle. Whoever takes it in between keeps it, and we stop writing.
+        file.unlock()?;
+        anew.try_lock()?;
+        *file = anew;
+        Ok(())
+    }
+
+    fn stamp(&self) -> io::Result<FileStamp> {
+        Ok(os::stamp(&self.file().metadata()?))
     }
 
     fn publish(&self) -> io::Result<()> {
@@ -161,7 +194,7 @@ impl Backend for FileDisk {
             *place = Place::Final(destination.clone());
             // On Windows the lock would keep the user from reading what is theirs now. Elsewhere
             // nobody looks for it under this name, so failing to let go of it harms no one.
-            let _ = self.file.unlock();
+            let _ = self.file().unlock();
         }
         Ok(())
     }

@@ -8,7 +8,6 @@ use std::io;
 use std::path::PathBuf;
 use std::thread;
 
-use crate::chunk::Bitfield;
 use crate::digest::ProgramId;
 
 use super::content::Content;
@@ -36,9 +35,10 @@ impl Content {
             };
             (synced, checked)
         });
-        synced.map_err(|source| self.forget_all(source))?;
+        synced?;
         checked?;
         self.publish()?;
+        self.strike_out();
         whole.on_proven();
         Ok(self.path())
     }
@@ -50,14 +50,6 @@ impl Content {
     pub fn prove(&self, goes_on: impl Fn(u64) -> bool) -> Result<(), FinishError> {
         self.require_all()?;
         self.check_all(&mut Whole::new(), goes_on)
-    }
-
-    /// Makes what was written durable. Nothing was written to a file that is not ours to write.
-    fn sync(&self) -> io::Result<()> {
-        if self.state().sealed {
-            return Ok(());
-        }
-        self.disk.sync()
     }
 
     fn require_all(&self) -> Result<(), FinishError> {
@@ -122,15 +114,6 @@ impl Content {
                 expected,
                 found,
             }),
-        }
-    }
-
-    /// Clears every bit after a sync that failed.
-    fn forget_all(&self, source: io::Error) -> FinishError {
-        self.state().have = Bitfield::empty(self.layout().chunk_count());
-        FinishError::Sync {
-            path: self.path(),
-            source,
         }
     }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::backend::Backend;
+use super::ledger::FileStamp;
 
 /// Granularity of holes, in bytes.
 const PAGE: usize = 4096;
@@ -19,6 +20,11 @@ struct State {
     faults: Vec<Fault>,
     published: bool,
     writes: usize,
+    reads: usize,
+    syncs: usize,
+    reopened: usize,
+    /// When somebody else last wrote.
+    touched: i64,
 }
 
 /// What the disk does wrong until it is [repaired](MemoryDisk::repair).
@@ -67,6 +73,26 @@ impl MemoryDisk {
         self.state().writes
     }
 
+    /// Somebody else writes to it.
+    pub(super) fn touch(&self) {
+        self.state().touched += 1;
+    }
+
+    /// How many reads came.
+    pub(super) fn reads(&self) -> usize {
+        self.state().reads
+    }
+
+    /// How many syncs came, failed ones included.
+    pub(super) fn syncs(&self) -> usize {
+        self.state().syncs
+    }
+
+    /// How often it was opened anew.
+    pub(super) fn reopened(&self) -> usize {
+        self.state().reopened
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -84,7 +110,8 @@ impl State {
 
 impl Backend for MemoryDisk {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        let state = self.state();
+        let mut state = self.state();
+        state.reads += 1;
         state.check(Fault::Unreadable, io::ErrorKind::Other)?;
         let from = usize::try_from(offset).unwrap().min(state.bytes.len());
         let rest = &state.bytes[from..];
@@ -127,7 +154,23 @@ impl Backend for MemoryDisk {
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.state().check(Fault::Unsynced, io::ErrorKind::Other)
+        let mut state = self.state();
+        state.syncs += 1;
+        state.check(Fault::Unsynced, io::ErrorKind::Other)
+    }
+
+    fn reopen(&self) -> io::Result<()> {
+        self.state().reopened += 1;
+        Ok(())
+    }
+
+    fn stamp(&self) -> io::Result<FileStamp> {
+        let state = self.state();
+        Ok(FileStamp {
+            size: state.bytes.len() as u64,
+            modified_ns: state.writes as i64 + state.touched,
+            inode: 1,
+        })
     }
 
     fn publish(&self) -> io::Result<()> {

@@ -3,11 +3,11 @@
 //! ```text
 //! create    ingest          a file -> its hashes
 //! share     Content::seed [-> prove]   served where it lies
-//! get       Content::download -> resume [-> take_over] -> put, put, put -> finish
+//! get       Content::download -> resume [-> take_over] -> put, put, [sync,] put -> finish, or rest
 //! either    Content::read   only what its bit says, hashed before it is handed out
 //! ```
 //!
-//! Reading order: `content` (which chunks are proven), `resume`, `rearrange` and `finish` (how a download
+//! Reading order: `content` (which chunks are proven), `journal` and `ledger` (which are safe), `resume`, `rearrange` and `finish` (how a download
 //! begins and ends), `whole` (the hash of it all), `backend` and `files` (the disk), then `ingest`,
 //! `manifest_file`, `folders` and `new_file`, which stand alone. `os` is where systems differ.
 //!
@@ -21,9 +21,13 @@ mod files;
 mod finish;
 mod folders;
 mod ingest;
+mod journal;
+mod ledger;
 mod manifest_file;
 #[cfg(test)]
 mod memory;
+#[cfg(test)]
+mod memory_ledger;
 mod new_file;
 mod os;
 mod rearrange;
@@ -34,9 +38,10 @@ mod tests;
 mod whole;
 
 pub use content::Content;
-pub use error::{FinishError, OpenError, ReadError, WriteError};
+pub use error::{FinishError, OpenError, ReadError, SyncError, WriteError};
 pub use files::part_path;
 pub use folders::{Folders, FoldersError};
 pub use ingest::{IngestError, Ingested, ingest, ingest_as, ingest_recalling};
+pub use ledger::{Claim, FileStamp, Ledger};
 pub use manifest_file::{ManifestFileError, read_manifest_file};
 pub use new_file::{replace_file, write_new_file};

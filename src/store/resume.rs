@@ -1,7 +1,10 @@
-//! Finding what an earlier download left in a `.part`, by hashing it again.
+//! Finding what an earlier download left in a `.part`.
 //!
-//! Nothing but the bytes is believed, so garbage, a crash halfway through a write, or the `.part` of
-//! another container cost time and nothing else.
+//! A file that is as a download left it when it came to rest, by the [ledger](super::Ledger), is taken
+//! at that download's word for now; `read` and `finish` verify it all the same. Any other is hashed
+//! again, so garbage, a crash halfway through a write, or the `.part` of another container cost time
+//! and nothing else. What was found is synced before it is claimed: a process that was killed may have
+//! left it in the page cache only.
 
 use crate::chunk::{Bitfield, ChunkIndex};
 use crate::digest::Digest;
@@ -11,12 +14,18 @@ use super::error::ReadError;
 use super::whole::Span;
 
 impl Content {
-    /// Hashes what the file holds and sets the bits of chunks that are right. To be called once,
-    /// before downloading. Chunks that are only a hole in the file are passed over without reading,
+    /// Sets the bits of the chunks that are there. To be called once, before downloading. Where the
+    /// file has to be hashed, chunks that are only a hole in it are passed over without reading,
     /// except those that should be all zeros.
     ///
     /// `progress` hears how many bytes of the container have been dealt with so far.
     pub fn resume(&self, progress: impl Fn(u64)) -> Result<Bitfield, ReadError> {
+        if let Some(left) = self.take_up() {
+            let state = &mut *self.state();
+            state.journal.on_found(&left);
+            state.have = left.clone();
+            return Ok(left);
+        }
         let mut holes = Holes::new(self);
         for index in self.layout().chunks() {
             let span = Span::of(self.layout(), index).expect("the layout names its own chunks");
@@ -25,6 +34,7 @@ impl Content {
             }
             progress(span.offset + span.len as u64);
         }
+        self.make_safe();
         Ok(self.have())
     }
 

@@ -9,6 +9,7 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use super::Links;
+use crate::store::ledger::FileStamp;
 
 /// Opens without waiting for the other end of a FIFO and, if so asked, without following a link.
 pub(in crate::store) fn open_warily(
@@ -126,6 +127,16 @@ pub(in crate::store) fn sync_folder(folder: &Path) -> io::Result<()> {
 pub(in crate::store) fn is_at(metadata: &Metadata, path: &Path) -> io::Result<bool> {
     let there = std::fs::symlink_metadata(path)?;
     Ok((there.dev(), there.ino()) == (metadata.dev(), metadata.ino()))
+}
+
+/// What tells a file from what it was, and from others.
+pub(in crate::store) fn stamp(metadata: &Metadata) -> FileStamp {
+    let seconds = metadata.mtime().saturating_mul(1_000_000_000);
+    FileStamp {
+        size: metadata.len(),
+        modified_ns: seconds.saturating_add(metadata.mtime_nsec()),
+        inode: metadata.ino(),
+    }
 }
 
 /// Whether opening refused to follow a link.

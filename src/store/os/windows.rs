@@ -2,10 +2,11 @@
 
 use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io;
-use std::os::windows::fs::{FileExt, OpenOptionsExt};
+use std::os::windows::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use super::Links;
+use crate::store::ledger::FileStamp;
 
 /// `FILE_FLAG_OPEN_REPARSE_POINT`: open a link itself, which then is not a regular file.
 const OPEN_REPARSE_POINT: u32 = 0x0020_0000;
@@ -76,6 +77,18 @@ pub(in crate::store) fn sync_folder(_folder: &Path) -> io::Result<()> {
 /// True: an open file keeps its name here, for its lock is mandatory.
 pub(in crate::store) fn is_at(_metadata: &Metadata, path: &Path) -> io::Result<bool> {
     std::fs::symlink_metadata(path).map(|_| true)
+}
+
+/// What tells a file from what it was. Its number is not asked for.
+pub(in crate::store) fn stamp(metadata: &Metadata) -> FileStamp {
+    // in steps of 100 ns since 1601
+    const TO_1970: i64 = 116_444_736_000_000_000;
+    let steps = metadata.last_write_time().cast_signed();
+    FileStamp {
+        size: metadata.len(),
+        modified_ns: steps.saturating_sub(TO_1970).saturating_mul(100),
+        inode: 0,
+    }
 }
 
 /// Links open as themselves and are found by their metadata.

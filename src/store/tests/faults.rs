@@ -80,7 +80,7 @@ fn a_disk_that_changed_is_not_blamed_on_the_manifest() {
     sample
         .chunks()
         .skip(1)
-        .for_each(|chunk| content.put(&chunk).unwrap());
+        .for_each(|chunk| put(&content, &chunk));
     disk.flip(7 * CHUNK);
     content.put(&sample.chunk(0)).unwrap();
     let error = content.finish().unwrap_err();
@@ -105,7 +105,7 @@ fn a_disk_that_was_cut_short_is_noticed_at_the_end() {
     sample
         .chunks()
         .rev()
-        .for_each(|chunk| content.put(&chunk).unwrap());
+        .for_each(|chunk| put(&content, &chunk));
     disk.truncate(8 * CHUNK - 1);
     let error = content.finish().unwrap_err();
     assert!(matches!(

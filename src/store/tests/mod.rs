@@ -1,11 +1,12 @@
 //! A container's life on disk: from a `.part` to a name, and what may go wrong on the way.
 //!
 //! Here is the container that the tests store; `faults` breaks a disk in RAM, `files` uses a real one,
-//! `moves` takes over what another manifest brought.
+//! `moves` takes over what another manifest brought, `safety` is what survives a loss of power.
 
 mod faults;
 mod files;
 mod moves;
+mod safety;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -88,10 +89,12 @@ impl Sample {
     }
 }
 
+fn put(content: &Content, chunk: &VerifiedChunk) {
+    content.put(chunk).unwrap();
+}
+
 fn put_all(content: &Content, sample: &Sample) {
-    sample
-        .chunks()
-        .for_each(|chunk| content.put(&chunk).unwrap());
+    sample.chunks().for_each(|chunk| put(content, &chunk));
 }
 
 fn read(content: &Content, index: u32) -> Result<Option<Bytes>, ReadError> {

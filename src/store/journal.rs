@@ -1,0 +1,264 @@
+//! What was written to a `.part` and is not yet known to survive a loss of power.
+//!
+//! ```text
+//! put: verify -> write -> have -> unsynced ... sync -> confirmed -> claimed in the ledger
+//! ```
+//!
+//! A sync takes what was written before it began. At most [`UNSYNCED_BYTES_MAX`] wait, or two
+//! chunks where those are larger: a `put` beyond that waits for the sync under way, or is the sync.
+//!
+//! **A sync that fails is never tried again.** The system may have dropped what it could not write and
+//! report success the next time, so nothing that was written since the last good sync counts any
+//! more, whatever the page cache shows. The chunks are to be put again, and go through a file that is
+//! opened anew. After a second failure nothing more is written.
+//!
+//! Invariants: a chunk that is written and not confirmed is in exactly one of `unsynced` and the
+//! batch of the sync under way; `epoch` counts failed syncs, so that a write that began before one is
+//! done again.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, MutexGuard, PoisonError};
+
+use crate::chunk::{Bitfield, ChunkIndex};
+use crate::limits::UNSYNCED_BYTES_MAX;
+
+use super::content::{Content, State};
+use super::error::SyncError;
+use super::ledger::{Claim, FileStamp, Ledger};
+
+/// Failed syncs after which nothing more is written.
+const FAILURES_MAX: u32 = 2;
+
+/// What a download knows of its bytes' safety. Part of [`State`].
+pub(super) struct Journal {
+    /// Chunks written since the sync under way began, or since the last one.
+    unsynced: Vec<ChunkIndex>,
+    /// Bytes of those, and of the batch that is being synced.
+    unsynced_bytes: u64,
+    confirmed: Bitfield,
+    /// Syncs that failed.
+    epoch: u32,
+    /// A failure that only a `put` has seen so far.
+    untold: Option<io::Error>,
+}
+
+/// Where a download's claims go.
+pub(super) struct Record {
+    ledger: Arc<dyn Ledger>,
+    part: PathBuf,
+}
+
+impl Journal {
+    pub(super) fn new(chunks: u32) -> Self {
+        Self {
+            unsynced: Vec::new(),
+            unsynced_bytes: 0,
+            confirmed: Bitfield::empty(chunks),
+            epoch: 0,
+            untold: None,
+        }
+    }
+
+    /// Failed syncs so far.
+    pub(super) fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
+    /// Whether nothing more is to be written.
+    pub(super) fn is_broken(&self) -> bool {
+        self.epoch >= FAILURES_MAX
+    }
+
+    /// Bytes that a loss of power may take.
+    pub(super) fn unsynced_bytes(&self) -> u64 {
+        self.unsynced_bytes
+    }
+
+    /// A chunk was written.
+    pub(super) fn on_written(&mut self, chunk: ChunkIndex, len: u64) {
+        self.confirmed.remove(chunk);
+        self.unsynced.push(chunk);
+        self.unsynced_bytes += len;
+    }
+
+    /// Chunks were safely there before this process.
+    pub(super) fn on_found(&mut self, chunks: &Bitfield) {
+        self.confirmed = chunks.clone();
+    }
+}
+
+impl Content {
+    /// Has a ledger keep what is safe. To be called first.
+    pub fn recorded_in(mut self, ledger: Arc<dyn Ledger>) -> Self {
+        let part = self.path();
+        let part = std::path::absolute(&part).unwrap_or(part);
+        self.record = Some(Record { ledger, part });
+        self
+    }
+
+    /// Makes what was written safe from a loss of power, and then writes it down. Without anything
+    /// to sync it does nothing. One sync runs at a time; another waits for it.
+    pub fn sync(&self) -> Result<(), SyncError> {
+        let _turn = self.turn();
+        self.sync_in_turn()
+    }
+
+    /// How many bytes a loss of power may take.
+    pub fn unsynced_bytes(&self) -> u64 {
+        self.state().journal.unsynced_bytes()
+    }
+
+    /// Ends a download for now: what it has is made safe and written down as left at rest, so that the
+    /// next one need not hash it. To be called when nobody puts chunks any more.
+    pub fn rest(&self) -> Result<(), SyncError> {
+        let _turn = self.turn();
+        self.sync_in_turn()?;
+        if !self.state().sealed {
+            self.write_down(self.disk.stamp().ok());
+        }
+        Ok(())
+    }
+
+    /// Waits until `len` bytes more may be written.
+    pub(super) fn make_room(&self, len: u64) {
+        let chunk_size = u64::from(self.layout().chunk_size());
+        let most = UNSYNCED_BYTES_MAX.max(2 * chunk_size);
+        let is_full = |state: &State| {
+            let unsynced = state.journal.unsynced_bytes;
+            unsynced > 0 && unsynced + len > most
+        };
+        if !is_full(&self.state()) {
+            return;
+        }
+        let _turn = self.turn();
+        if !is_full(&self.state()) {
+            return;
+        }
+        if let Err(error) = self.sync_in_turn() {
+            // The chunk at hand is not lost: it is written after this. The next sync tells.
+            let SyncError::NotKept { source, .. } = error;
+            self.state().journal.untold = Some(source);
+        }
+    }
+
+    /// The file has become the container.
+    pub(super) fn strike_out(&self) {
+        if let Some(record) = &self.record {
+            record.ledger.forget(&record.part);
+        }
+    }
+
+    /// What an earlier download left at rest, if the file is as that left it. From now on it is
+    /// not at rest.
+    pub(super) fn take_up(&self) -> Option<Bitfield> {
+        let record = self.record.as_ref()?;
+        let mut claim = record.ledger.claimed(&record.part)?;
+        let is_ours =
+            claim.manifest == self.manifest.id() && claim.have.len() == self.layout().chunk_count();
+        let rest = claim.rest.take()?;
+        if !is_ours || self.disk.stamp().ok() != Some(rest) {
+            return None;
+        }
+        record.ledger.claim(&record.part, &claim);
+        Some(claim.have)
+    }
+
+    /// Makes safe what was found. Where the disk does not confirm it, it is needed again.
+    pub(super) fn make_safe(&self) {
+        let _turn = self.turn();
+        let found = self.have();
+        if found.is_empty() {
+            return;
+        }
+        if self.disk.sync().is_ok() {
+            self.state().journal.on_found(&found);
+            self.write_down(None);
+        } else {
+            self.give_up(&found.iter().collect::<Vec<_>>());
+        }
+    }
+
+    fn sync_in_turn(&self) -> Result<(), SyncError> {
+        let (batch, untold) = {
+            let journal = &mut self.state().journal;
+            (std::mem::take(&mut journal.unsynced), journal.untold.take())
+        };
+        if batch.is_empty() {
+            return untold.map_or(Ok(()), |source| Err(self.not_kept(source)));
+        }
+        let batch_bytes = self.bytes_of(&batch);
+        if let Err(source) = self.disk.sync() {
+            self.give_up(&batch);
+            return Err(self.not_kept(source));
+        }
+        {
+            let state = &mut *self.state();
+            state.journal.unsynced_bytes -= batch_bytes;
+            // what was lost meanwhile, or is being written anew, is not confirmed by this
+            let kept = batch.iter().filter(|chunk| state.have.contains(**chunk));
+            for chunk in kept.filter(|chunk| !state.journal.unsynced.contains(chunk)) {
+                state.journal.confirmed.insert(*chunk);
+            }
+        }
+        self.write_down(None);
+        untold.map_or(Ok(()), |source| Err(self.not_kept(source)))
+    }
+
+    /// Nothing counts that was written since the last good sync.
+    fn give_up(&self, batch: &[ChunkIndex]) {
+        // A file that cannot be opened anew is as good as one that failed twice.
+        let reopened = self.disk.reopen();
+        let state = &mut *self.state();
+        let later = std::mem::take(&mut state.journal.unsynced);
+        for chunk in batch.iter().chain(&later) {
+            state.have.remove(*chunk);
+        }
+        state.journal.unsynced_bytes = 0;
+        state.journal.epoch += match reopened {
+            Ok(()) => 1,
+            Err(_) => FAILURES_MAX,
+        };
+    }
+
+    fn write_down(&self, rest: Option<FileStamp>) {
+        let Some(record) = &self.record else {
+            return;
+        };
+        let mut have = Bitfield::empty(self.layout().chunk_count());
+        {
+            let state = self.state();
+            for chunk in state.have.intersection(&state.journal.confirmed) {
+                have.insert(chunk);
+            }
+        }
+        let manifest = self.manifest.id();
+        let claim = Claim {
+            manifest,
+            have,
+            rest,
+        };
+        record.ledger.claim(&record.part, &claim);
+    }
+
+    fn bytes_of(&self, chunks: &[ChunkIndex]) -> u64 {
+        let lens = chunks
+            .iter()
+            .filter_map(|chunk| self.layout().chunk_len(*chunk));
+        lens.map(u64::from).sum()
+    }
+
+    fn not_kept(&self, source: io::Error) -> SyncError {
+        SyncError::NotKept {
+            path: self.path(),
+            source,
+        }
+    }
+
+    fn turn(&self) -> MutexGuard<'_, ()> {
+        // it guards no data
+        self.sync_turn
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
