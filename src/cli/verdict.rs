@@ -11,7 +11,7 @@ use super::exit::Exit;
 use crate::node::{
     BindError, CreateError, FetchError, FinishError, FoldersError, IngestError, KeyTextError,
     LeftError, LinkError, ManifestError, ManifestFileError, OpenError, ReadError, SealError,
-    ShareError, StartError, SyncError, WordsError, keyfile::KeyFileError,
+    ShareError, StartError, StateError, SyncError, WordsError, keyfile::KeyFileError,
 };
 
 /// What an error means.
@@ -68,6 +68,7 @@ fn judge(cause: &(dyn StdError + 'static)) -> Option<Verdict> {
         .or_else(|| cause.downcast_ref().map(of_manifest_file))
         .or_else(|| cause.downcast_ref().map(of_words))
         .or_else(|| cause.downcast_ref().map(of_link))
+        .or_else(|| cause.downcast_ref().map(of_state))
         .or_else(|| cause.downcast_ref().map(of_io))
 }
 
@@ -333,6 +334,10 @@ fn of_words(_: &WordsError) -> Verdict {
 
 fn of_link(_: &LinkError) -> Verdict {
     plain(Exit::BadData, "E-LINK").hint("quote the link, so that the shell leaves its & alone")
+}
+
+fn of_state(error: &StateError) -> Verdict {
+    plain(Exit::Config, error.code())
 }
 
 fn exists() -> Verdict {

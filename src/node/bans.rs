@@ -1,20 +1,21 @@
-//! Bans across restarts: what a node knows of them, and what its folder says.
+//! Bans across restarts: what a node knows of them, and what its home's state says.
 //!
-//! The folder may be shared: other processes ban too, and the user lifts bans with the command line
-//! or by removing the file. Invariant: after [`Bans::settle`], the file says what this node knows, less
-//! what was lifted meanwhile, and more what others banned.
+//! The home may be shared: other processes ban too, and the user lifts bans with the command line.
+//! Invariant: after [`Bans::settle`], the state says what this node knows, less what was lifted
+//! meanwhile, and more what others banned.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::ban_file::{BanFile, KeptBan};
+use super::ban_rows::{self, KeptBan};
 use super::clock::{Clock, unix_time};
-use super::kept::Kept;
+use super::memory::{self, tell};
 use crate::digest::Address;
 use crate::limits::BLAMED_MAX;
 use crate::moment::Moment;
+use crate::store::{BanRow, State, StateError};
 use crate::swarm::Ban;
 
 /// How often it is written down how much is left, for a wall clock that cannot tell how long ago that
@@ -24,17 +25,19 @@ const REWRITE_EVERY: Duration = Duration::from_secs(10 * 60);
 /// The bans of a node, and where they are kept. Clones share them.
 #[derive(Debug, Clone)]
 pub(super) struct Bans {
-    file: Arc<BanFile>,
+    state: State,
     clock: Clock,
-    state: Arc<Mutex<State>>,
+    known: Arc<Mutex<Known>>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct Known {
     bans: BTreeMap<Address, Ban>,
-    /// Whom the file named when it was last read or written.
-    in_file: BTreeSet<Address>,
+    /// Whom the state named when it was last read or written.
+    written: BTreeSet<Address>,
     written_at: Moment,
+    /// Of which state that is.
+    epoch: Option<i64>,
 }
 
 /// Whose bans to lift.
@@ -46,46 +49,50 @@ pub enum Lift<'a> {
     These(&'a [Address]),
 }
 
-/// The bans that a folder holds, by address. A file that makes no sense is set aside and counts as
-/// none. Blocks on the disk.
-pub fn kept_bans(home: &Path) -> BTreeMap<Address, KeptBan> {
-    match BanFile::of(home).read(unix_time()) {
-        Kept::Found(bans) => bans,
-        Kept::Missing | Kept::Damaged => BTreeMap::new(),
-    }
+/// The bans that a home holds, by address. Blocks on the disk.
+pub fn kept_bans(home: &Path) -> Result<BTreeMap<Address, KeptBan>, StateError> {
+    let rows = memory::open(home).bans()?;
+    Ok(ban_rows::read(rows, unix_time()))
 }
 
-/// Lifts bans that a folder holds; a node that runs there follows within seconds. Returns whose were
-/// lifted. Blocks on the disk; an error says that the folder cannot be written to.
-pub fn lift_bans(home: &Path, lift: Lift<'_>) -> std::io::Result<Vec<Address>> {
-    let (file, wall) = (BanFile::of(home), unix_time());
-    let turn = file.turn()?;
-    let Kept::Found(mut bans) = file.read(wall) else {
-        return Ok(Vec::new());
+/// Lifts bans that a home holds; a node that runs there follows within seconds. Returns whose were
+/// lifted. Blocks on the disk; an error says that nothing was lifted.
+pub fn lift_bans(home: &Path, lift: Lift<'_>) -> Result<Vec<Address>, StateError> {
+    let state = memory::open(home);
+    state.kept()?;
+    let these: Option<Vec<Address>> = match lift {
+        Lift::All => None,
+        Lift::These(these) => Some(these.to_vec()),
     };
-    let is_meant = |address: &Address| match lift {
-        Lift::All => true,
-        Lift::These(these) => these.contains(address),
-    };
-    let lifted: Vec<Address> = bans.keys().copied().filter(is_meant).collect();
-    bans.retain(|address, _| !is_meant(address));
-    file.write(&turn, wall, &bans);
-    Ok(lifted)
+    state.exchange_bans(move |_, bans| {
+        let is_meant =
+            |address: &Address| these.as_ref().is_none_or(|these| these.contains(address));
+        let (lifted, left): (Vec<_>, Vec<_>) =
+            bans.into_iter().partition(|ban| is_meant(&ban.address));
+        let lifted = lifted.into_iter().map(|ban| ban.address).collect();
+        (Some(left), lifted)
+    })
 }
 
 impl Bans {
-    /// Reads the bans that a folder holds.
-    pub(super) fn load(home: &Path, clock: Clock) -> Self {
+    /// Reads the bans that a state holds. Blocks on the disk.
+    pub(super) fn load(state: State, clock: Clock) -> Self {
         let bans = Self {
-            file: Arc::new(BanFile::of(home)),
+            state,
             clock,
-            state: Arc::default(),
+            known: Arc::default(),
         };
-        if let Kept::Found(found) = bans.file.read(unix_time()) {
-            let mut state = bans.lock();
-            state.in_file = found.keys().copied().collect();
-            let ban = |(address, kept)| (address, ban(address, kept, clock.now()));
-            state.bans = found.into_iter().map(ban).collect();
+        let (rows, epoch) = (bans.state.bans(), bans.state.epoch());
+        match rows {
+            Ok(rows) => {
+                let found = ban_rows::read(rows, unix_time());
+                let mut known = bans.lock();
+                known.epoch = epoch.ok();
+                known.written = found.keys().copied().collect();
+                let ban = |(address, kept)| (address, ban(address, kept, clock.now()));
+                known.bans = found.into_iter().map(ban).collect();
+            }
+            Err(error) => tracing::warn!("bans cannot be read: {error}"),
         }
         bans
     }
@@ -102,7 +109,7 @@ impl Bans {
     pub(super) fn add(&self, ban: Ban) {
         let now = self.clock.now();
         let mut state = self.lock();
-        state.in_file.remove(&ban.address);
+        state.written.remove(&ban.address);
         state.bans.retain(|_, ban| ban.until > now);
         state.bans.insert(ban.address, ban);
         state.trim();
@@ -113,59 +120,68 @@ impl Bans {
         self.lock().bans.remove(address);
     }
 
-    /// Brings the file and what is known into line, and writes down now and then how much is left of
+    /// Brings the state and what is known into line, and writes down now and then how much is left of
     /// each ban. Returns whose bans somebody else has lifted. Blocks on the disk.
     pub(super) fn settle(&self) -> Vec<Address> {
-        let turn = match self.file.turn() {
-            Ok(turn) => turn,
-            Err(error) => {
-                tracing::warn!(%error, "bans cannot be written down");
-                return Vec::new();
-            }
-        };
         let (now, wall) = (self.clock.now(), unix_time());
-        let found = self.file.read(wall);
-        let mut state = self.lock();
-        state.bans.retain(|_, ban| ban.until > now);
-        let in_file: BTreeSet<Address> = match &found {
-            Kept::Found(found) => found.keys().copied().collect(),
-            Kept::Missing | Kept::Damaged => BTreeSet::new(),
-        };
-        let lifted = match found {
-            Kept::Found(found) => state.merge(found, now),
-            Kept::Missing => state.merge(BTreeMap::new(), now),
-            // It told nothing: what is known stands.
-            Kept::Damaged => Vec::new(),
-        };
-        let bans = state.to_keep(now);
-        let whom: BTreeSet<Address> = bans.keys().copied().collect();
-        let is_old = !bans.is_empty() && now.since(state.written_at) >= REWRITE_EVERY;
-        if is_old || whom != in_file {
-            self.file.write(&turn, wall, &bans);
-            state.written_at = now;
-        }
-        state.in_file = whom;
-        lifted
+        let known = Arc::clone(&self.known);
+        let settled = self.state.exchange_bans(move |epoch, rows| {
+            let found = ban_rows::read(rows, wall);
+            let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+            known.exchange(epoch, found, now, wall)
+        });
+        tell(&self.state);
+        settled.unwrap_or_else(|error| {
+            tracing::warn!("bans cannot be written down: {error}");
+            Vec::new()
+        })
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
-    /// Takes in what the file says: who is gone from it was lifted, who is new was banned by others.
+impl Known {
+    /// Takes in what the state says. Returns what it is to say instead, if that is different or was
+    /// written long ago, and whose bans somebody else has lifted.
+    fn exchange(
+        &mut self,
+        epoch: i64,
+        found: BTreeMap<Address, KeptBan>,
+        now: Moment,
+        wall: u64,
+    ) -> (Option<Vec<BanRow>>, Vec<Address>) {
+        self.bans.retain(|_, ban| ban.until > now);
+        let there: BTreeSet<Address> = found.keys().copied().collect();
+        if self.epoch.replace(epoch) != Some(epoch) {
+            // Another state, begun because the one before was damaged, says nothing of who was lifted.
+            self.written.clear();
+        }
+        let lifted = self.merge(found, now);
+        let bans = self.to_keep(now);
+        let whom: BTreeSet<Address> = bans.keys().copied().collect();
+        let is_old = !bans.is_empty() && now.since(self.written_at) >= REWRITE_EVERY;
+        let rows = (is_old || whom != there).then(|| {
+            self.written_at = now;
+            ban_rows::write(&bans, wall)
+        });
+        self.written = whom;
+        (rows, lifted)
+    }
+
+    /// Takes in what the state says: who is gone from it was lifted, who is new was banned by others.
     /// Who is gone from here was pardoned here.
     fn merge(&mut self, found: BTreeMap<Address, KeptBan>, now: Moment) -> Vec<Address> {
         let known: Vec<Address> = self.bans.keys().copied().collect();
         let is_lifted =
-            |address: &Address| self.in_file.contains(address) && !found.contains_key(address);
+            |address: &Address| self.written.contains(address) && !found.contains_key(address);
         let lifted: Vec<Address> = known.into_iter().filter(is_lifted).collect();
         lifted.iter().for_each(|address| {
             self.bans.remove(address);
         });
         for (address, kept) in found {
-            if !self.in_file.contains(&address) {
+            if !self.written.contains(&address) {
                 self.bans
                     .entry(address)
                     .or_insert_with(|| ban(address, kept, now));
@@ -230,34 +246,34 @@ mod tests {
         bans.into_iter().map(|ban| ban.address).collect()
     }
 
+    fn open(home: &Path) -> Bans {
+        Bans::load(State::open(home), Clock::start())
+    }
+
     #[test]
     fn a_ban_outlives_the_process() {
         let home = tempfile::tempdir().unwrap();
-        let bans = Bans::load(home.path(), Clock::start());
+        let bans = open(home.path());
         assert_eq!(bans.settle(), []);
-        assert!(
-            !home.path().join("bans.json").exists(),
-            "there is nothing to say"
-        );
         banned(&bans, address(1));
         bans.settle();
-        let after = Bans::load(home.path(), Clock::start()).current();
+        drop(bans);
+        let after = open(home.path()).current();
         assert_eq!(after[0].address, address(1));
         assert_eq!(after[0].strikes, [Strike::Protocol; 3]);
         assert!(after[0].until.since(Moment::ORIGIN) > BAN - Duration::from_secs(60));
     }
 
     #[test]
-    fn two_processes_in_one_folder_keep_each_others_bans() {
+    fn two_processes_in_one_home_keep_each_others_bans() {
         let home = tempfile::tempdir().unwrap();
-        let one = Bans::load(home.path(), Clock::start());
-        let two = Bans::load(home.path(), Clock::start());
+        let (one, two) = (open(home.path()), open(home.path()));
         banned(&one, address(1));
         banned(&two, address(2));
         for bans in [&one, &two, &one, &two] {
             assert_eq!(bans.settle(), []);
         }
-        for bans in [one, two, Bans::load(home.path(), Clock::start())] {
+        for bans in [one, two, open(home.path())] {
             assert_eq!(whom(&bans).len(), 2);
         }
     }
@@ -265,13 +281,13 @@ mod tests {
     #[test]
     fn a_pardon_is_written_down_and_is_not_undone_by_others() {
         let home = tempfile::tempdir().unwrap();
-        let one = Bans::load(home.path(), Clock::start());
+        let one = open(home.path());
         banned(&one, address(1));
         one.settle();
-        let two = Bans::load(home.path(), Clock::start());
+        let two = open(home.path());
         one.remove(&address(1));
         assert_eq!(one.settle(), []);
-        assert_eq!(kept_bans(home.path()), BTreeMap::new());
+        assert_eq!(kept_bans(home.path()).unwrap(), BTreeMap::new());
         assert_eq!(two.settle(), [address(1)], "two hears of it");
         assert_eq!(whom(&two), []);
     }
@@ -279,42 +295,47 @@ mod tests {
     #[test]
     fn who_is_lifted_by_the_user_stays_lifted_and_can_be_banned_again() {
         let home = tempfile::tempdir().unwrap();
-        let bans = Bans::load(home.path(), Clock::start());
+        let bans = open(home.path());
         (1..=3).for_each(|of| banned(&bans, address(of)));
         bans.settle();
         let these = [address(2), address(9)];
         let lifted = lift_bans(home.path(), Lift::These(&these)).unwrap();
         assert_eq!(lifted, [address(2)]);
         assert_eq!(bans.settle(), [address(2)]);
-        assert_eq!(kept_bans(home.path()).len(), 2);
+        assert_eq!(kept_bans(home.path()).unwrap().len(), 2);
         banned(&bans, address(2));
         assert_eq!(bans.settle(), []);
         assert_eq!(lift_bans(home.path(), Lift::All).unwrap().len(), 3);
         assert_eq!(bans.settle().len(), 3);
-        std::fs::remove_file(home.path().join("bans.json")).unwrap();
         assert_eq!(lift_bans(home.path(), Lift::All).unwrap(), []);
     }
 
     #[test]
-    fn a_damaged_file_forgets_nothing_that_is_known() {
-        let home = tempfile::tempdir().unwrap();
-        let bans = Bans::load(home.path(), Clock::start());
-        banned(&bans, address(1));
-        bans.settle();
-        std::fs::write(home.path().join("bans.json"), b"{\"x\": 1}").unwrap();
-        assert_eq!(Bans::load(home.path(), Clock::start()).current(), []);
-        std::fs::write(home.path().join("bans.json"), b"garbage").unwrap();
-        assert_eq!(bans.settle(), []);
-        assert_eq!(kept_bans(home.path()).len(), 1);
+    fn a_state_that_is_begun_anew_lifts_nobody() {
+        let known = |epoch, found: BTreeMap<_, _>| {
+            let mut known = Known::default();
+            let mine = ban(address(1), kept(), Moment::ORIGIN);
+            known.bans.insert(mine.address, mine);
+            known.exchange(7, BTreeMap::new(), Moment::ORIGIN, 0);
+            known.exchange(epoch, found, Moment::ORIGIN, 0).1
+        };
+        assert_eq!(known(7, BTreeMap::new()), [address(1)]);
+        assert_eq!(known(8, BTreeMap::new()), []);
+        assert_eq!(known(7, BTreeMap::from([(address(1), kept())])), []);
+    }
+
+    fn kept() -> KeptBan {
+        let (left, strikes) = (BAN, Vec::new());
+        KeptBan { left, strikes }
     }
 
     #[test]
     fn bans_are_bounded() {
         let home = tempfile::tempdir().unwrap();
-        let bans = Bans::load(home.path(), Clock::start());
+        let bans = open(home.path());
         (0..5000).for_each(|of| banned(&bans, address(of)));
         assert_eq!(bans.current().len(), BLAMED_MAX);
         bans.settle();
-        assert_eq!(kept_bans(home.path()).len(), BLAMED_MAX);
+        assert_eq!(kept_bans(home.path()).unwrap().len(), BLAMED_MAX);
     }
 }

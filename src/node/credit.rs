@@ -1,135 +1,130 @@
-//! Credit across restarts: one small JSON file of what each wallet address gave and got.
+//! Credit across restarts: what each wallet address gave and got.
 //!
-//! Losing the file costs peers the place that they have earned and nothing else, so a damaged one is
-//! set aside, and reported.
-
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-
-use serde::{Deserialize, Serialize};
+//! Losing it costs peers the place that they have earned and nothing else.
 
 use super::clock::unix_time;
-use super::kept::{self, Kept};
-use crate::limits::{CREDIT_HALF_LIFE, CREDIT_MAX};
+use super::kept;
+use super::memory::tell;
+use crate::limits::CREDIT_HALF_LIFE;
+use crate::store::{CreditRow, State};
 use crate::swarm::Credit;
-
-/// The largest file that is read: 4096 entries of under 140 bytes.
-const FILE_BYTES_MAX: u64 = 640 * 1024;
 
 /// Where the credit of a node's peers is kept.
 #[derive(Debug, Clone)]
-pub(super) struct CreditFile {
-    path: PathBuf,
+pub(super) struct CreditBook {
+    state: State,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Saved {
-    /// Seconds since 1970.
-    at: u64,
-    /// Bytes received and sent, by wallet address.
-    accounts: BTreeMap<String, (u64, u64)>,
-}
-
-impl CreditFile {
-    /// The file in this folder.
-    pub(super) fn new(home: &Path) -> Self {
-        Self {
-            path: home.join("credit.json"),
-        }
+impl CreditBook {
+    /// The accounts of a home.
+    pub(super) fn new(state: State) -> Self {
+        Self { state }
     }
 
-    /// What is left of what was saved, after the time since. Blocks on the disk.
+    /// What is left of what was written down, after the time since. Blocks on the disk.
     pub(super) fn load(&self) -> Vec<Credit> {
-        let Kept::Found(saved) = kept::read::<Saved>(&self.path, FILE_BYTES_MAX) else {
-            return Vec::new();
-        };
-        parse(saved).unwrap_or_else(|why| {
-            kept::set_aside(&self.path, &why);
+        let now = unix_time();
+        let rows = self.state.credit().unwrap_or_else(|error| {
+            tracing::warn!("credit cannot be read: {error}");
             Vec::new()
-        })
+        });
+        rows.into_iter().map(|row| faded(row, now)).collect()
     }
 
-    /// Replaces the file. Blocks on the disk.
+    /// Writes accounts down. Blocks on the disk.
     pub(super) fn write(&self, credit: &[Credit]) {
-        let entry = |credit: &Credit| (credit.address.to_string(), (credit.received, credit.sent));
-        let saved = Saved {
-            at: unix_time(),
-            accounts: credit.iter().map(entry).collect(),
+        let written = unix_time();
+        let row = |credit: &Credit| CreditRow {
+            address: credit.address,
+            received: credit.received,
+            sent: credit.sent,
+            written,
         };
-        match kept::turn(&self.path) {
-            Ok(turn) => kept::write(&turn, &self.path, &saved),
-            Err(error) => tracing::warn!(%error, "credit cannot be written down"),
+        if let Err(error) = self.state.keep_credit(credit.iter().map(row).collect()) {
+            tracing::warn!("credit cannot be written down: {error}");
         }
+        tell(&self.state);
     }
 }
 
-fn parse(saved: Saved) -> Result<Vec<Credit>, String> {
-    let away = kept::away(saved.at, unix_time());
+fn faded(row: CreditRow, now: u64) -> Credit {
+    let away = kept::away(row.written, now);
     let halvings = away.as_secs() / CREDIT_HALF_LIFE.as_secs();
     let halvings = u32::try_from(halvings).unwrap_or(u32::MAX);
     let left = |bytes: u64| bytes.checked_shr(halvings).unwrap_or(0);
-    let account = |(text, (received, sent)): (String, (u64, u64))| {
-        let address = text.parse().map_err(|error| format!("{text:?} {error}"))?;
-        Ok(Credit {
-            address,
-            received: left(received),
-            sent: left(sent),
-        })
-    };
-    let accounts = saved.accounts.into_iter().take(CREDIT_MAX);
-    accounts.map(account).collect()
+    Credit {
+        address: row.address,
+        received: left(row.received),
+        sent: left(row.sent),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::digest::{Address, Digest};
+    use crate::limits::CREDIT_MAX;
+
+    fn address(of: u64) -> Address {
+        Address::new(Digest::of(&of.to_le_bytes()))
+    }
+
+    fn credit(of: u64, received: u64) -> Credit {
+        Credit {
+            address: address(of),
+            received,
+            sent: 5,
+        }
+    }
 
     #[test]
-    fn credit_outlives_the_process_and_a_damaged_file_is_set_aside() {
+    fn credit_outlives_the_process_and_others_accounts_stay() {
         let home = tempfile::tempdir().unwrap();
-        let file = CreditFile::new(home.path());
-        assert!(file.load().is_empty(), "there is no file yet");
-        let credit = Credit {
-            address: Address::new(Digest::of(b"alice")),
-            received: 7 << 30,
-            sent: 5,
+        let book = || CreditBook::new(State::open(home.path()));
+        assert_eq!(book().load(), []);
+        book().write(&[credit(1, 7 << 30)]);
+        assert_eq!(book().load(), [credit(1, 7 << 30)]);
+        let (one, two) = (book(), book());
+        one.write(&[credit(1, 8)]);
+        two.write(&[credit(2, 9)]);
+        let mut all = book().load();
+        all.sort_by_key(|credit| credit.received);
+        assert_eq!(all, [credit(1, 8), credit(2, 9)]);
+    }
+
+    #[test]
+    fn the_smallest_accounts_go() {
+        let book = CreditBook::new(State::in_memory());
+        let most = CREDIT_MAX as u64;
+        let accounts: Vec<_> = (1..=most + 3).map(|of| credit(of, of << 20)).collect();
+        book.write(&accounts);
+        let left = book.load();
+        assert_eq!(left.len(), CREDIT_MAX);
+        assert!(left.iter().all(|credit| credit.received > 3 << 20));
+    }
+
+    /// What is left of an account of 4000 and 400 bytes that was written down at this time.
+    fn left(written: u64) -> (u64, u64) {
+        let row = CreditRow {
+            address: address(1),
+            received: 4000,
+            sent: 400,
+            written,
         };
-        file.write(&[credit]);
-        assert_eq!(CreditFile::new(home.path()).load(), [credit]);
-        std::fs::write(home.path().join("credit.json"), b"{\"at\": 1").unwrap();
-        assert!(file.load().is_empty());
-        let aside = std::fs::read(home.path().join("credit.json.damaged")).unwrap();
-        assert_eq!(aside, b"{\"at\": 1");
-        file.write(&[credit]);
-        assert_eq!(file.load(), [credit]);
+        let credit = faded(row, 1_790_000_000);
+        (credit.received, credit.sent)
     }
 
     #[test]
     fn credit_fades_while_the_node_does_not_run() {
-        let home = tempfile::tempdir().unwrap();
-        let address = Address::new(Digest::of(b"alice"));
-        let at = unix_time() - 2 * CREDIT_HALF_LIFE.as_secs();
-        let json = format!("{{\"at\": {at}, \"accounts\": {{\"{address}\": [4000, 400]}}}}");
-        std::fs::write(home.path().join("credit.json"), json).unwrap();
-        let [credit] = CreditFile::new(home.path()).load()[..] else {
-            panic!("one account");
-        };
-        assert_eq!((credit.received, credit.sent), (1000, 100));
+        let long_ago = 1_790_000_000 - 2 * CREDIT_HALF_LIFE.as_secs();
+        assert_eq!(left(long_ago), (1000, 100));
     }
 
     /// A38.
     #[test]
     fn a_clock_that_jumps_wipes_no_credit() {
-        let home = tempfile::tempdir().unwrap();
-        let address = Address::new(Digest::of(b"alice"));
-        for at in [0, u64::MAX] {
-            let json = format!("{{\"at\": {at}, \"accounts\": {{\"{address}\": [4000, 400]}}}}");
-            std::fs::write(home.path().join("credit.json"), json).unwrap();
-            let left = CreditFile::new(home.path()).load();
-            let left: Vec<_> = left.iter().map(|it| (it.received, it.sent)).collect();
-            assert_eq!(left, [(4000, 400)], "written at {at}");
-        }
+        assert_eq!(left(0), (4000, 400));
+        assert_eq!(left(u64::MAX), (4000, 400));
     }
 }

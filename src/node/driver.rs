@@ -19,7 +19,7 @@ use super::catalog::Catalog;
 use super::clock::Clock;
 use super::command::{Command, Note};
 use super::config::Discovery;
-use super::credit::CreditFile;
+use super::credit::CreditBook;
 use super::ends::leave;
 use super::error::{FetchError, kept};
 use super::pool::Pool;
@@ -68,7 +68,7 @@ pub(super) struct Driver {
     pub(super) recall: Arc<Recall>,
     /// The turn to hold a whole file against its manifest.
     pub(super) proving: Arc<Semaphore>,
-    pub(super) credit: CreditFile,
+    pub(super) credit: CreditBook,
     pub(super) catalog: Catalog,
     pub(super) roster: Roster,
     pub(super) reach: Reach,
@@ -240,8 +240,8 @@ impl Driver {
             self.settle_bans();
         }
         if self.ticks.is_multiple_of(TICKS_PER_SECOND * CREDIT_EVERY_S) {
-            let (file, credit) = (self.credit.clone(), self.swarm.credit().collect::<Vec<_>>());
-            tokio::task::spawn_blocking(move || file.write(&credit));
+            let (book, credit) = (self.credit.clone(), self.swarm.credit().collect::<Vec<_>>());
+            tokio::task::spawn_blocking(move || book.write(&credit));
         }
         for key in self.roster.idlers(self.clock.now()) {
             if let Some(peer) = self.roster.get(key) {
@@ -307,8 +307,8 @@ impl Driver {
         let contents: Vec<_> = contents.collect();
         self.asks.clear();
         let credit: Vec<_> = self.swarm.credit().collect();
-        let file = self.credit.clone();
-        let written = tokio::task::spawn_blocking(move || file.write(&credit));
+        let book = self.credit.clone();
+        let written = tokio::task::spawn_blocking(move || book.write(&credit));
         self.endpoint.close();
         if self.roster.len() > 0 {
             // Peers that do not answer learn of it by their own timeout.

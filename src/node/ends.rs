@@ -12,11 +12,11 @@ use super::driver::Driver;
 use super::error::{FetchError, kept};
 use super::quest::{Cost, FetchId, Fetched, Leftover, Quest, Stage};
 use super::reach::is_global;
-use super::verdicts::{Wrong, signer};
+use super::verdicts::signer;
 use crate::chunk::{Bitfield, ChunkIndex};
 use crate::digest::{ManifestId, ProgramId};
 use crate::manifest::Manifest;
-use crate::store::{Content, FinishError};
+use crate::store::{Content, FinishError, WrongRow};
 use crate::swarm::Input;
 
 /// How long an ended fetch waits for workers that still write to its file or read from it.
@@ -185,7 +185,7 @@ impl Driver {
             return;
         };
         let manifest = entry.manifest();
-        self.verdicts.on_wrong(Wrong {
+        self.verdicts.on_wrong(WrongRow {
             id: *id,
             signer: signer(manifest),
             claimed: manifest.program_id(),

@@ -1,17 +1,14 @@
-//! Small JSON files that a node keeps for itself, in which nobody but the user has a say.
+//! What was kept by an earlier run: small JSON files, and how long ago that was.
 //!
 //! A file that cannot be read is set aside under another name and reported: what it held is lost, the
 //! node goes on. Nothing is read past a bound.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, Read};
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
-
-use crate::store::replace_file;
 
 /// The longest that a node is believed to have been off.
 const AWAY_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -27,22 +24,6 @@ pub(super) enum Kept<T> {
     Damaged,
 }
 
-/// The right to change a file. Dropped, it is somebody else's turn.
-#[derive(Debug)]
-pub(super) struct Turn {
-    _lock: File,
-}
-
-/// Waits for the turn to change a file, by way of a lock beside it. Blocks on other processes, which
-/// have theirs for one small write.
-pub(super) fn turn(path: &Path) -> io::Result<Turn> {
-    let mut options = File::options();
-    options.write(true).create(true).truncate(false);
-    let lock = options.open(beside(path, ".lock"))?;
-    lock.lock()?;
-    Ok(Turn { _lock: lock })
-}
-
 /// Reads a file of at most `bytes_max` bytes. Blocks on the disk.
 pub(super) fn read<T: DeserializeOwned>(path: &Path, bytes_max: u64) -> Kept<T> {
     match try_read(path, bytes_max) {
@@ -52,14 +33,6 @@ pub(super) fn read<T: DeserializeOwned>(path: &Path, bytes_max: u64) -> Kept<T> 
             set_aside(path, &error);
             Kept::Damaged
         }
-    }
-}
-
-/// Writes a file, in place of the one there was. Blocks on the disk.
-pub(super) fn write(_turn: &Turn, path: &Path, value: &impl Serialize) {
-    let json = serde_json::to_vec_pretty(value).expect("maps with texts as keys are JSON");
-    if let Err(error) = replace_file(path, &json) {
-        tracing::warn!(path = %path.display(), %error, "could not be written down");
     }
 }
 
@@ -113,7 +86,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.json");
         assert_eq!(read::<u32>(&path, 9), Kept::Missing);
-        write(&turn(&path).unwrap(), &path, &7);
+        std::fs::write(&path, "7").unwrap();
         assert_eq!(read::<u32>(&path, 9), Kept::Found(7));
         for damage in ["", "{", "\"seven\"", "7777777777"] {
             std::fs::write(&path, damage).unwrap();

@@ -12,7 +12,7 @@
 
 mod apply;
 mod ballot;
-mod ban_file;
+mod ban_rows;
 mod bans;
 mod catalog;
 mod clock;
@@ -28,6 +28,8 @@ mod finding;
 mod home;
 mod inspect;
 mod kept;
+mod memory;
+mod old_files;
 mod outflow;
 mod pool;
 mod publish;
@@ -57,7 +59,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use crate::swarm::Contribution;
-pub use ban_file::KeptBan;
+pub use ban_rows::KeptBan;
 pub use bans::{Lift, kept_bans, lift_bans};
 pub use clock::{Stopwatch, unix_time};
 pub use config::{Config, DEFAULT_PORT, Discovery, Listen, PeerHint, PeerHintError};
@@ -78,8 +80,8 @@ pub use crate::limits::{BACKUP_BYTES_MAX, PASSPHRASE_BYTES_MAX};
 pub use crate::manifest::{Link, LinkError, Manifest, ManifestError, Recall, SignatureState};
 pub use crate::net::BindError;
 pub use crate::store::{
-    FinishError, FoldersError, IngestError, ManifestFileError, OpenError, ReadError, SyncError,
-    read_manifest_file, replace_file, write_new_file,
+    FinishError, FoldersError, IngestError, ManifestFileError, OpenError, ReadError, StateError,
+    SyncError, read_manifest_file, replace_file, write_new_file,
 };
 pub use crate::swarm::{Account, Order, Rates, Strike, Tally};
 
@@ -173,11 +175,11 @@ impl Node {
     /// Remembers that a manifest is right, because it was just made from the bytes of its container:
     /// a share of it need not be hashed again as a whole. [`remember_right`] does the same where no
     /// node runs.
-    pub async fn remember_right(&self, manifest: &Manifest) -> std::io::Result<()> {
+    pub async fn remember_right(&self, manifest: &Manifest) -> Result<(), StateError> {
         let verdicts = self.verdicts.clone();
         verdicts.on_right(manifest.id());
         let settled = tokio::task::spawn_blocking(move || verdicts.settle()).await;
-        settled.map_err(std::io::Error::other)?
+        settled.unwrap_or(Err(StateError::Closed))
     }
 
     /// What this node has hashed, for [`create_recalling`].

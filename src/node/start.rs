@@ -9,14 +9,13 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use super::Node;
-use super::bans::Bans;
 use super::catalog::Catalog;
 use super::clock::Clock;
 use super::command::Command;
 use super::config::{Config, Listen};
-use super::credit::CreditFile;
 use super::driver::{Driver, Ears};
 use super::error::StartError;
+use super::memory::Memory;
 use super::pool::Pool;
 use super::reach::Reach;
 use super::roster::Roster;
@@ -34,6 +33,14 @@ const COMMANDS_MAX: usize = 64;
 /// How long a node that stops waits for its background jobs; a large file takes longer to hash.
 const JOBS_END: Duration = Duration::from_secs(2);
 
+/// What the network thread is given.
+struct Given {
+    config: Config,
+    folders: Arc<Folders>,
+    clock: Clock,
+    memory: Memory,
+}
+
 /// What the network thread hands back once it is up.
 struct Up {
     listen: SocketAddr,
@@ -45,12 +52,21 @@ struct Up {
 
 pub(super) async fn start(config: Config) -> Result<Node, StartError> {
     let folders = Arc::new(Folders::open(&config.home)?);
+    let (clock, home) = (Clock::start(), config.home.clone());
+    let memory = tokio::task::spawn_blocking(move || Memory::load(&home, clock));
+    let memory = memory.await.map_err(io::Error::other)?;
     let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
     let (up, ready) = oneshot::channel();
     let wallet = Arc::clone(&config.wallet);
+    let given = Given {
+        config,
+        folders,
+        clock,
+        memory,
+    };
     std::thread::Builder::new()
         .name("swarmhold-net".to_owned())
-        .spawn(move || network_thread(config, folders, inbox, up))?;
+        .spawn(move || network_thread(given, inbox, up))?;
     let stopped = || StartError::System(io::Error::other("the network thread stopped"));
     let Up {
         listen,
@@ -72,8 +88,7 @@ pub(super) async fn start(config: Config) -> Result<Node, StartError> {
 }
 
 fn network_thread(
-    config: Config,
-    folders: Arc<Folders>,
+    given: Given,
     inbox: mpsc::Receiver<Command>,
     up: oneshot::Sender<Result<Up, StartError>>,
 ) {
@@ -89,7 +104,7 @@ fn network_thread(
         }
     };
     let stopped = runtime.block_on(async {
-        match build(config, folders, inbox) {
+        match build(given, inbox) {
             Ok((driver, ears, ready)) => match up.send(Ok(ready)) {
                 Ok(()) => driver.run(ears).await,
                 Err(_) => None,
@@ -109,24 +124,25 @@ fn network_thread(
 }
 
 fn build(
-    config: Config,
-    folders: Arc<Folders>,
+    given: Given,
     commands: mpsc::Receiver<Command>,
 ) -> Result<(Driver, Ears, Up), StartError> {
-    let clock = Clock::start();
+    let Given {
+        config,
+        folders,
+        clock,
+        memory,
+    } = given;
     let address = config.wallet.address();
     let (events_in, events) = mpsc::channel(EVENTS_MAX);
     let (done_in, done) = mpsc::unbounded_channel();
     let (notes_in, notes) = mpsc::unbounded_channel();
     let endpoint = bind(&config, &events_in)?;
     let listen = endpoint.local_address()?;
-    let bans = Bans::load(&config.home, clock);
-    let verdicts = Verdicts::load(&config.home);
     let recall = Arc::new(Recall::new(&random_key()?));
-    let credit = CreditFile::new(&config.home);
     let (status, seen) = watch::channel(Arc::new(Status::at_start(address)));
     let announced = endpoint.announced().to_vec();
-    let swarm = core(&config, clock, bans.current(), credit.load())?;
+    let swarm = core(&config, clock, memory.bans.current(), memory.credit)?;
     let driver = Driver {
         clock,
         address,
@@ -137,17 +153,17 @@ fn build(
         folders,
         swarm,
         pool: Pool::start(&done_in)?,
-        bans,
-        verdicts: verdicts.clone(),
+        bans: memory.bans,
+        verdicts: memory.verdicts.clone(),
         recall: Arc::clone(&recall),
         proving: Arc::new(Semaphore::new(1)),
-        credit,
+        credit: memory.book,
         catalog: Catalog::default(),
         roster: Roster::default(),
         reach: Reach::default(),
         quests: Default::default(),
         syncs: Default::default(),
-        ledger: None,
+        ledger: Some(Arc::new(memory.state)),
         requests: Default::default(),
         asks: Default::default(),
         faults: Default::default(),
@@ -167,7 +183,7 @@ fn build(
         Up {
             listen,
             announced,
-            verdicts,
+            verdicts: memory.verdicts,
             recall,
             status: seen,
         },

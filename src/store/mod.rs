@@ -33,6 +33,7 @@ mod os;
 mod rearrange;
 mod regular;
 mod resume;
+mod state;
 #[cfg(test)]
 mod tests;
 mod whole;
@@ -45,3 +46,4 @@ pub use ingest::{IngestError, Ingested, ingest, ingest_as, ingest_recalling};
 pub use ledger::{Claim, FileStamp, Ledger};
 pub use manifest_file::{ManifestFileError, read_manifest_file};
 pub use new_file::{replace_file, write_new_file};
+pub use state::{BanRow, CreditRow, STATE_FILE, State, StateError, Trouble, VerdictRows, WrongRow};

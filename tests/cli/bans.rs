@@ -1,6 +1,6 @@
 //! `swarmhold bans`: who is refused, and how to lift that.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use swarmhold::{Address, Digest, ManifestId};
 
 use crate::folder::Folder;
@@ -56,6 +56,37 @@ fn one_is_lifted_then_all_then_none_is_left() {
         test.run();
     }
     bans(&folder, &[]).stderr("nobody is banned\n").run();
-    let kept: Value = serde_json::from_slice(&folder.read("home/bans.json")).unwrap();
-    assert_eq!(kept["bans"], json!({}));
+    assert!(folder.exists("home/bans.json.imported") && !folder.exists("home/bans.json"));
+}
+
+#[test]
+fn who_has_no_home_bans_nobody() {
+    let folder = Folder::new();
+    bans(&folder, &[]).stderr("nobody is banned\n").run();
+    bans(&folder, &["--json"]).stdout("{\"bans\":[]}\n").run();
+    assert!(!folder.exists("home"));
+}
+
+#[test]
+fn a_state_of_a_later_version_is_refused_and_left_alone() {
+    let (folder, _) = banned();
+    let path = folder.path("home/state.db");
+    let later = rusqlite::Connection::open(&path).unwrap();
+    later.pragma_update(None, "user_version", 99).unwrap();
+    drop(later);
+    let before = folder.read("home/state.db");
+    let refused = bans(&folder, &["--lift", "all"])
+        .any_stderr()
+        .code(78)
+        .run();
+    let last = refused.stderr.lines().last().unwrap();
+    assert_eq!(
+        last,
+        format!(
+            "swarmhold: E-STATE-VERSION: {} is of version 99, this program knows up to 2; \
+             going on without it",
+            path.display()
+        )
+    );
+    assert!(folder.read("home/state.db") == before);
 }

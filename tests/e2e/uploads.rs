@@ -1,11 +1,10 @@
 //! The uploading side on real sockets: chokes, credit, who gives nothing.
 
-use std::fs;
-
 use quinn::RecvStream;
-use swarmhold::Manifest;
 use swarmhold::node::Contribution;
+use swarmhold::store::State;
 use swarmhold::wire::{Accept, ChunkRequest, Reply, Request, Update, frame};
+use swarmhold::{Address, Manifest};
 
 use crate::raw::{Raw, listen, reply_in};
 use crate::world::{World, chunk, noise, wallet, within};
@@ -91,8 +90,12 @@ async fn what_peers_gave_and_got_is_known_after_a_restart() {
     let world = World::new();
     let bytes = noise(2, 256 * KIB);
     let saved = |peer: &crate::world::Peer| {
-        let path = peer.folder.join("home/credit.json");
-        move || serde_json::from_slice::<serde_json::Value>(&fs::read(&path).unwrap()).unwrap()
+        let home = peer.folder.join("home");
+        move |of: Address| {
+            let accounts = State::open(&home).credit().unwrap();
+            let mut theirs = accounts.into_iter().filter(|it| it.address == of);
+            theirs.next().map(|it| (it.received, it.sent)).unwrap()
+        }
     };
     let (alice, bob) = (world.node("alice").await, world.node("bob").await);
     let manifest = alice.seed(&bytes).await;
@@ -101,15 +104,15 @@ async fn what_peers_gave_and_got_is_known_after_a_restart() {
         .gets(&bytes)
         .await;
     let (of_alice, of_bob) = (saved(&alice), saved(&bob));
-    let (from, to) = (alice.address().to_string(), bob.address().to_string());
+    let (from, to) = (alice.address(), bob.address());
     bob.node.stop().await;
     alice.node.stop().await;
-    assert_eq!(of_bob()["accounts"][&from][0], bytes.len());
-    assert!(of_alice()["accounts"][&to][1].as_u64() > Some(0));
-    let before = of_alice()["accounts"].clone();
+    assert_eq!(of_bob(from).0, bytes.len() as u64);
+    let before = of_alice(to);
+    assert!(before.1 > 0);
     let alice = world.node("alice").await;
     alice.node.stop().await;
-    assert_eq!(of_alice()["accounts"], before);
+    assert_eq!(of_alice(to), before);
 }
 
 #[tokio::test]

@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 
 use crate::cli::args::{Bans, Global, Whom};
-use crate::cli::error::CliError;
 use crate::cli::home::Home;
 use crate::cli::output::Output;
 use crate::cli::text::count;
@@ -20,7 +19,7 @@ pub(in crate::cli) fn run(global: &Global, bans: &Bans, out: &Output) -> anyhow:
 }
 
 fn list(home: &Home, out: &Output) -> anyhow::Result<()> {
-    let bans = kept_bans(home.folder());
+    let bans = kept_bans(home.folder())?;
     let line = |(address, ban): (&Address, &KeptBan)| {
         let left = units::time(ban.left);
         format!("{address}  for {left} more, for {}", causes(ban))
@@ -41,12 +40,7 @@ fn list(home: &Home, out: &Output) -> anyhow::Result<()> {
 }
 
 fn lift(home: &Home, whose: Lift<'_>, out: &Output) -> anyhow::Result<()> {
-    let path = home.folder().to_owned();
-    let lifted = lift_bans(home.folder(), whose).map_err(|source| CliError::Io {
-        doing: "write to",
-        path,
-        source,
-    })?;
+    let lifted = lift_bans(home.folder(), whose)?;
     out.note(&format!("lifted {}", count(lifted.len() as u64, "ban")));
     let lines: Vec<String> = lifted.iter().map(Address::to_string).collect();
     print(&lines, || json!({ "lifted": lines }), out)

@@ -152,3 +152,20 @@ pub(in crate::store) fn is_link_refused(error: &io::Error) -> bool {
 pub(in crate::store) fn create_private_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
+
+/// Has a file that is created be open to this user only.
+pub(in crate::store) fn make_private(options: &mut OpenOptions) {
+    options.mode(0o600);
+}
+
+/// Closes a file to everybody but this user.
+pub(in crate::store) fn keep_private(file: &File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let mut permissions = file.metadata()?.permissions();
+    if permissions.mode() & 0o077 != 0 {
+        permissions.set_mode(0o600);
+        file.set_permissions(permissions)?;
+    }
+    Ok(())
+}

@@ -100,3 +100,11 @@ pub(in crate::store) fn is_link_refused(_error: &io::Error) -> bool {
 pub(in crate::store) fn create_private_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).create(path)
 }
+
+/// Without effect: the user's own folders are protected by their parents.
+pub(in crate::store) fn make_private(_options: &mut OpenOptions) {}
+
+/// Without effect, as above.
+pub(in crate::store) fn keep_private(_file: &File) -> io::Result<()> {
+    Ok(())
+}

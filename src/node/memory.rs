@@ -1,0 +1,58 @@
+//! What a node remembers from one run to the next: opens its state, and takes in what earlier versions
+//! kept in files of their own.
+
+use std::path::Path;
+
+use super::bans::Bans;
+use super::clock::Clock;
+use super::credit::CreditBook;
+use super::old_files;
+use super::verdicts::Verdicts;
+use crate::store::State;
+use crate::swarm::Credit;
+
+/// The state of a home. One that does not exist has none. Says what is wrong with the file, if anything
+/// is. Blocks on the disk.
+pub(super) fn open(home: &Path) -> State {
+    if !home.exists() {
+        return State::in_memory();
+    }
+    let state = State::open(home);
+    tell(&state);
+    if state.kept().is_ok() {
+        old_files::import(home, &state);
+    }
+    state
+}
+
+/// Says in the log what went wrong with the state's file since this was last done.
+pub(super) fn tell(state: &State) {
+    for trouble in state.troubles() {
+        tracing::warn!("{trouble}");
+    }
+}
+
+/// What a node is to know when it starts.
+#[derive(Debug)]
+pub(super) struct Memory {
+    pub(super) state: State,
+    pub(super) bans: Bans,
+    pub(super) verdicts: Verdicts,
+    pub(super) book: CreditBook,
+    pub(super) credit: Vec<Credit>,
+}
+
+impl Memory {
+    /// Reads it. Blocks on the disk.
+    pub(super) fn load(home: &Path, clock: Clock) -> Self {
+        let state = open(home);
+        let book = CreditBook::new(state.clone());
+        Self {
+            bans: Bans::load(state.clone(), clock),
+            verdicts: Verdicts::load(state.clone()),
+            credit: book.load(),
+            book,
+            state,
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! The tables, and how a file of an earlier version becomes one of this.
+//!
+//! The version is SQLite's `user_version`. Version n is made of version n - 1 by the n-th step, in one
+//! transaction; a new file starts from nothing and takes all steps. A step that has shipped is never
+//! changed: what is to be different is a further step.
+//!
+//! Digests are blobs of 32 bytes, times are seconds since 1970, and a count or size beyond `i64` is
+//! stored as the largest `i64`.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+/// What is done to get from each version to the next.
+const STEPS: &[&str] = &[FIRST, LIBRARY];
+
+/// The version that this program reads and writes.
+pub(super) const VERSION: i64 = STEPS.len() as i64;
+
+/// 1: what was in `bans.json`, `credit.json` and `verdicts.json`, and the claims on `.part` files.
+const FIRST: &str = "
+CREATE TABLE epoch (number INTEGER NOT NULL) STRICT;
+INSERT INTO epoch VALUES (random());
+
+-- who is refused: `left_s` seconds of the ban were left at `written`; `strikes` is text for the node
+CREATE TABLE bans (
+    address BLOB PRIMARY KEY,
+    left_s INTEGER NOT NULL,
+    written INTEGER NOT NULL,
+    strikes TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- bytes that a wallet gave and got, as they counted at `written`
+CREATE TABLE credit (
+    address BLOB PRIMARY KEY,
+    received INTEGER NOT NULL,
+    sent INTEGER NOT NULL,
+    written INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- manifests that are right, the oldest verdict first
+CREATE TABLE verdicts_right (
+    number INTEGER PRIMARY KEY,
+    manifest BLOB NOT NULL UNIQUE
+) STRICT;
+
+-- manifests that are wrong: what each says that its chunks are, and what they are
+CREATE TABLE verdicts_wrong (
+    number INTEGER PRIMARY KEY,
+    manifest BLOB NOT NULL UNIQUE,
+    signer BLOB,
+    claimed BLOB NOT NULL,
+    found BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+-- chunks of a `.part` that the disk confirmed; the stamp is there while nobody writes to the file
+CREATE TABLE parts (
+    path BLOB PRIMARY KEY,
+    manifest BLOB NOT NULL,
+    chunks INTEGER NOT NULL,
+    have BLOB NOT NULL,
+    size INTEGER,
+    modified_ns INTEGER,
+    inode INTEGER
+) STRICT, WITHOUT ROWID;
+";
+
+/// 2: the library. `place` is 0 for the node's own folder and 1 for `path`.
+const LIBRARY: &str = "
+CREATE TABLE containers (
+    number INTEGER PRIMARY KEY,
+    manifest BLOB NOT NULL UNIQUE,
+    program BLOB NOT NULL,
+    name TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    chunks INTEGER NOT NULL,
+    path BLOB,
+    pinned INTEGER NOT NULL DEFAULT 0,
+    added INTEGER NOT NULL,
+    used INTEGER NOT NULL
+) STRICT;
+CREATE INDEX containers_program ON containers (program);
+CREATE INDEX containers_used ON containers (used);
+";
+
+/// The version of a file.
+pub(super) fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("PRAGMA user_version", [], |row| row.get(0))
+}
+
+/// Brings a file to [`VERSION`], one transaction for each step. Another process may be doing the same.
+pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+    loop {
+        let step = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let at = version(&step)?;
+        let next = usize::try_from(at).ok().and_then(|at| STEPS.get(at));
+        let Some(sql) = next else {
+            return Ok(());
+        };
+        step.execute_batch(sql)?;
+        step.pragma_update(None, "user_version", at + 1)?;
+        step.commit()?;
+    }
+}
+
+/// The number of the state; see [`State::epoch`](super::State::epoch).
+pub(super) fn epoch(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("SELECT number FROM epoch", [], |row| row.get(0))
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A file as the program of an earlier version left it.
+    pub(in crate::store::state) fn of_version(connection: &Connection, version: usize) {
+        for sql in &STEPS[..version] {
+            connection.execute_batch(sql).unwrap();
+        }
+        let version = i64::try_from(version).unwrap();
+        connection
+            .pragma_update(None, "user_version", version)
+            .unwrap();
+    }
+
+    fn tables(connection: &Connection) -> Vec<String> {
+        let sql = "SELECT type || ' ' || name || ': ' || coalesce(sql, '') FROM sqlite_schema
+                   ORDER BY name";
+        let mut all = connection.prepare(sql).unwrap();
+        let rows = all.query_map([], |row| row.get(0)).unwrap();
+        rows.map(Result::unwrap).collect()
+    }
+
+    #[test]
+    fn every_earlier_version_becomes_this_one() {
+        let mut fresh = Connection::open_in_memory().unwrap();
+        migrate(&mut fresh).unwrap();
+        for from in 0..=STEPS.len() {
+            let mut old = Connection::open_in_memory().unwrap();
+            of_version(&old, from);
+            migrate(&mut old).unwrap();
+            assert_eq!(tables(&old), tables(&fresh), "from version {from}");
+            assert_eq!(version(&old), Ok(VERSION));
+        }
+    }
+
+    #[test]
+    fn a_step_that_fails_leaves_the_version_before_it() {
+        let mut old = Connection::open_in_memory().unwrap();
+        of_version(&old, 1);
+        old.execute_batch("CREATE INDEX containers_program ON bans (left_s)")
+            .unwrap();
+        assert!(migrate(&mut old).is_err());
+        assert_eq!(version(&old), Ok(1));
+        assert!(
+            !tables(&old)
+                .iter()
+                .any(|it| it.starts_with("table containers"))
+        );
+        old.execute_batch("DROP INDEX containers_program").unwrap();
+        migrate(&mut old).unwrap();
+        assert_eq!(version(&old), Ok(VERSION));
+    }
+}

@@ -1,0 +1,41 @@
+//! How the types of this program stand in a row.
+
+use std::path::Path;
+
+use rusqlite::Row;
+use rusqlite::types::Type;
+
+use crate::digest::Digest;
+
+/// A count or size as SQLite's integer; what is beyond that is as good as the largest.
+pub(super) fn int(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// A count or size from a column. Negative ones were not written here and count as none.
+pub(super) fn uint(row: &Row<'_>, column: &str) -> rusqlite::Result<u64> {
+    let value: i64 = row.get(column)?;
+    Ok(u64::try_from(value).unwrap_or(0))
+}
+
+/// A digest from a column of 32 bytes.
+pub(super) fn digest(row: &Row<'_>, column: &str) -> rusqlite::Result<Digest> {
+    let bytes: [u8; 32] = row.get(column)?;
+    Ok(Digest::from_bytes(bytes))
+}
+
+/// A digest from a column of 32 bytes or nothing.
+pub(super) fn maybe_digest(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<Digest>> {
+    let bytes: Option<[u8; 32]> = row.get(column)?;
+    Ok(bytes.map(Digest::from_bytes))
+}
+
+/// A path as bytes. They are not for other machines.
+pub(super) fn path_bytes(path: &Path) -> Vec<u8> {
+    path.as_os_str().as_encoded_bytes().to_vec()
+}
+
+/// The error for a value that is there and makes no sense.
+pub(super) fn senseless(why: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(0, Type::Blob, Box::new(why))
+}
