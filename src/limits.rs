@@ -100,10 +100,13 @@ pub const RECEIVE_WINDOWS_TOTAL: u32 = 64 * 1024 * 1024;
 pub const RECEIVE_WINDOW_DOWNLOAD_MIN: u32 = 1024 * 1024;
 /// Unread bytes of one stream; the connection's window binds first.
 pub const STREAM_WINDOW: u32 = 4 * 1024 * 1024;
-/// Bytes that one connection may hold in our memory until they are acknowledged. A loss holds what was
-/// sent after it for two round trips, so this is for 1 Gbit/s at 25 ms with losses;
-/// [`SERVING_BYTES_MAX`] bounds what all connections hold together.
-pub const SEND_WINDOW: u64 = 8 * 1024 * 1024;
+/// Bytes that wait in our memory for one connection to send and acknowledge them, before we serve it.
+pub const SEND_WINDOW_START: u64 = MIB as u64;
+/// The same for one that we serve. A loss holds what was sent after it for two round trips, so this is for
+/// 1 Gbit/s at 25 ms with losses.
+pub const SEND_WINDOW_UPLOAD: u64 = 8 * MIB as u64;
+/// The same for all that we serve, together: what those can pin that take their time to acknowledge.
+pub const SEND_WINDOWS_TOTAL: u64 = 256 * MIB as u64;
 /// Handshakes that may wait for admission.
 pub const INCOMING_MAX: usize = 256;
 /// Bytes buffered for one handshake before it is admitted.

@@ -37,7 +37,14 @@ pub(crate) fn serve(content: &Path, home: &Path) {
     runtime().block_on(async {
         let node = node::start(home, None).await;
         let recall = node.recall();
-        let manifest = create_recalling(content, node.wallet(), "content", None, &recall, |_| {});
+        let manifest = create_recalling(
+            content,
+            node.wallet(),
+            "content",
+            None,
+            Some(&recall),
+            |_| {},
+        );
         let manifest = manifest.expect("a manifest");
         let kept = node.remember_right(&manifest).await;
         kept.expect("room for what is known of it");

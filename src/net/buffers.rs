@@ -9,7 +9,7 @@ use std::fmt;
 use socket2::Socket;
 
 /// Bytes asked for in each direction: a burst at 1 Gbit/s for 30 ms.
-pub(super) const WANTED: usize = 4 * 1024 * 1024;
+const WANTED: usize = 4 * 1024 * 1024;
 
 /// A direction of a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,6 +6,8 @@
 //! ```text
 //! endpoint   one UDP socket, dials and accepts
 //! bursts     how long a burst may be
+//! buffers    what the system keeps of bursts, in both directions
+//! alarm      timers that pace finely
 //! handshake  a fresh QUIC connection becomes a Session by saying hello
 //! session    one peer: opens streams for our requests, takes in the peer's
 //! aside      what one subscriber alone is told

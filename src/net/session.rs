@@ -16,8 +16,8 @@ use super::throttle::Lane;
 use super::{Event, Origin, answer, ask, follow};
 use crate::digest::{Address, ManifestId, ProgramId};
 use crate::limits::{
-    RECEIVE_WINDOW_DOWNLOAD, RECEIVE_WINDOW_DOWNLOAD_MIN, RECEIVE_WINDOWS_TOTAL,
-    STREAMS_INBOUND_MAX,
+    RECEIVE_WINDOW_DOWNLOAD, RECEIVE_WINDOW_DOWNLOAD_MIN, RECEIVE_WINDOWS_TOTAL, SEND_WINDOW_START,
+    SEND_WINDOW_UPLOAD, SEND_WINDOWS_TOTAL, STREAMS_INBOUND_MAX,
 };
 use crate::wire::{ChunkRequest, CloseCode};
 
@@ -93,11 +93,14 @@ impl Session {
         self.inner.connection.set_receive_window(window);
     }
 
-    /// Lets the peer have many requests open: for peers that we serve.
-    pub fn expect_requests(&self) {
-        self.inner
-            .connection
-            .set_max_concurrent_bi_streams(VarInt::from_u32(STREAMS_INBOUND_MAX));
+    /// Lets the peer have many requests open, and its share of what may wait to be acknowledged: for
+    /// peers that we serve, of which there are so many.
+    pub fn expect_requests(&self, served: usize) {
+        let share = SEND_WINDOWS_TOTAL / u64::try_from(served).unwrap_or(u64::MAX).max(1);
+        let window = share.clamp(SEND_WINDOW_START, SEND_WINDOW_UPLOAD);
+        let connection = &self.inner.connection;
+        connection.set_send_window(window);
+        connection.set_max_concurrent_bi_streams(VarInt::from_u32(STREAMS_INBOUND_MAX));
     }
 
     /// Asks for a chunk of `chunk_len` bytes, and takes it in at the pace of the lane. Ends as

@@ -13,7 +13,7 @@ use quinn::{AckFrequencyConfig, MtuDiscoveryConfig, TransportConfig, VarInt};
 
 use super::congestion::BbrFactory;
 use crate::limits::{
-    IDLE_TIMEOUT, KEEP_ALIVE, RECEIVE_WINDOW_START, SEND_WINDOW, STREAM_WINDOW,
+    IDLE_TIMEOUT, KEEP_ALIVE, RECEIVE_WINDOW_START, SEND_WINDOW_START, STREAM_WINDOW,
     STREAMS_INBOUND_START,
 };
 
@@ -54,7 +54,7 @@ pub(super) fn transport(role: Role) -> Arc<TransportConfig> {
         .datagram_receive_buffer_size(None)
         .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))
         .receive_window(VarInt::from_u32(RECEIVE_WINDOW_START))
-        .send_window(SEND_WINDOW)
+        .send_window(SEND_WINDOW_START)
         .congestion_controller_factory(Arc::new(BbrFactory))
         .send_fairness(false)
         .initial_rtt(INITIAL_RTT)

@@ -127,14 +127,7 @@ impl Driver {
                 bytes: 0,
             });
         };
-        if let Some(known) = self
-            .roster
-            .get_mut(session_key(peer))
-            .filter(|known| !known.uploads)
-        {
-            known.uploads = true;
-            known.session.expect_requests();
-        }
+        self.roster.note_upload(session_key(peer));
         let (content, squeeze) = (entry.content.clone(), entry.squeeze.clone());
         self.pool.submit(Job::Read {
             responder,

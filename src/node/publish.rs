@@ -7,7 +7,7 @@ use super::clock::unix_time;
 use super::error::CreateError;
 use crate::identity::Wallet;
 use crate::manifest::{Draft, Manifest, Recall};
-use crate::store::{Ingested, ingest, ingest_recalling};
+use crate::store::ingest;
 
 /// Hashes a container and signs its manifest. Blocks while it reads the file, on this thread and
 /// a few of its own; memory does not grow with the file.
@@ -21,33 +21,20 @@ pub fn create(
     reach: Option<SocketAddr>,
     progress: impl Fn(u64) + Sync,
 ) -> Result<Manifest, CreateError> {
-    sign(ingest(path, progress)?, wallet, name, reach)
+    create_recalling(path, wallet, name, reach, None, progress)
 }
 
-/// As [`create`], for a node that is going to serve the container ([`Node::recall`](super::Node::recall)):
-/// it need not hash chunks of up to a mebibyte again.
+/// As [`create`], for a node that is going to serve the container: with its memory of what was hashed
+/// ([`Node::recall`](super::Node::recall)) it need not hash chunks of up to a mebibyte again.
 pub fn create_recalling(
     path: &Path,
     wallet: &Wallet,
     name: &str,
     reach: Option<SocketAddr>,
-    recall: &Recall,
+    recall: Option<&Recall>,
     progress: impl Fn(u64) + Sync,
 ) -> Result<Manifest, CreateError> {
-    sign(
-        ingest_recalling(path, recall, progress)?,
-        wallet,
-        name,
-        reach,
-    )
-}
-
-fn sign(
-    ingested: Ingested,
-    wallet: &Wallet,
-    name: &str,
-    reach: Option<SocketAddr>,
-) -> Result<Manifest, CreateError> {
+    let ingested = ingest(path, recall, progress)?;
     let draft = Draft {
         name: name.to_owned(),
         layout: ingested.layout,

@@ -108,10 +108,25 @@ impl Roster {
         self.share_windows();
     }
 
+    /// We serve a connection: from now on it has its share of what may wait to be acknowledged.
+    pub(super) fn note_upload(&mut self, key: SessionKey) {
+        let Some(peer) = self.peers.get_mut(&key).filter(|peer| !peer.uploads) else {
+            return;
+        };
+        peer.uploads = true;
+        self.share_send_windows();
+    }
+
     fn share_windows(&self) {
         let sources = || self.peers.values().filter(|peer| peer.downloads);
         let count = sources().count();
         sources().for_each(|peer| peer.session.expect_downloads(count));
+    }
+
+    fn share_send_windows(&self) {
+        let served = || self.peers.values().filter(|peer| peer.uploads);
+        let count = served().count();
+        served().for_each(|peer| peer.session.expect_requests(count));
     }
 
     /// Takes a connection off the list and ends its subscriptions.
@@ -120,6 +135,9 @@ impl Roster {
         peer.subscriptions.values().for_each(AbortHandle::abort);
         if peer.downloads {
             self.share_windows();
+        }
+        if peer.uploads {
+            self.share_send_windows();
         }
         Some(peer)
     }

@@ -9,7 +9,7 @@ use crate::digest::ManifestId;
 use crate::net::{
     Answer, ChunkAnswer, DialError, Event, Fault, Lane, Origin, Responder, Session, SessionKey,
 };
-use crate::swarm::{AskKey, Input, Ticket};
+use crate::swarm::{AskKey, Input, PeerKey, Ticket};
 use crate::wire::{CloseCode, Refusal, Reply, Request, Update};
 
 impl Driver {
@@ -226,7 +226,7 @@ impl Driver {
     }
 
     /// What a peer holds that does not know the container; none where the request was taken back.
-    fn nothing_for(&self, peer: crate::swarm::PeerKey, ticket: Ticket) -> Option<Bitfield> {
+    fn nothing_for(&self, peer: PeerKey, ticket: Ticket) -> Option<Bitfield> {
         let id = self.swarm.container_of(peer, ticket)?;
         let layout = self.catalog.get(&id)?.manifest().layout();
         Some(Bitfield::empty(layout.chunk_count()))
@@ -235,7 +235,7 @@ impl Driver {
     /// A bitfield in answer to a chunk request; none where the request was taken back meanwhile.
     fn bitfield_for(
         &self,
-        peer: crate::swarm::PeerKey,
+        peer: PeerKey,
         ticket: Ticket,
         bytes: &[u8],
     ) -> Option<Result<Bitfield, Fault>> {

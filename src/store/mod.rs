@@ -42,7 +42,7 @@ pub use content::Content;
 pub use error::{FinishError, OpenError, ReadError, SyncError, WriteError};
 pub use files::part_path;
 pub use folders::{Folders, FoldersError};
-pub use ingest::{IngestError, Ingested, ingest, ingest_as, ingest_recalling};
+pub use ingest::{IngestError, Ingested, ingest, ingest_as};
 pub use ledger::{Claim, FileStamp, Ledger};
 pub use manifest_file::{ManifestFileError, read_manifest_file};
 pub use new_file::{replace_file, write_new_file};

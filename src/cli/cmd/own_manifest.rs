@@ -98,9 +98,8 @@ pub(in crate::cli) fn hash(
     })?;
     let file_name = container.file_name().unwrap_or_default().to_string_lossy();
     let name = name.unwrap_or(&file_name);
-    let hash = |show: &(dyn Fn(u64) + Sync)| match recall {
-        Some(recall) => node::create_recalling(container, wallet, name, reach, recall, show),
-        None => node::create(container, wallet, name, reach, show),
+    let hash = |show: &(dyn Fn(u64) + Sync)| {
+        node::create_recalling(container, wallet, name, reach, recall, show)
     };
     tracing::info!(size = metadata.len(), "hashing {}", container.display());
     Ok(progress::hashing(out, metadata.len(), hash)?)

@@ -97,22 +97,19 @@ impl IngestError {
 }
 
 /// Hashes a file. `progress` hears how many bytes of it are in the hash of the whole so far; it is
-/// called on a thread of its own.
-pub fn ingest(path: &Path, progress: impl Fn(u64) + Sync) -> Result<Ingested, IngestError> {
-    let source = Source::open(path)?;
-    let layout = layout_of(&source, path)?;
-    hash(&source, layout, None, progress)
-}
-
-/// As [`ingest`]; the chunks that are hashed in one piece need not be hashed again when they are read.
-pub fn ingest_recalling(
+/// called on a thread of its own. With `recall`, the chunks that are hashed in one piece need not be hashed
+/// again when they are read.
+pub fn ingest(
     path: &Path,
-    recall: &Recall,
+    recall: Option<&Recall>,
     progress: impl Fn(u64) + Sync,
 ) -> Result<Ingested, IngestError> {
     let source = Source::open(path)?;
-    let layout = layout_of(&source, path)?;
-    hash(&source, layout, Some(recall), progress)
+    let layout = Layout::for_size(source.size()).map_err(|why| IngestError::Size {
+        path: path.to_owned(),
+        why,
+    })?;
+    hash(&source, layout, recall, progress)
 }
 
 /// Hashes a file cut in this way, whatever a writer would choose; its size must be the layout's. For
@@ -131,14 +128,6 @@ pub fn ingest_as(
         });
     }
     hash(&source, layout, None, progress)
-}
-
-/// How a writer cuts a file.
-fn layout_of(source: &Source<'_>, path: &Path) -> Result<Layout, IngestError> {
-    Layout::for_size(source.size()).map_err(|why| IngestError::Size {
-        path: path.to_owned(),
-        why,
-    })
 }
 
 fn hash(
@@ -230,7 +219,7 @@ mod tests {
     fn ingest_bytes(bytes: &[u8]) -> Result<Ingested, IngestError> {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), bytes).unwrap();
-        ingest(file.path(), |_| {})
+        ingest(file.path(), None, |_| {})
     }
 
     #[test]
@@ -276,7 +265,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), &bytes).unwrap();
         let recall = Recall::new(&[5; 16]);
-        let ingested = ingest_recalling(file.path(), &recall, |_| {}).unwrap();
+        let ingested = ingest(file.path(), Some(&recall), |_| {}).unwrap();
         assert_eq!(ingested, ingest_bytes(&bytes).unwrap());
         assert_eq!(format!("{recall:?}"), "Recall { chunks: 3, .. }");
     }
@@ -286,7 +275,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), content(3 * MIB + 1)).unwrap();
         let last = AtomicU64::new(0);
-        ingest(file.path(), |done| {
+        ingest(file.path(), None, |done| {
             assert!(last.swap(done, Ordering::Relaxed) < done);
         })
         .unwrap();
@@ -301,14 +290,14 @@ mod tests {
         assert!(text.starts_with("E-SIZE: container is empty: "), "{text}");
 
         let folder = tempfile::tempdir().unwrap();
-        let error = ingest(folder.path(), |_| {}).unwrap_err();
+        let error = ingest(folder.path(), None, |_| {}).unwrap_err();
         let text = format!("E-FILE: not a regular file: {}", folder.path().display());
         assert_eq!((error.code(), error.to_string()), ("E-FILE", text));
 
         let huge = folder.path().join("huge");
         let too_large = crate::limits::CONTAINER_BYTES_MAX + 1;
         File::create(&huge).unwrap().set_len(too_large).unwrap();
-        let error = ingest(&huge, |_| {}).unwrap_err();
+        let error = ingest(&huge, None, |_| {}).unwrap_err();
         assert!(matches!(
             error,
             IngestError::Size { why: LayoutError::TooLarge { size, .. }, .. } if size == too_large
@@ -341,7 +330,9 @@ mod tests {
             let file = tempfile::NamedTempFile::new().unwrap();
             file.as_file().set_len(20 * MIB as u64).unwrap();
             // the first progress comes while the reader still has blocks to wait for
-            let error = ingest(file.path(), |_| file.as_file().set_len(new_len).unwrap());
+            let error = ingest(file.path(), None, |_| {
+                file.as_file().set_len(new_len).unwrap()
+            });
             assert!(
                 matches!(error, Err(IngestError::Changed { size, .. }) if size == 20 * MIB as u64),
                 "{error:?}"
