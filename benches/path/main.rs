@@ -22,6 +22,8 @@
 //! (`benches/wan/wire.rs`).
 
 mod ask;
+#[path = "../common/choice.rs"]
+mod choice;
 #[path = "../common/cpu.rs"]
 mod cpu;
 mod create;
@@ -59,35 +61,57 @@ mod say;
 mod side;
 #[path = "../common/size.rs"]
 mod size;
+#[path = "../wan/waiting.rs"]
+mod waiting;
 #[path = "../wan/wire.rs"]
 mod wire;
 
 use std::path::PathBuf;
 
+use choice::chosen;
+use clap::{Parser, ValueEnum};
 use figure::Figure;
 use folder::memory_or_temporary;
+use median::parse_rounds;
 use role::{path_argument, text_argument};
 use say::say;
 use size::parse_size;
 
-/// What the command line asks for.
-#[derive(Debug, Clone)]
+/// The path of a chunk, each part beside the best that this machine can do.
+#[derive(Debug, Parser)]
+#[command(
+    name = "cargo bench --bench path --",
+    bin_name = "cargo bench --bench path --"
+)]
 pub(crate) struct Options {
+    /// What to measure; all of it where none is named
+    #[arg(value_enum)]
     cases: Vec<Case>,
-    /// How often each case runs; its median counts.
+    /// How often each case runs; its median counts
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = parse_rounds)]
     pub(crate) rounds: usize,
-    /// Bytes of the large container, and of the one that is hashed.
+    /// How large the large container is, and the one that is hashed
+    #[arg(long, default_value = "4GiB", value_parser = parse_size)]
     pub(crate) size: u64,
-    /// Bytes of other contents are divided by this: 1, or more where only a look is wanted.
-    pub(crate) scale: u64,
-    /// A compressible container, where it is not to be made of this machine's own files.
+    /// A compressible container, instead of one made of this machine's own files
+    #[arg(long)]
     pub(crate) file: Option<PathBuf>,
-    /// Where the files lie while it runs.
+    /// Where the files lie while it runs
+    #[arg(long, default_value_os_t = memory_or_temporary())]
     pub(crate) dir: PathBuf,
+    /// Small and once, to see that it runs
+    #[arg(long)]
+    quick: bool,
+    /// Bytes of contents without an option are divided by this.
+    #[arg(skip = 1u64)]
+    pub(crate) scale: u64,
+    /// What cargo says to every benchmark
+    #[arg(long, hide = true)]
+    bench: bool,
 }
 
 /// What can be measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Case {
     Large,
     Rootfs,
@@ -99,16 +123,6 @@ enum Case {
 }
 
 impl Case {
-    const ALL: [(&str, Self); 7] = [
-        ("large", Self::Large),
-        ("rootfs", Self::Rootfs),
-        ("noise", Self::Noise),
-        ("mebibyte", Self::Mebibyte),
-        ("first-chunk", Self::FirstChunk),
-        ("create", Self::Create),
-        ("fifty", Self::Fifty),
-    ];
-
     fn run(self, options: &Options) -> Vec<Figure> {
         match self {
             Self::Large => large::run(options),
@@ -134,61 +148,19 @@ fn main() {
         Some(role) => panic!("unknown role {role}"),
         None => {}
     }
-    let mut options = options();
+    let mut options = Options::parse();
+    if options.quick {
+        (options.rounds, options.scale, options.size) = (1, 8, 256 << 20);
+    }
     options.dir = options
         .dir
         .join(format!("swarmhold-path-{}", std::process::id()));
     std::fs::create_dir_all(&options.dir).expect("a folder for the bench");
     let mut figures = Vec::new();
-    for (name, case) in Case::ALL {
-        if options.cases.contains(&case) {
-            say(format!("\n{name}"));
-            figures.extend(case.run(&options));
-        }
+    for (name, case) in chosen(&options.cases) {
+        say(format!("\n{name}"));
+        figures.extend(case.run(&options));
     }
     std::fs::remove_dir_all(&options.dir).expect("the bench's own folder");
     say(figure::table(&figures));
-}
-
-fn options() -> Options {
-    let mut options = Options {
-        cases: Vec::new(),
-        rounds: 3,
-        size: 4 << 30,
-        scale: 1,
-        file: None,
-        dir: memory_or_temporary(),
-    };
-    let mut arguments = std::env::args().skip(1);
-    while let Some(argument) = arguments.next() {
-        let mut value = || {
-            arguments
-                .next()
-                .unwrap_or_else(|| panic!("{argument} needs a value"))
-        };
-        match argument.as_str() {
-            "--rounds" => options.rounds = value().parse().expect("--rounds takes a number"),
-            "--size" => options.size = parse_size(&value()),
-            "--file" => options.file = Some(value().into()),
-            "--dir" => options.dir = value().into(),
-            "--quick" => (options.rounds, options.scale, options.size) = (1, 8, 256 << 20),
-            "--bench" => {}
-            name => options.cases.push(case_of(name)),
-        }
-    }
-    assert!(options.rounds > 0, "--rounds takes 1 or more");
-    if options.cases.is_empty() {
-        options.cases = Case::ALL.map(|(_, case)| case).to_vec();
-    }
-    options
-}
-
-fn case_of(name: &str) -> Case {
-    let known = Case::ALL.iter().find(|(case, _)| *case == name);
-    known
-        .unwrap_or_else(|| {
-            let names = Case::ALL.map(|(name, _)| name).join(", ");
-            panic!("no case or option is called {name}; the cases are {names}")
-        })
-        .1
 }

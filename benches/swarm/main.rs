@@ -15,6 +15,8 @@
 //! that was asked for. A noisy machine is answered with rounds and medians; `chrt -r 5` before the
 //! command helps where it is allowed.
 
+#[path = "../common/choice.rs"]
+mod choice;
 #[path = "../common/cpu.rs"]
 mod cpu;
 #[path = "../common/figure.rs"]
@@ -41,43 +43,55 @@ mod watcher;
 
 use std::path::PathBuf;
 
+use choice::chosen;
+use clap::{Parser, ValueEnum};
 use figure::Figure;
 use folder::memory_or_temporary;
+use median::parse_rounds;
 use runtime::runtime;
 use say::say;
 
 /// Which process this is; unset in the one that the user starts.
 const ROLE: &str = "SWARMHOLD_BENCH_ROLE";
 
-/// What the command line asks for.
-#[derive(Debug, Clone)]
+/// Real nodes over loopback against what their limits allow.
+#[derive(Debug, Parser)]
+#[command(
+    name = "cargo bench --bench swarm --",
+    bin_name = "cargo bench --bench swarm --"
+)]
 pub(crate) struct Options {
+    /// What to measure; all of it where none is named
+    #[arg(value_enum)]
     cases: Vec<Case>,
-    /// How often each case runs; its median counts.
+    /// How often each case runs; its median counts
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = parse_rounds)]
     pub(crate) rounds: usize,
-    /// Bytes are divided by this: 1, or more where only a look is wanted.
-    pub(crate) scale: u64,
-    /// Where the files lie while it runs.
+    /// Where the files lie while it runs
+    #[arg(long, default_value_os_t = memory_or_temporary())]
     pub(crate) dir: PathBuf,
+    /// Small and once, to see that it runs
+    #[arg(long)]
+    quick: bool,
+    /// Bytes are divided by this.
+    #[arg(skip = 1u64)]
+    pub(crate) scale: u64,
+    /// What cargo says to every benchmark
+    #[arg(long, hide = true)]
+    bench: bool,
 }
 
 /// What can be measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Case {
     FourSeeders,
     SlowSeeder,
     KilledSeeder,
+    #[value(name = "sixteen-leechers")]
     Sixteen,
 }
 
 impl Case {
-    const ALL: [(&str, Self); 4] = [
-        ("four-seeders", Self::FourSeeders),
-        ("slow-seeder", Self::SlowSeeder),
-        ("killed-seeder", Self::KilledSeeder),
-        ("sixteen-leechers", Self::Sixteen),
-    ];
-
     fn run(self, options: &Options) -> Vec<Figure> {
         runtime().block_on(async {
             match self {
@@ -94,52 +108,14 @@ fn main() {
     if std::env::var(ROLE).is_ok_and(|role| role == killed_seeder::ROLE) {
         return runtime().block_on(killed_seeder::serve());
     }
-    let options = options();
+    let mut options = Options::parse();
+    if options.quick {
+        (options.rounds, options.scale) = (1, 8);
+    }
     let mut figures = Vec::new();
-    for (name, case) in Case::ALL {
-        if options.cases.contains(&case) {
-            say(format!("\n{name}"));
-            figures.extend(case.run(&options));
-        }
+    for (name, case) in chosen(&options.cases) {
+        say(format!("\n{name}"));
+        figures.extend(case.run(&options));
     }
     say(figure::table(&figures));
-}
-
-fn options() -> Options {
-    let mut options = Options {
-        cases: Vec::new(),
-        rounds: 3,
-        scale: 1,
-        dir: memory_or_temporary(),
-    };
-    let mut arguments = std::env::args().skip(1);
-    while let Some(argument) = arguments.next() {
-        let mut value = || {
-            arguments
-                .next()
-                .unwrap_or_else(|| panic!("{argument} needs a value"))
-        };
-        match argument.as_str() {
-            "--rounds" => options.rounds = value().parse().expect("--rounds takes a number"),
-            "--dir" => options.dir = value().into(),
-            "--quick" => (options.rounds, options.scale) = (1, 8),
-            "--bench" => {}
-            name => options.cases.push(case_of(name)),
-        }
-    }
-    assert!(options.rounds > 0, "--rounds takes 1 or more");
-    if options.cases.is_empty() {
-        options.cases = Case::ALL.map(|(_, case)| case).to_vec();
-    }
-    options
-}
-
-fn case_of(name: &str) -> Case {
-    let known = Case::ALL.iter().find(|(case, _)| *case == name);
-    known
-        .unwrap_or_else(|| {
-            let names = Case::ALL.map(|(name, _)| name).join(", ");
-            panic!("no case or option is called {name}; the cases are {names}")
-        })
-        .1
 }

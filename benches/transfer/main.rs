@@ -40,8 +40,9 @@ mod size;
 
 use std::path::{Path, PathBuf};
 
+use clap::Parser;
 use folder::memory_or_temporary;
-use median::median;
+use median::{median, parse_rounds};
 use noise::write_noise;
 use raw::Tuning;
 use report::Round;
@@ -54,10 +55,28 @@ use size::parse_size;
 /// Bytes of a datagram of the second reference: as many as swarmhold's have.
 const LARGE: &str = "8952";
 
+/// A transfer over loopback, beside raw quinn.
+#[derive(Debug, Parser)]
+#[command(
+    name = "cargo bench --bench transfer --",
+    bin_name = "cargo bench --bench transfer --"
+)]
 struct Options {
+    /// How large the container is
+    #[arg(long, default_value = "1GiB", value_parser = parse_size)]
     size: u64,
+    /// How often everything runs; medians count
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = parse_rounds)]
     rounds: usize,
+    /// Where the files lie while it runs
+    #[arg(long, default_value_os_t = memory_or_temporary())]
     dir: PathBuf,
+    /// Small and once, to see that it runs
+    #[arg(long)]
+    quick: bool,
+    /// What cargo says to every benchmark
+    #[arg(long, hide = true)]
+    bench: bool,
 }
 
 fn main() {
@@ -71,7 +90,13 @@ fn main() {
         Some(ours::SERVE) => ours::serve(&path_argument(1), &path_argument(2)),
         Some(ours::FETCH) => ours::fetch(&text_argument(1), &path_argument(2), &path_argument(3)),
         Some(role) => panic!("unknown role {role}"),
-        None => run(&options()),
+        None => {
+            let mut options = Options::parse();
+            if options.quick {
+                (options.size, options.rounds) = (128 << 20, 1);
+            }
+            run(&options);
+        }
     }
 }
 
@@ -124,29 +149,4 @@ fn ours_round(dir: &Path, content: &Path, number: usize) -> Pair {
     let pair = ours::transfer(dir, content, &copy, number);
     check_and_remove(content, &copy);
     pair
-}
-
-fn options() -> Options {
-    let mut options = Options {
-        size: 1 << 30,
-        rounds: 3,
-        dir: memory_or_temporary(),
-    };
-    let mut arguments = std::env::args().skip(1);
-    while let Some(argument) = arguments.next() {
-        let mut value = || {
-            arguments
-                .next()
-                .unwrap_or_else(|| panic!("{argument} needs a value"))
-        };
-        match argument.as_str() {
-            "--size" => options.size = parse_size(&value()),
-            "--rounds" => options.rounds = value().parse().expect("--rounds takes a number"),
-            "--dir" => options.dir = value().into(),
-            "--quick" => (options.size, options.rounds) = (128 << 20, 1),
-            "--bench" => {}
-            other => panic!("unknown argument {other}; see the head of benches/transfer/main.rs"),
-        }
-    }
-    options
 }

@@ -1,16 +1,13 @@
-//! Two flows that share a line between two hosts, the later two seconds late; and an interactive flow
-//! beside each kind of download.
+//! Two flows that share a line between two hosts, the later two seconds late.
 
-use std::ffi::OsStr;
 use std::thread::sleep;
 use std::time::Duration;
 
-use crate::control::Control;
 use crate::flow::{Flow, Kind, Span};
 use crate::line::{self, Line};
-use crate::room::{Room, SENDER};
+use crate::room::{Room, SKIPPED};
 use crate::stage::Stage;
-use crate::{Extent, echo, host, role, say};
+use crate::{Extent, say};
 
 /// When the second flow starts, in seconds.
 const LATE: u64 = 2;
@@ -22,14 +19,6 @@ const PAIRS: [[Kind; 2]; 5] = [
     [Kind::Node, Kind::Tcp("bbr")],
     [Kind::Tcp("bbr"), Kind::Node],
 ];
-const NEIGHBOURS: [Option<Kind>; 5] = [
-    None,
-    Some(Kind::Node),
-    Some(Kind::Quic(Control::Cubic)),
-    Some(Kind::Quic(Control::QuinnBbr)),
-    Some(Kind::Tcp("cubic")),
-];
-const SKIPPED: &str = "skipped: it takes root, Linux, ip(8) and /dev/net/tun";
 
 /// Prints who gets what.
 pub(crate) fn run(extent: Extent) {
@@ -64,38 +53,6 @@ pub(crate) fn run(extent: Extent) {
     say("");
 }
 
-/// Prints what an interactive flow feels.
-pub(crate) fn run_echo(extent: Extent) {
-    say(
-        "echo: small datagrams to and fro beside a download. Round-trip time in ms: median, and what 95",
-    );
-    say("      of 100 stay below; in brackets the share without an answer.\n");
-    let stage = Stage::new();
-    let span = match extent {
-        Extent::Full => Span {
-            settling: 5,
-            measured: 10,
-        },
-        Extent::Quick => Span {
-            settling: 3,
-            measured: 3,
-        },
-    };
-    for line in line::interactive(extent) {
-        for neighbour in NEIGHBOURS {
-            let Some([median, high, lost]) = ask(&stage, neighbour, line, span) else {
-                return say(format!("echo: {SKIPPED}"));
-            };
-            let beside = neighbour.map_or_else(|| "nothing".to_owned(), Kind::name);
-            let name = line.name();
-            say(format!(
-                "{name:<34}beside {beside:<18}{median:>8.1}{high:>8.1}   ({lost:.1} %)"
-            ));
-        }
-    }
-    say("");
-}
-
 fn share(stage: &Stage, pair: [Kind; 2], line: Line, span: Span) -> Option<[f64; 2]> {
     let later = Span {
         settling: span.settling - LATE,
@@ -110,22 +67,4 @@ fn share(stage: &Stage, pair: [Kind; 2], line: Line, span: Span) -> Option<[f64;
     stage.clear(0);
     stage.clear(1);
     Some(shares)
-}
-
-fn ask(stage: &Stage, beside: Option<Kind>, line: Line, span: Span) -> Option<[f64; 3]> {
-    let content = stage.content(line, span);
-    let room = Room::open(line.shape())?;
-    let flow = beside.map(|kind| Flow::start(&room, kind, span, &content, 0));
-    let any_port = format!("{SENDER}:0");
-    let (server, address) = room.sender(echo::SERVE, &[any_port.as_ref()]);
-    let times = [span.settling.to_string(), span.measured.to_string()];
-    let words: [&OsStr; 3] = [address.as_ref(), times[0].as_ref(), times[1].as_ref()];
-    let figures = role::last_line(room.receiver(echo::ASK, &words));
-    if let Some(flow) = flow {
-        flow.mb_per_s();
-    }
-    host::end(server);
-    stage.clear(0);
-    let mut figures = figures.split(' ').map(|n| n.parse().expect("a figure"));
-    Some([(); 3].map(|()| figures.next().expect("three figures")))
 }

@@ -1,13 +1,18 @@
 //! An interactive flow: small datagrams to and fro, as of a terminal or a call.
 
-use std::io::Read;
+use std::ffi::OsStr;
 use std::net::UdpSocket;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::quic::seconds;
-use crate::role::text_argument;
-use crate::say;
+use crate::control::Control;
+use crate::flow::{Flow, Kind, Span};
+use crate::host::{self, seconds, wait_for_input_to_end};
+use crate::line::{self, Line};
+use crate::role::{self, text_argument};
+use crate::room::{Room, SENDER, SKIPPED};
+use crate::stage::Stage;
+use crate::{Extent, say};
 
 /// The role that answers; its argument is the address to listen at.
 pub(crate) const SERVE: &str = "echo-serve";
@@ -18,6 +23,64 @@ pub(crate) const ASK: &str = "echo-ask";
 const EVERY: Duration = Duration::from_millis(20);
 /// How long an answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// Beside whom it runs.
+const NEIGHBOURS: [Option<Kind>; 5] = [
+    None,
+    Some(Kind::Node),
+    Some(Kind::Quic(Control::Cubic)),
+    Some(Kind::Quic(Control::QuinnBbr)),
+    Some(Kind::Tcp("cubic")),
+];
+
+/// Prints what an interactive flow feels.
+pub(crate) fn run(extent: Extent) {
+    say(
+        "echo: small datagrams to and fro beside a download. Round-trip time in ms: median, and what 95",
+    );
+    say("      of 100 stay below; in brackets the share without an answer.\n");
+    let stage = Stage::new();
+    let span = match extent {
+        Extent::Full => Span {
+            settling: 5,
+            measured: 10,
+        },
+        Extent::Quick => Span {
+            settling: 3,
+            measured: 3,
+        },
+    };
+    for line in line::interactive(extent) {
+        for neighbour in NEIGHBOURS {
+            let Some([median, high, lost]) = feel(&stage, neighbour, line, span) else {
+                return say(format!("echo: {SKIPPED}"));
+            };
+            let beside = neighbour.map_or_else(|| "nothing".to_owned(), Kind::name);
+            let name = line.name();
+            say(format!(
+                "{name:<34}beside {beside:<18}{median:>8.1}{high:>8.1}   ({lost:.1} %)"
+            ));
+        }
+    }
+    say("");
+}
+
+fn feel(stage: &Stage, beside: Option<Kind>, line: Line, span: Span) -> Option<[f64; 3]> {
+    let content = stage.content(line, span);
+    let room = Room::open(line.shape())?;
+    let flow = beside.map(|kind| Flow::start(&room, kind, span, &content, 0));
+    let any_port = format!("{SENDER}:0");
+    let (server, address) = room.sender(SERVE, &[any_port.as_ref()]);
+    let times = [span.settling.to_string(), span.measured.to_string()];
+    let words: [&OsStr; 3] = [address.as_ref(), times[0].as_ref(), times[1].as_ref()];
+    let figures = role::last_line(room.receiver(ASK, &words));
+    if let Some(flow) = flow {
+        flow.mb_per_s();
+    }
+    host::end(server);
+    stage.clear(0);
+    let mut figures = figures.split(' ').map(|n| n.parse().expect("a figure"));
+    Some([(); 3].map(|()| figures.next().expect("three figures")))
+}
 
 /// Answers until the input ends.
 pub(crate) fn serve() {
@@ -30,9 +93,7 @@ pub(crate) fn serve() {
             let _ = socket.send_to(&question[..bytes], from);
         }
     });
-    let mut rest = Vec::new();
-    let input = std::io::stdin().read_to_end(&mut rest);
-    input.expect("the parent closes it");
+    wait_for_input_to_end();
 }
 
 /// Asks for a while: the round-trip time in ms, its median and what 95 of 100 stay below, and the

@@ -6,18 +6,10 @@ use std::time::Instant;
 use crate::control::Control;
 use crate::lab::{Flow, Lab};
 use crate::line::{self, Line};
+use crate::link::{Figures, Shape};
 use crate::{Extent, say};
 
 const SECOND: u64 = 1_000_000_000;
-
-/// What a flow got.
-#[derive(Debug, Clone, Copy)]
-struct Cell {
-    /// Payload delivered, as a share of what the link carries.
-    share: f64,
-    /// The mean wait at the bottleneck, and the one that 95 of 100 packets stay below, in ms.
-    wait_ms: (f64, f64),
-}
 
 /// Prints the grid.
 pub(crate) fn run(extent: Extent) {
@@ -32,21 +24,23 @@ pub(crate) fn run(extent: Extent) {
     for line in line::all(extent) {
         let mut row = format!("{:<34}", line.name());
         for control in Control::ALL {
-            let cell = measure(control, line, extent);
-            let wait = format!("({:.0}, {:.0})", cell.wait_ms.0, cell.wait_ms.1);
-            let _ = write!(row, "{:>11.3} {wait:>10}", cell.share);
+            let (share, figures) = alone(control, line, line.shape(), extent);
+            let (mean, high) = figures.waits_ms();
+            let wait = format!("({mean:.0}, {high:.0})");
+            let _ = write!(row, "{share:>11.3} {wait:>10}");
         }
         say(row);
     }
     say("");
 }
 
+/// What one flow gets: payload delivered, as a share of what the link carries, and the link's figures.
 #[expect(
     clippy::disallowed_methods,
     reason = "virtual time begins at some instant"
 )]
-fn measure(control: Control, line: Line, extent: Extent) -> Cell {
-    let mut lab = Lab::new(Instant::now(), line.shape(), 7);
+pub(crate) fn alone(control: Control, line: Line, shape: Shape, extent: Extent) -> (f64, Figures) {
+    let mut lab = Lab::new(Instant::now(), shape, 7);
     let flow = lab.add(Flow {
         client: control.client(),
         server: control.server(),
@@ -58,8 +52,6 @@ fn measure(control: Control, line: Line, extent: Extent) -> Cell {
     lab.take_figures();
     lab.run_until((settling + measured) * SECOND);
     let bytes = (lab.received(flow) - before) as f64;
-    Cell {
-        share: bytes / measured as f64 / line.rate(),
-        wait_ms: lab.take_figures().waits_ms(),
-    }
+    let share = bytes / measured as f64 / line.rate();
+    (share, lab.take_figures())
 }

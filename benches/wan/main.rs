@@ -15,6 +15,8 @@
 //! runs.
 
 mod beside;
+#[path = "../common/choice.rs"]
+mod choice;
 mod control;
 mod echo;
 mod ecn;
@@ -44,7 +46,10 @@ mod stage;
 mod tcp;
 #[cfg(target_os = "linux")]
 mod tun;
+mod waiting;
 
+use choice::chosen;
+use clap::{Parser, ValueEnum};
 use say::say;
 
 /// How much is run.
@@ -56,38 +61,54 @@ pub(crate) enum Extent {
     Quick,
 }
 
-/// The parts, by name.
-const PARTS: [&str; 6] = ["grid", "share", "ecn", "real", "beside", "echo"];
+/// Congestion control on long, lossy and shared lines.
+#[derive(Debug, Parser)]
+#[command(
+    name = "cargo bench --bench wan --",
+    bin_name = "cargo bench --bench wan --"
+)]
+struct Options {
+    /// What to measure; all of it where none is named
+    #[arg(value_enum)]
+    parts: Vec<Part>,
+    /// Few lines and short runs, to see that it runs
+    #[arg(long)]
+    quick: bool,
+    /// What cargo says to every benchmark
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+/// What can be measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    Grid,
+    Share,
+    Ecn,
+    Real,
+    Beside,
+    Echo,
+}
 
 fn main() {
     if let Some(role) = role::own() {
         return play(&role);
     }
-    let mut extent = Extent::Full;
-    let mut chosen = Vec::new();
-    for argument in std::env::args().skip(1) {
-        match argument.as_str() {
-            "--quick" => extent = Extent::Quick,
-            "--bench" => {}
-            name if PARTS.contains(&name) => chosen.push(argument),
-            other => panic!("unknown argument {other}; see the head of benches/wan/main.rs"),
+    let options = Options::parse();
+    let extent = if options.quick {
+        Extent::Quick
+    } else {
+        Extent::Full
+    };
+    for (_, part) in chosen(&options.parts) {
+        match part {
+            Part::Grid => grid::run(extent),
+            Part::Share => share::run(extent),
+            Part::Ecn => ecn::run(extent),
+            Part::Real => real::run(extent),
+            Part::Beside => beside::run(extent),
+            Part::Echo => echo::run(extent),
         }
-    }
-    for name in PARTS {
-        if chosen.is_empty() || chosen.iter().any(|part| part == name) {
-            run(name, extent);
-        }
-    }
-}
-
-fn run(part: &str, extent: Extent) {
-    match part {
-        "grid" => grid::run(extent),
-        "share" => share::run(extent),
-        "ecn" => ecn::run(extent),
-        "real" => real::run(extent),
-        "beside" => beside::run(extent),
-        _ => beside::run_echo(extent),
     }
 }
 

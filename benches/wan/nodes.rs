@@ -1,13 +1,13 @@
 //! A flow of swarmhold: a node that fetches a container from another.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use swarmhold::{Config, Discovery, FetchOptions, FetchStatus, Listen, Node, Wallet, What, create};
 
+use crate::host::{input_ends, seconds};
 use crate::meter::Meter;
-use crate::quic::{seconds, until_input_ends};
 use crate::role::{path_argument, text_argument};
 use crate::runtime::runtime;
 use crate::say;
@@ -29,7 +29,7 @@ pub(crate) fn serve() {
         let shared = node.share(Arc::clone(&manifest), &content).await;
         shared.expect("a container to share");
         say(node.link(&manifest));
-        until_input_ends().await;
+        input_ends().await;
         node.stop().await;
     });
 }
@@ -41,7 +41,7 @@ pub(crate) fn fetch() {
         let node = start(&home, Ipv4Addr::UNSPECIFIED.into()).await;
         let link = text_argument(1).parse().expect("a link from the server");
         let options = FetchOptions {
-            output: Some(copy(home)),
+            output: Some(home.join("copy")),
             ..FetchOptions::default()
         };
         let fetch = node.fetch(What::Link(link), options).await;
@@ -74,8 +74,4 @@ async fn start(home: &Path, here: IpAddr) -> Node {
 
 fn own_address(at: usize) -> IpAddr {
     text_argument(at).parse().expect("an address")
-}
-
-fn copy(home: PathBuf) -> PathBuf {
-    home.with_extension("copy")
 }

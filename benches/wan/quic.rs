@@ -1,13 +1,12 @@
 //! A flow of quinn alone, as fast as its congestion controller lets it.
 
-use std::io::Read;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use quinn::Endpoint;
 use swarmhold::identity::tls;
 
 use crate::control::Control;
+use crate::host::{input_ends, seconds};
 use crate::meter::Meter;
 use crate::role::text_argument;
 use crate::runtime::runtime;
@@ -35,7 +34,7 @@ pub(crate) fn serve() {
                 });
             }
         });
-        until_input_ends().await;
+        input_ends().await;
     });
 }
 
@@ -58,16 +57,4 @@ pub(crate) fn fetch() {
         }
         say(meter.mb_per_s());
     });
-}
-
-/// A time that the parent gave.
-pub(crate) fn seconds(at: usize) -> Duration {
-    Duration::from_secs(text_argument(at).parse().expect("whole seconds"))
-}
-
-/// Waits for the parent to close the input.
-pub(crate) async fn until_input_ends() {
-    let wait = || std::io::stdin().read_to_end(&mut Vec::new());
-    let ended = tokio::task::spawn_blocking(wait).await;
-    ended.expect("no panic").expect("the parent closes it");
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::control::Control;
 use crate::flow::{Flow, Kind};
 use crate::line::{self, Line};
-use crate::room::Room;
+use crate::room::{Room, SKIPPED};
 use crate::stage::Stage;
 use crate::{Extent, say};
 
@@ -39,7 +39,7 @@ pub(crate) fn run(extent: Extent) {
         let mut row = format!("{:<34}", line.name());
         for (at, kind) in KINDS.into_iter().enumerate() {
             let Some(cell) = measure(&stage, kind, line, extent, 10 * number + at) else {
-                say("real: skipped: it takes root, Linux, ip(8) and /dev/net/tun");
+                say(format!("real: {SKIPPED}"));
                 return;
             };
             let wait = format!("({:.0}, {:.0})", cell.waits_ms.0, cell.waits_ms.1);

@@ -12,6 +12,8 @@ use crate::{host, role};
 /// Where the sender listens.
 pub(crate) const SENDER: &str = "10.91.0.1";
 const RECEIVER: &str = "10.91.0.2";
+/// Why a part does not run here.
+pub(crate) const SKIPPED: &str = "skipped: it takes root, Linux, ip(8) and /dev/net/tun";
 
 /// The hosts. Dropped, they are gone.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! What nodes share in a run, and where it lies.
 
 use std::cell::RefCell;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::flow::Span;
 use crate::folder::memory_or_temporary;
@@ -46,17 +46,6 @@ impl Stage {
             // Not every flow has nodes.
             let _ = std::fs::remove_dir_all(self.dir.join(name));
         }
-        self.clear_parts().expect("the bench's own folder");
-    }
-
-    fn clear_parts(&self) -> std::io::Result<()> {
-        for entry in std::fs::read_dir(&self.dir)? {
-            let path = entry?.path();
-            if is_copy(&path) {
-                std::fs::remove_file(path)?;
-            }
-        }
-        Ok(())
     }
 }
 
@@ -65,9 +54,4 @@ impl Drop for Stage {
         // Nothing depends on it.
         let _ = std::fs::remove_dir_all(&self.dir);
     }
-}
-
-fn is_copy(path: &Path) -> bool {
-    let name = path.file_name().and_then(|name| name.to_str());
-    path.is_file() && name.is_some_and(|name| name.contains("copy"))
 }

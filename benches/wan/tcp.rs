@@ -6,8 +6,8 @@ use std::thread;
 
 use socket2::SockRef;
 
+use crate::host::{seconds, wait_for_input_to_end};
 use crate::meter::Meter;
-use crate::quic::seconds;
 use crate::role::text_argument;
 use crate::say;
 
@@ -29,9 +29,7 @@ pub(crate) fn serve() {
             thread::spawn(move || while stream.write_all(&[0x5a; 64 * 1024]).is_ok() {});
         }
     });
-    let mut rest = Vec::new();
-    let input = std::io::stdin().read_to_end(&mut rest);
-    input.expect("the parent closes it");
+    wait_for_input_to_end();
 }
 
 /// Takes what comes for a while: MB/s once settled.

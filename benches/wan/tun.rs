@@ -5,10 +5,9 @@
 //! this process is not the limit at 1 Gbit/s. Four threads: for each direction one that takes packets
 //! in and one that waits for what is due.
 
-use std::collections::VecDeque;
 use std::io::{self, BufRead};
 use std::process::Child;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -17,6 +16,7 @@ use tun_rs::{DeviceBuilder, GROTable, IDEAL_BATCH_SIZE, SyncDevice, VIRTIO_NET_H
 use crate::link::{Fate, Link, Shape};
 use crate::role::{self, text_argument};
 use crate::say;
+use crate::waiting::Waiting;
 
 /// The role of the process that is the line.
 pub(crate) const ROLE: &str = "tun";
@@ -61,8 +61,7 @@ pub(crate) fn play() {
         let way = Arc::new(Way {
             link: Arc::clone(link),
             epoch,
-            waiting: Mutex::default(),
-            arrived: Condvar::new(),
+            waiting: Waiting::default(),
         });
         let (enters, leaves) = (Arc::clone(&devices[from]), Arc::clone(&devices[1 - from]));
         let taking = Arc::clone(&way);
@@ -86,8 +85,7 @@ fn device(name: &str) -> SyncDevice {
 struct Way {
     link: Arc<Mutex<Link>>,
     epoch: Instant,
-    waiting: Mutex<VecDeque<(u64, Vec<u8>)>>,
-    arrived: Condvar,
+    waiting: Waiting,
 }
 
 impl Way {
@@ -107,16 +105,16 @@ impl Way {
             };
             let now = self.now();
             let mut link = self.link.lock().expect("no panic");
-            let mut waiting = self.waiting.lock().expect("no panic");
-            for (packet, size) in packets.iter().zip(&sizes).take(count) {
-                let fate = link.offer(now, *size as u64);
-                if let Fate::Arrives(at) | Fate::ArrivesMarked(at) = fate {
-                    let mut copy = vec![0; VIRTIO_NET_HDR_LEN];
-                    copy.extend_from_slice(&packet[..*size]);
-                    waiting.push_back((at, copy));
-                }
-            }
-            self.arrived.notify_one();
+            let came = packets.iter().zip(&sizes).take(count);
+            self.waiting.extend(came.filter_map(|(packet, size)| {
+                let (Fate::Arrives(at) | Fate::ArrivesMarked(at)) = link.offer(now, *size as u64)
+                else {
+                    return None;
+                };
+                let mut copy = vec![0; VIRTIO_NET_HDR_LEN];
+                copy.extend_from_slice(&packet[..*size]);
+                Some((at, copy))
+            }));
         }
     }
 
@@ -124,7 +122,7 @@ impl Way {
     fn deliver(&self, device: &SyncDevice) {
         let mut table = GROTable::default();
         loop {
-            let at = self.next_due();
+            let at = self.waiting.next_due();
             let now = self.now();
             if at > now {
                 thread::sleep(Duration::from_nanos(at - now));
@@ -135,21 +133,8 @@ impl Way {
         }
     }
 
-    fn next_due(&self) -> u64 {
-        let mut waiting = self.waiting.lock().expect("no panic");
-        loop {
-            match waiting.front() {
-                Some((at, _)) => return *at,
-                None => waiting = self.arrived.wait(waiting).expect("no panic"),
-            }
-        }
-    }
-
     fn take_due(&self, now: u64) -> Vec<Vec<u8>> {
-        let mut waiting = self.waiting.lock().expect("no panic");
-        let due = waiting.iter().take_while(|(at, _)| *at <= now).count();
-        let due = due.min(IDEAL_BATCH_SIZE);
-        let mut packets: Vec<_> = waiting.drain(..due).map(|(_, packet)| packet).collect();
+        let mut packets = self.waiting.take_due(now, IDEAL_BATCH_SIZE);
         // The kernel takes many in one call where the first has room for those that follow.
         for first in packets.iter_mut().step_by(TOGETHER) {
             first.reserve(TOGETHER * PACKET);

@@ -7,15 +7,16 @@
 //! direction one that receives and one that waits for what is due. Larger datagrams than the link's
 //! MTU are dropped, so the ends find the path's size as on any path.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::net::{SocketAddr, UdpSocket};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::link::{Fate, HEADERS, Link, Shape};
 use crate::say;
+use crate::waiting::Waiting;
 
 /// The largest UDP payload.
 const BUFFER: usize = 64 * 1024;
@@ -24,8 +25,7 @@ const BUFFER: usize = 64 * 1024;
 struct Pipe {
     socket: UdpSocket,
     to: SocketAddr,
-    waiting: Mutex<VecDeque<(u64, Vec<u8>)>>,
-    arrived: Condvar,
+    waiting: Waiting,
 }
 
 /// The two links, and the time by which they go.
@@ -86,9 +86,7 @@ impl Wire {
             .expect("no panic")
             .offer(self.now(), bytes);
         if let Fate::Arrives(at) | Fate::ArrivesMarked(at) = fate {
-            let mut waiting = pipe.waiting.lock().expect("no panic");
-            waiting.push_back((at, datagram.to_vec()));
-            pipe.arrived.notify_one();
+            pipe.waiting.extend([(at, datagram.to_vec())]);
         }
     }
 }
@@ -98,8 +96,7 @@ impl Pipe {
         let pipe = Arc::new(Self {
             socket,
             to,
-            waiting: Mutex::default(),
-            arrived: Condvar::new(),
+            waiting: Waiting::default(),
         });
         let (started, wire) = (Arc::clone(&pipe), Arc::clone(wire));
         thread::spawn(move || started.deliver(&wire));
@@ -109,32 +106,16 @@ impl Pipe {
     /// Sends what is due, in order.
     fn deliver(&self, wire: &Wire) {
         loop {
-            let at = self.next_due();
+            let at = self.waiting.next_due();
             let now = wire.now();
             if at > now {
                 thread::sleep(Duration::from_nanos(at - now));
             }
-            for datagram in self.take_due(wire.now()) {
+            for datagram in self.waiting.take_due(wire.now(), usize::MAX) {
                 // A full socket buffer is one more place where packets are lost.
                 let _ = self.socket.send_to(&datagram, self.to);
             }
         }
-    }
-
-    fn next_due(&self) -> u64 {
-        let mut waiting = self.waiting.lock().expect("no panic");
-        loop {
-            match waiting.front() {
-                Some((at, _)) => return *at,
-                None => waiting = self.arrived.wait(waiting).expect("no panic"),
-            }
-        }
-    }
-
-    fn take_due(&self, now: u64) -> Vec<Vec<u8>> {
-        let mut waiting = self.waiting.lock().expect("no panic");
-        let due = waiting.iter().take_while(|(at, _)| *at <= now).count();
-        waiting.drain(..due).map(|(_, datagram)| datagram).collect()
     }
 }
 
