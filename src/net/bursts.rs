@@ -8,11 +8,15 @@
 //!
 //! The same bound holds on the way in: what the kernel has put together (`UDP_GRO`) is never longer,
 //! so neither is the buffer for it.
+//!
+//! What leaves is counted here, because this is where it does: what a connection was given to send may
+//! wait in it for a long time.
 
 use std::io::{self, IoSliceMut};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use quinn::udp::{RecvMeta, Transmit};
@@ -26,6 +30,7 @@ const BURST_BYTES_MAX: usize = 65_535 - 20 - 8;
 pub struct Bursts {
     system: Arc<dyn AsyncUdpSocket>,
     datagram_bytes_max: usize,
+    sent_bytes: AtomicU64,
 }
 
 impl Bursts {
@@ -35,7 +40,20 @@ impl Bursts {
         Self {
             system,
             datagram_bytes_max: datagram_bytes_max.into(),
+            sent_bytes: AtomicU64::new(0),
         }
+    }
+
+    /// Bytes of datagrams that the system has taken so far.
+    pub fn sent_bytes(&self) -> u64 {
+        self.sent_bytes.load(Ordering::Relaxed)
+    }
+
+    fn send(&self, transmit: &Transmit) -> io::Result<()> {
+        self.system.try_send(transmit)?;
+        let bytes = transmit.contents.len() as u64;
+        self.sent_bytes.fetch_add(bytes, Ordering::Relaxed);
+        Ok(())
     }
 }
 
@@ -47,13 +65,13 @@ impl AsyncUdpSocket for Bursts {
     /// If a later part of a burst must wait, quinn sends all of it again; peers drop what they have.
     fn try_send(&self, transmit: &Transmit) -> io::Result<()> {
         let Some(segment) = transmit.segment_size else {
-            return self.system.try_send(transmit);
+            return self.send(transmit);
         };
         let mut parts = transmit
             .contents
             .chunks(part_bytes(transmit.contents.len(), segment));
         parts.try_for_each(|contents| {
-            self.system.try_send(&Transmit {
+            self.send(&Transmit {
                 destination: transmit.destination,
                 ecn: transmit.ecn,
                 contents,
@@ -150,6 +168,7 @@ mod tests {
             src_ip: None,
         };
         socket.try_send(&transmit).unwrap();
+        assert_eq!(socket.sent_bytes(), bytes as u64);
         let sent = kernel.0.lock().unwrap();
         sent.clone()
     }

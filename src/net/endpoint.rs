@@ -53,6 +53,7 @@ pub enum BindError {
 #[derive(Debug, Clone)]
 pub struct Endpoint {
     quic: quinn::Endpoint,
+    socket: Arc<Bursts>,
     shared: Arc<Shared>,
 }
 
@@ -94,7 +95,7 @@ impl Endpoint {
         let quic = quinn::Endpoint::new_with_abstract_socket(
             endpoint_config(),
             Some(server),
-            socket,
+            Arc::clone(&socket) as _,
             runtime,
         )
         .map_err(failed)?;
@@ -110,6 +111,7 @@ impl Endpoint {
         };
         let endpoint = Self {
             quic,
+            socket,
             shared: Arc::new(shared),
         };
         tokio::spawn(accept(endpoint.clone()));
@@ -124,6 +126,11 @@ impl Endpoint {
     /// Where peers are told that we listen.
     pub fn announced(&self) -> &[SocketAddr] {
         &self.shared.listen
+    }
+
+    /// Bytes of datagrams that have left so far.
+    pub fn sent_bytes(&self) -> u64 {
+        self.socket.sent_bytes()
     }
 
     /// Begins to dial. Ends as [`Event::Connected`] or [`Event::DialFailed`].

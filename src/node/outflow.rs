@@ -42,8 +42,8 @@ pub(super) struct Outflow {
 
 #[derive(Debug)]
 struct State {
-    /// Bytes that left since `began`, as they travel.
-    bytes: u64,
+    /// Bytes that had left in all at `began`, as they travel.
+    before: u64,
     began: Moment,
     sent_at: Moment,
     /// Bytes per second; none until it has been measured.
@@ -61,7 +61,7 @@ impl Outflow {
         Self {
             cores: cores.saturating_sub(1).max(1) as f64,
             state: Mutex::new(State {
-                bytes: 0,
+                before: 0,
                 began: Moment::ORIGIN,
                 sent_at: Moment::ORIGIN,
                 rate: None,
@@ -72,23 +72,22 @@ impl Outflow {
         }
     }
 
-    /// So many bytes have left.
-    pub(super) fn on_sent(&self, now: Moment, bytes: u64) {
+    /// So many bytes have left by now, in all; called whenever some did.
+    pub(super) fn on_sent(&self, now: Moment, in_all: u64) {
         let mut state = self.state();
         if now.since(state.sent_at) >= PAUSE {
-            (state.bytes, state.began) = (0, now);
+            (state.before, state.began) = (in_all, now);
         }
         state.sent_at = now;
-        state.bytes += bytes;
         let span = now.since(state.began);
         if span < SPAN {
             return;
         }
-        let rate = state.bytes as f64 / span.as_secs_f64();
+        let rate = in_all.saturating_sub(state.before) as f64 / span.as_secs_f64();
         // A line shows what it can do at its best; what comes between is somebody else's pause.
         let before = state.rate.unwrap_or(rate);
         state.rate = Some(rate.max(before + (rate - before) / 4.0));
-        (state.bytes, state.began) = (0, now);
+        (state.before, state.began) = (in_all, now);
     }
 
     /// So many bytes were compressed to so many, with this effort and in this time.
@@ -135,7 +134,7 @@ mod tests {
         let took = Duration::from_secs_f64(CHUNK as f64 / speed);
         for span in 1..=200 {
             outflow.on_packed(CHUNK, CHUNK / 2, Effort::Least, took);
-            outflow.on_sent(Moment::from_micros(span * 20_000), rate / 50);
+            outflow.on_sent(Moment::from_micros(span * 20_000), span * rate / 50);
         }
         outflow
     }
@@ -166,11 +165,11 @@ mod tests {
     fn a_fast_line_is_noticed_at_once_and_a_pause_is_not_taken_for_a_slow_one() {
         let outflow = outflow(2, 1_000_000, 300e6);
         let at = |ms: u64| Moment::from_micros(4_000_000 + ms * 1000);
-        outflow.on_sent(at(20), 8_000_000);
+        outflow.on_sent(at(20), 12_000_000);
         assert_eq!(outflow.effort(), None);
-        outflow.on_sent(at(40), 0);
+        outflow.on_sent(at(40), 12_000_000);
         assert_eq!(outflow.effort(), None, "one pause");
-        (3..30).for_each(|span| outflow.on_sent(at(span * 20), 20_000));
+        (3..30).for_each(|span| outflow.on_sent(at(span * 20), 12_000_000 + span * 20_000));
         assert_eq!(outflow.effort(), Some(Effort::Most), "it stays slow");
     }
 
@@ -182,7 +181,7 @@ mod tests {
         assert_eq!(outflow.effort(), Some(Effort::Least), "nothing is known");
         outflow.on_sent(at(20), 8_000_000);
         assert_eq!(outflow.effort(), None);
-        outflow.on_sent(at(10_000), 1000);
+        outflow.on_sent(at(10_000), 8_001_000);
         assert_eq!(outflow.effort(), None, "the line may be as fast as it was");
     }
 

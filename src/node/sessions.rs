@@ -71,7 +71,8 @@ impl Driver {
                 ask,
                 bytes,
             } => {
-                self.pool.outflow().on_sent(self.clock.now(), bytes);
+                let outflow = self.pool.outflow();
+                outflow.on_sent(self.clock.now(), self.endpoint.sent_bytes());
                 self.tell(Input::Served {
                     peer: peer_key(session),
                     ask: AskKey(ask),
