@@ -1,11 +1,16 @@
 //! How fast bytes leave this node, how fast it compresses, and so how hard chunks are compressed, if at all.
 //!
-//! Compressing must not hold up what leaves. At the rate at which bytes leave as they travel, times what
-//! they shrink by, content would leave if all of it were compressed; that much the workers would have
-//! to compress in a second. They may spend half of their time on it, the rest is for reading, hashing
-//! and the network. So the slower the line, the harder chunks are compressed, and on a line that is
-//! faster than the workers nothing is, but for a chunk now and then, to know what it would bring. The
-//! rule is the same whether chunks are compressed at the moment or not, so it does not swing.
+//! Compressing must not hold up what leaves. To fill the line, the workers have to turn out as many
+//! compressed bytes in a second as leave in one, and each takes them a while, which is measured. They may
+//! spend half of their time on it, the rest is for reading, hashing and the network. So the slower the
+//! line, the harder chunks are compressed.
+//!
+//! Where even the least effort leaves the line idle, compressing may still be faster than sending
+//! chunks as they are: a file of zeros goes through the workers faster than through most lines. That
+//! depends on what the line carries, and a line that is idle for want of compressed bytes does not show it. So
+//! what it carries is measured while nothing is compressed, which it takes a moment of now and then. Nothing
+//! is compressed on a line that is faster than the workers, but for a chunk now and then, to know
+//! what it would bring.
 //!
 //! Where content itself is scarce, because nobody asks for more or a limit holds, little leaves, and
 //! there is time to compress it well.
@@ -25,12 +30,16 @@ const PAUSE: Duration = Duration::from_millis(250);
 const SHARE: f64 = 2.0;
 /// While nothing is compressed, one chunk in this many is all the same.
 const LOOK_EVERY: u32 = 256;
-/// What one core is taken to compress in a second until it is known, in bytes, with the least effort.
-const SPEED: f64 = 200e6;
-/// What content that shrinks is taken to shrink by until it is known.
-const SHRINK: f64 = 2.0;
-/// How much of a new figure counts against those before.
-const GAIN: f64 = 1.0 / 16.0;
+/// What compressing takes until it is known: as much as this chunk.
+const PACKED_FIRST: Packed = Packed {
+    content: 200e3,
+    packed: 100e3,
+    seconds: 0.001,
+};
+/// How much a chunk leaves of what was known before it.
+const MEMORY: f64 = 15.0 / 16.0;
+/// What the line carries is measured anew after this time, where it matters.
+const LINE_SPAN: Duration = Duration::from_secs(4);
 
 /// What is known of a node's outflow. Written by the network thread and the workers.
 #[derive(Debug)]
@@ -48,11 +57,24 @@ struct State {
     sent_at: Moment,
     /// Bytes per second; none until it has been measured.
     rate: Option<f64>,
-    /// Bytes that a worker compresses in a second with the least effort.
-    speed: f64,
-    /// How many times as long chunks that shrink are as what they shrink to.
-    shrink: f64,
+    /// What the line carried while nothing was compressed, and when that was seen.
+    line: Option<(f64, Moment)>,
+    /// Whether something was compressed since `began`.
+    mixed: bool,
+    /// What the chunks that shrank last took.
+    cost: Packed,
     passed_over: u32,
+}
+
+/// What compressing some chunks took, with the least effort.
+#[derive(Debug, Clone, Copy)]
+struct Packed {
+    /// Bytes before.
+    content: f64,
+    /// Bytes after.
+    packed: f64,
+    /// Of one worker.
+    seconds: f64,
 }
 
 impl Outflow {
@@ -65,8 +87,9 @@ impl Outflow {
                 began: Moment::ORIGIN,
                 sent_at: Moment::ORIGIN,
                 rate: None,
-                speed: SPEED,
-                shrink: SHRINK,
+                line: None,
+                mixed: false,
+                cost: PACKED_FIRST,
                 passed_over: 0,
             }),
         }
@@ -76,7 +99,7 @@ impl Outflow {
     pub(super) fn on_sent(&self, now: Moment, in_all: u64) {
         let mut state = self.state();
         if now.since(state.sent_at) >= PAUSE {
-            (state.before, state.began) = (in_all, now);
+            state.begin(now, in_all);
         }
         state.sent_at = now;
         let span = now.since(state.began);
@@ -86,17 +109,22 @@ impl Outflow {
         let rate = in_all.saturating_sub(state.before) as f64 / span.as_secs_f64();
         // A line shows what it can do at its best; what comes between is somebody else's pause.
         let before = state.rate.unwrap_or(rate);
-        state.rate = Some(rate.max(before + (rate - before) / 4.0));
-        (state.before, state.began) = (in_all, now);
+        let rate = rate.max(before + (rate - before) / 4.0);
+        state.rate = Some(rate);
+        if !state.mixed {
+            state.line = Some((rate, now));
+        }
+        state.begin(now, in_all);
     }
 
     /// So many bytes were compressed to so many, with this effort and in this time.
     pub(super) fn on_packed(&self, bytes: usize, packed: usize, effort: Effort, took: Duration) {
         let mut state = self.state();
-        let speed = bytes as f64 * effort.cost() / took.as_secs_f64().max(1e-6);
-        let shrink = bytes as f64 / packed.max(1) as f64;
-        state.speed += GAIN * (speed - state.speed);
-        state.shrink += GAIN * (shrink - state.shrink);
+        state.mixed = true;
+        let cost = &mut state.cost;
+        cost.content = MEMORY * cost.content + bytes as f64;
+        cost.packed = MEMORY * cost.packed + packed as f64;
+        cost.seconds = MEMORY * cost.seconds + took.as_secs_f64() / effort.cost();
     }
 
     /// How hard to compress the next chunk, if at all.
@@ -105,11 +133,16 @@ impl Outflow {
         let Some(rate) = state.rate else {
             return Some(Effort::Least);
         };
-        let (wanted, offered) = (rate * state.shrink, state.speed * self.cores / SHARE);
+        let offered = self.cores / SHARE;
+        let wanted = rate * state.cost.seconds / state.cost.packed;
         let bearable = |effort: &Effort| wanted * effort.cost() <= offered;
         let effort = Effort::ALL.into_iter().rev().find(bearable);
         if effort.is_some() {
             return effort;
+        }
+        let content_rate = offered * state.cost.content / state.cost.seconds;
+        if state.line().is_some_and(|line| line < content_rate) {
+            return Some(Effort::Least);
         }
         state.passed_over = state.passed_over.wrapping_add(1);
         let looks = state.passed_over.is_multiple_of(LOOK_EVERY);
@@ -119,6 +152,19 @@ impl Outflow {
     fn state(&self) -> MutexGuard<'_, State> {
         // Any figure is as good as another where a panic has left it.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Begins to measure.
+    fn begin(&mut self, now: Moment, in_all: u64) {
+        (self.began, self.before, self.mixed) = (now, in_all, false);
+    }
+
+    /// What the line carries in a second, if that was seen lately.
+    fn line(&self) -> Option<f64> {
+        let (rate, at) = self.line?;
+        (self.sent_at.since(at) < LINE_SPAN).then_some(rate)
     }
 }
 
@@ -159,6 +205,48 @@ mod tests {
     fn a_slow_machine_leaves_a_fast_line_alone() {
         assert_eq!(outflow(2, 12_500_000, 40e6).effort(), None);
         assert_eq!(outflow(2, 1_250_000, 40e6).effort(), Some(Effort::Most));
+    }
+
+    /// For two seconds from this one on, so many bytes per second leave as they are.
+    fn send_as_it_is(outflow: &Outflow, second: u64, rate: u64) {
+        for span in 0..100 {
+            let at = Moment::from_micros(second * 1_000_000 + span * 20_000);
+            outflow.on_sent(at, second * 100_000_000 + span * rate / 50);
+        }
+    }
+
+    #[test]
+    fn what_the_workers_compress_faster_than_the_line_carries_is_compressed() {
+        let zeros = outflow(2, 12_500_000, 2e9);
+        for _ in 0..200 {
+            zeros.on_packed(
+                CHUNK,
+                CHUNK / 1000,
+                Effort::Least,
+                Duration::from_micros(33),
+            );
+        }
+        assert_eq!(zeros.effort(), None, "what the line carries is not known");
+        send_as_it_is(&zeros, 5, 12_500_000);
+        assert_eq!(zeros.effort(), Some(Effort::Least));
+        zeros.on_sent(Moment::from_micros(12_000_000), 1_200_000_000);
+        assert_eq!(zeros.effort(), None, "it was measured long ago");
+        send_as_it_is(&zeros, 15, 2_000_000_000);
+        assert_eq!(zeros.effort(), None, "the line is faster");
+    }
+
+    #[test]
+    fn a_few_chunks_that_vanish_do_not_hide_what_the_rest_takes() {
+        let outflow = outflow(2, 12_500_000, 300e6);
+        let usual = Duration::from_secs_f64(CHUNK as f64 / 300e6);
+        for chunk in 0..400 {
+            let (packed, took) = match chunk % 4 {
+                0 => (CHUNK / 1000, usual / 8),
+                _ => (CHUNK / 2, usual),
+            };
+            outflow.on_packed(CHUNK, packed, Effort::Least, took);
+            assert_eq!(outflow.effort(), Some(Effort::Most), "chunk {chunk}");
+        }
     }
 
     #[test]

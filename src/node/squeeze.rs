@@ -12,6 +12,7 @@ use bytes::Bytes;
 
 use crate::chunk::ChunkIndex;
 use crate::limits::{CHUNKS_MAX, COMPRESSED_CACHE_BYTES};
+use crate::wire::compress::Effort;
 
 /// Neighbouring chunks that are judged together.
 const REGION: usize = 16;
@@ -45,10 +46,12 @@ impl Squeeze {
             .map(|(_, packed)| packed.clone())
     }
 
-    /// Whether to try to compress this chunk.
-    pub(super) fn is_worth_a_look(&self, chunk: ChunkIndex) -> bool {
+    /// Whether to try to compress this chunk. Where there is time for more than the least effort, there is
+    /// time to look at every chunk, which costs much less.
+    pub(super) fn is_worth_a_look(&self, chunk: ChunkIndex, effort: Effort) -> bool {
         let hopeless = self.failures(chunk).load(Ordering::Relaxed) >= TRIES;
         !hopeless
+            || effort != Effort::Least
             || self
                 .passed_over
                 .fetch_add(1, Ordering::Relaxed)
@@ -101,7 +104,7 @@ mod tests {
         let packed = Bytes::from_static(b"small");
         let look = |chunk: &u32| {
             let at = ChunkIndex::new(*chunk);
-            let looked = squeeze.is_worth_a_look(at);
+            let looked = squeeze.is_worth_a_look(at, Effort::Least);
             if looked {
                 squeeze.on_tried(at, shrinks(*chunk).then_some(&packed));
             }
@@ -136,11 +139,20 @@ mod tests {
     }
 
     #[test]
+    fn where_there_is_time_everything_is_looked_at() {
+        let squeeze = Squeeze::default();
+        looks(&squeeze, 0..16, |_| false);
+        for effort in [Effort::Usual, Effort::Most] {
+            assert!((0..16).all(|chunk| squeeze.is_worth_a_look(ChunkIndex::new(chunk), effort)));
+        }
+    }
+
+    #[test]
     fn a_region_that_changes_its_mind_is_looked_at_again() {
         let squeeze = Squeeze::default();
         assert_eq!(looks(&squeeze, 0..2, |_| false), 2);
         assert!((1..=16).contains(&looks(&squeeze, (0..16).map(|_| 5), |_| true)));
-        assert!(squeeze.is_worth_a_look(ChunkIndex::new(6)));
+        assert!(squeeze.is_worth_a_look(ChunkIndex::new(6), Effort::Least));
     }
 
     #[test]

@@ -243,10 +243,8 @@ fn read(
         return Ok((Encoding::Zstd, packed));
     }
     let bytes = content.read(chunk)?.ok_or(ReadFailure::Gone)?.into_bytes();
-    if !may_compress || !squeeze.is_worth_a_look(chunk) {
-        return Ok((Encoding::Raw, bytes));
-    }
-    let Some(effort) = tools.outflow.effort() else {
+    let effort = may_compress.then(|| tools.outflow.effort()).flatten();
+    let Some(effort) = effort.filter(|it| squeeze.is_worth_a_look(chunk, *it)) else {
         return Ok((Encoding::Raw, bytes));
     };
     let packed = pack(&bytes, effort, tools);
