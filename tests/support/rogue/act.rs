@@ -58,7 +58,7 @@ impl Act {
     fn on_event(&mut self, event: Event) {
         match event {
             Event::Connected { session, .. } => {
-                session.expect_requests();
+                session.expect_requests(1);
                 self.note(|record| record.connections += 1);
             }
             Event::Closed { reason, .. } => self.note(|record| record.endings.push(reason)),
