@@ -32,7 +32,8 @@ pub(super) trait Backend: Send + Sync {
     /// when only a hole follows. A backend that cannot tell answers `offset`.
     fn data_from(&self, offset: u64) -> io::Result<Option<u64>>;
 
-    /// Returns when everything written so far survives a loss of power.
+    /// Returns when everything written so far, and the [stamp](Self::stamp) of it, survives a loss of
+    /// power.
     fn sync(&self) -> io::Result<()>;
 
     /// Opens the same bytes anew: what comes after is written through a handle that has no part in

@@ -98,7 +98,7 @@ impl Content {
     fn over(manifest: Arc<Manifest>, disk: Arc<dyn Backend>, have: Bitfield) -> Self {
         let state = State {
             sealed: have.is_full(),
-            journal: Journal::new(have.len()),
+            journal: Journal::new(manifest.layout()),
             have,
         };
         Self {

@@ -14,6 +14,7 @@ use super::backend::Backend;
 use super::error::OpenError;
 use super::ledger::FileStamp;
 use super::os::{self, Links};
+use super::positioned;
 use super::regular::open_regular;
 
 /// An open file.
@@ -111,46 +112,20 @@ impl FileDisk {
 impl Backend for FileDisk {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let file = self.file();
-        let mut done = 0;
-        while done < buffer.len() {
-            match os::read_at(&file, &mut buffer[done..], offset + done as u64) {
-                Ok(0) => break,
-                Ok(read) => done += read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(done)
+        positioned::read_all(buffer, offset, |rest, at| os::read_at(&file, rest, at))
     }
 
     /// Without filling the memory with zeros first, which takes a tenth of what hashing it does.
     fn read_new(&self, len: usize, offset: u64) -> io::Result<Vec<u8>> {
         let file = self.file();
-        let mut bytes = Vec::with_capacity(len);
-        while bytes.len() < len {
-            let at = offset + bytes.len() as u64;
-            match os::read_more(&file, &mut bytes, len, at) {
-                Ok(0) => break,
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(bytes)
+        positioned::read_new(len, offset, |bytes, at| {
+            os::read_more(&file, bytes, len, at)
+        })
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         let file = self.file();
-        let mut done = 0;
-        while done < bytes.len() {
-            match os::write_at(&file, &bytes[done..], offset + done as u64) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(written) => done += written,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
+        positioned::write_all(bytes, offset, |rest, at| os::write_at(&file, rest, at))
     }
 
     fn reserve(&self, size: u64) -> io::Result<()> {
@@ -164,7 +139,8 @@ impl Backend for FileDisk {
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.file().sync_data()
+        // not `sync_data`, which leaves out the time that the stamp is told by
+        self.file().sync_all()
     }
 
     fn reopen(&self) -> io::Result<()> {

@@ -22,6 +22,7 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 
 use crate::chunk::{Bitfield, ChunkIndex};
 use crate::limits::UNSYNCED_BYTES_MAX;
+use crate::manifest::Layout;
 
 use super::content::{Content, State};
 use super::error::SyncError;
@@ -36,6 +37,8 @@ pub(super) struct Journal {
     unsynced: Vec<ChunkIndex>,
     /// Bytes of those, and of the batch that is being synced.
     unsynced_bytes: u64,
+    /// What those may come to.
+    pub(super) unsynced_bytes_max: u64,
     confirmed: Bitfield,
     /// Syncs that failed.
     epoch: u32,
@@ -50,11 +53,13 @@ pub(super) struct Record {
 }
 
 impl Journal {
-    pub(super) fn new(chunks: u32) -> Self {
+    pub(super) fn new(layout: Layout) -> Self {
+        let chunk_size = u64::from(layout.chunk_size());
         Self {
             unsynced: Vec::new(),
             unsynced_bytes: 0,
-            confirmed: Bitfield::empty(chunks),
+            unsynced_bytes_max: UNSYNCED_BYTES_MAX.max(2 * chunk_size),
+            confirmed: Bitfield::empty(layout.chunk_count()),
             epoch: 0,
             untold: None,
         }
@@ -122,10 +127,12 @@ impl Content {
 
     /// Waits until `len` bytes more may be written.
     pub(super) fn make_room(&self, len: u64) {
-        let chunk_size = u64::from(self.layout().chunk_size());
-        let most = UNSYNCED_BYTES_MAX.max(2 * chunk_size);
         let is_full = |state: &State| {
-            let unsynced = state.journal.unsynced_bytes;
+            let Journal {
+                unsynced_bytes: unsynced,
+                unsynced_bytes_max: most,
+                ..
+            } = state.journal;
             unsynced > 0 && unsynced + len > most
         };
         if !is_full(&self.state()) {

@@ -30,6 +30,7 @@ mod memory;
 mod memory_ledger;
 mod new_file;
 mod os;
+mod positioned;
 mod rearrange;
 mod regular;
 mod resume;

@@ -1,11 +1,14 @@
 //! A container's life on disk: from a `.part` to a name, and what may go wrong on the way.
 //!
-//! Here is the container that the tests store; `faults` breaks a disk in RAM, `files` uses a real one,
-//! `moves` takes over what another manifest brought, `safety` is what survives a loss of power.
+//! Here is the container that the tests store; `faults` breaks a disk in RAM, `injection` does so at every call,
+//! `files` uses a real one, `moves` takes over what another manifest brought, `safety` is about what is synced
+//! and written down, `power` cuts the power.
 
 mod faults;
 mod files;
+mod injection;
 mod moves;
+mod power;
 mod safety;
 
 use std::path::Path;

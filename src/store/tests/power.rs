@@ -1,0 +1,276 @@
+//! The power goes at every operation of a download of 64 chunks, 10,000 times in all.
+//!
+//! The model is scaled down: chunks of 32 KiB, and 8 of them may wait for a sync where a node lets
+//! 4 MiB wait, so that the container is eight times what may be lost, not half of it. After each cut:
+//!
+//! * the file opens, and no chunk that is not as the manifest says is accepted or handed out;
+//! * every chunk that a sync confirmed is still held, and every claim that the ledger kept is true,
+//!   so that no more is fetched again than what was waiting for a sync and the chunk being written;
+//! * a final name leads to the whole container;
+//! * the rest can be put; of one in four the download then ends as any other.
+//!
+//! In a thousand of them the power goes again while the first cut is recovered from. A
+//! failure names its operation and its seed. One in sixteen hashes all that it reads; the others
+//! recognise chunks that were hashed before, as a node does.
+
+pub(super) mod disk;
+mod rng;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::thread;
+
+use self::disk::{Cut, Image, Name, Op, PowerDisk, PowerLedger};
+use self::rng::Rng;
+use super::*;
+use crate::manifest::Recall;
+use crate::store::backend::Backend;
+
+const CHUNKS: u32 = 64;
+/// What may wait for a sync, in bytes.
+const UNSYNCED: usize = 8 * CHUNK;
+/// Images in all.
+const IMAGES: u64 = 10_000;
+/// Of so many images one is cut again.
+const AGAIN: u64 = 9;
+/// Of so many images one is finished.
+const FINISHED: u64 = 4;
+/// Of so many images one recognises nothing.
+const HASHED: u64 = 16;
+
+/// How often something happened that a test of all images must have seen.
+#[derive(Default)]
+struct Seen {
+    images: AtomicU32,
+    again: AtomicU32,
+    /// The ledger was believed.
+    at_rest: AtomicU32,
+    /// The file had its final name.
+    finished: AtomicU32,
+    /// The ledger was believed, and a read found other bytes.
+    lost: AtomicU32,
+}
+
+/// Says which image it was when a check panics.
+struct Which(String);
+
+impl Drop for Which {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("in the image of {}", self.0);
+        }
+    }
+}
+
+fn open(sample: &Sample, image: Image) -> (Arc<PowerDisk>, Content) {
+    let disk = Arc::new(PowerDisk::new(image));
+    let size = sample.manifest.layout().size();
+    Backend::reserve(&*disk, size).unwrap();
+    let content = Content::empty(Arc::clone(&sample.manifest), disk.clone());
+    content.state().journal.unsynced_bytes_max = UNSYNCED as u64;
+    let content = content.recorded_in(Arc::new(PowerLedger(disk.clone())));
+    (disk, content)
+}
+
+/// Puts what is missing, in an order that follows from the seed, syncing as the node does.
+fn put_some(content: &Content, all: &[VerifiedChunk], rng: &mut Rng, chunks: usize) {
+    let have = content.have();
+    let missing = all.iter().filter(|chunk| !have.contains(chunk.index()));
+    let mut missing: Vec<_> = missing.collect();
+    rng.shuffle(&mut missing);
+    for chunk in missing.into_iter().take(chunks) {
+        if content.put(chunk).unwrap() >= UNSYNCED as u64 / 2 && rng.one_in(2) {
+            content.sync().unwrap();
+        }
+    }
+}
+
+/// A download that stops once on the way, cleanly, and goes on.
+fn whole_life(sample: &Sample, chunks: &[VerifiedChunk]) -> Vec<Op> {
+    let mut rng = Rng::new(1);
+    let (disk, content) = open(sample, Image::default());
+    content.resume(|_| {}).unwrap();
+    put_some(&content, chunks, &mut rng, 30);
+    content.rest().unwrap();
+    drop(content);
+    let mut log = disk.log();
+    let (disk, content) = open(sample, disk.live());
+    content.resume(|_| {}).unwrap();
+    assert_eq!(disk.reads(), 0, "it was left at rest");
+    put_some(&content, chunks, &mut rng, usize::MAX);
+    content.finish().unwrap();
+    log.extend(disk.log());
+    log
+}
+
+fn is_right(sample: &Sample, bytes: &[u8], chunk: u32) -> bool {
+    let from = chunk as usize * CHUNK;
+    let to = sample.bytes.len().min(from + CHUNK);
+    bytes.get(from..to) == Some(&sample.bytes[from..to])
+}
+
+fn right_chunks(sample: &Sample, bytes: &[u8]) -> Bitfield {
+    let mut right = Bitfield::empty(CHUNKS);
+    for chunk in (0..CHUNKS).filter(|chunk| is_right(sample, bytes, *chunk)) {
+        right.insert(ChunkIndex::new(chunk));
+    }
+    right
+}
+
+/// Chunks whose `put` had returned, or that were there before.
+fn stored(sample: &Sample, start: &Image, log: &[Op]) -> Bitfield {
+    let mut stored = right_chunks(sample, &start.bytes);
+    for op in log {
+        if let Op::Write { at, .. } = op {
+            stored.insert(ChunkIndex::new(u32::try_from(at / CHUNK).unwrap()));
+        }
+    }
+    stored
+}
+
+/// One operation of one log, and what must have survived if the power goes there.
+struct Point<'a> {
+    cut: Cut<'a>,
+    /// Chunks that a sync confirmed.
+    certain: Bitfield,
+    /// Chunks that were written.
+    stored: Bitfield,
+}
+
+impl<'a> Point<'a> {
+    fn new(sample: &Sample, start: &Image, log: &'a [Op], at: usize) -> Self {
+        let cut = Cut::new(start, log, at);
+        Self {
+            certain: right_chunks(sample, &cut.certain.bytes),
+            stored: stored(sample, start, &log[..at]),
+            cut,
+        }
+    }
+}
+
+/// What is the same for all images.
+struct Trial {
+    sample: Sample,
+    chunks: Vec<VerifiedChunk>,
+    recall: Arc<Recall>,
+    log: Vec<Op>,
+    seen: Seen,
+}
+
+impl Trial {
+    /// Cuts the power at one operation, once for each of the seeds that belong to it.
+    fn check_all(&self, at: usize, cuts: usize) {
+        let start = Image::default();
+        let point = Point::new(&self.sample, &start, &self.log, at);
+        for seed in (at as u64..IMAGES).step_by(cuts) {
+            let _which = Which(format!("operation {at} with seed {seed}"));
+            self.seen.images.fetch_add(1, Ordering::Relaxed);
+            let mut rng = Rng::new(seed);
+            let image = point.cut.image(&mut rng);
+            if seed.is_multiple_of(AGAIN) {
+                self.check_again(&point, &image, &mut rng, seed);
+            } else {
+                self.recover(&point, image, seed);
+            }
+        }
+    }
+
+    /// Cuts the power once more, during recovery, if there is something to recover.
+    fn check_again(&self, point: &Point<'_>, image: &Image, rng: &mut Rng, seed: u64) {
+        let Some(log) = self.recover(point, image.clone(), seed) else {
+            return;
+        };
+        self.seen.again.fetch_add(1, Ordering::Relaxed);
+        let at = usize::try_from(rng.below(log.len() as u64 + 1)).unwrap();
+        let point = Point::new(&self.sample, image, &log, at);
+        self.recover(&point, point.cut.image(rng), seed);
+    }
+
+    /// Opens an image and holds it against what must have survived. Answers what the recovery did, if
+    /// there was something to recover.
+    fn recover(&self, point: &Point<'_>, image: Image, seed: u64) -> Option<Vec<Op>> {
+        let sample = &self.sample;
+        if image.name == Name::Final {
+            assert!(image.bytes == sample.bytes, "a final name is the whole");
+            self.seen.finished.fetch_add(1, Ordering::Relaxed);
+            return None;
+        }
+        let claim = image.claim.clone();
+        let (disk, mut content) = open(sample, image);
+        if !seed.is_multiple_of(HASHED) {
+            content = content.recalling(Arc::clone(&self.recall));
+        }
+        let believed = content.resume(|_| {}).unwrap();
+        if disk.reads() == 0 && !believed.is_empty() {
+            self.seen.at_rest.fetch_add(1, Ordering::Relaxed);
+        }
+        self.read_all(&content, &believed);
+        let have = content.have();
+        let lost = |kept: &Bitfield| kept.difference(&have).next();
+        assert_eq!(lost(&point.certain), None, "what was synced is lost");
+        let claimed = claim.as_ref().and_then(|claim| lost(&claim.have));
+        assert_eq!(claimed, None, "a claim was false");
+        let lost = point.stored.difference(&have).count();
+        assert!(lost * CHUNK <= UNSYNCED + CHUNK, "{lost} chunks lost");
+
+        put_some(&content, &self.chunks, &mut Rng::new(seed), usize::MAX);
+        content.rest().unwrap();
+        assert!(content.is_complete() && disk.is(|end| end.bytes == sample.bytes));
+        if seed.is_multiple_of(FINISHED) {
+            content.finish().unwrap();
+            assert!(disk.is(|end| end.name == Name::Final && end.claim.is_none()));
+        }
+        Some(disk.log())
+    }
+
+    /// Hands out every chunk that is held, or finds out that it is not.
+    fn read_all(&self, content: &Content, believed: &Bitfield) {
+        for chunk in &self.chunks {
+            match content.read(chunk.index()) {
+                Ok(Some(found)) => {
+                    assert!(found.bytes() == chunk.bytes(), "a wrong chunk was served");
+                }
+                Ok(None) => assert!(!believed.contains(chunk.index())),
+                Err(error) => {
+                    assert!(matches!(error, ReadError::Rotten { .. }), "{error}");
+                    self.seen.lost.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_power_may_go_at_any_time() {
+    let sample = Sample::of_size(CHUNKS as usize * CHUNK - 77);
+    let chunks: Vec<_> = sample.chunks().collect();
+    let trial = Trial {
+        log: whole_life(&sample, &chunks),
+        chunks,
+        recall: Arc::new(Recall::new(&[7; 16])),
+        seen: Seen::default(),
+        sample,
+    };
+    let cuts = trial.log.len() + 1;
+    let next = AtomicUsize::new(0);
+    let workers = thread::available_parallelism().map_or(2, usize::from);
+    let work = || {
+        let points = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
+        let points = points.take_while(|at| *at < cuts);
+        points.for_each(|at| trial.check_all(at, cuts));
+    };
+    thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(work);
+        }
+    });
+    let count = |seen: AtomicU32| seen.into_inner();
+    let seen = trial.seen;
+    let (images, again, at_rest) = (count(seen.images), count(seen.again), count(seen.at_rest));
+    let (finished, lost) = (count(seen.finished), count(seen.lost));
+    println!(
+        "{cuts} cuts, {images} images, {again} cut again, {at_rest} left at rest, {finished} finished, \
+         {lost} chunks believed and found to be others"
+    );
+    assert!(images == 10_000 && again >= 1000 && at_rest >= 20 && finished >= 50);
+}
