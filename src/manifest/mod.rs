@@ -44,7 +44,7 @@ pub use json::{JsonError, Kind};
 pub use layout::{Layout, LayoutError};
 pub use link::{Link, LinkError};
 pub use name::NameError;
-pub use recall::Recall;
+pub use recall::{Recall, Tagger};
 pub use sign::Draft;
 pub use verify::{BadChunk, VerifiedChunk};
 

@@ -7,35 +7,66 @@
 //! 2^100, the same bytes. No tag leaves this process, so there is nothing to forge one from; what is not
 //! recognised is hashed.
 //!
-//! Invariant: a tag stands under the digest that SHA-256 gave for just those bytes. The digest is also
-//! the nonce, so no nonce is used for two messages.
+//! A long chunk has a tag for each piece of it, so that it can be tagged as it goes by. The nonce is a
+//! number that no other chunk gets, and the place of the piece.
+//!
+//! Invariant: tags stand under the digest that SHA-256 gave for just those bytes.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_lc_rs::aead::{AES_128_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 
 use super::VerifiedChunk;
 use crate::digest::Digest;
+use crate::limits::MIB;
 
-/// Chunks that are remembered; the oldest go first. Eight containers of the most chunks, in some 4 MB.
-const REMEMBERED_MAX: usize = 32_768;
-
+/// Tags that are remembered; those of the oldest chunks go first. Eight containers of the most chunks, or
+/// one of 64 GiB, in some 6 MB.
+const TAGS_MAX: usize = 65_536;
 /// Bytes of a tag.
 const TAG_BYTES: usize = 16;
+/// Bytes of a piece; the last of a chunk may have fewer.
+const PIECE_BYTES: usize = MIB;
 
 /// What was hashed, by digest.
 pub struct Recall {
     key: LessSafeKey,
+    chunks: AtomicU64,
     known: Mutex<Known>,
 }
 
-#[derive(Default)]
+/// The GMAC of a piece.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Tag([u8; TAG_BYTES]);
+
+/// The tags of one chunk.
+#[derive(Debug, Clone)]
+struct Tags {
+    number: u64,
+    pieces: Arc<[Tag]>,
+}
+
+#[derive(Debug, Default)]
 struct Known {
-    tags: HashMap<Digest, [u8; TAG_BYTES]>,
+    tags: HashMap<Digest, Tags>,
     /// In the order in which they came.
     order: VecDeque<Digest>,
+    /// Tags of all chunks together.
+    count: usize,
+}
+
+/// The tags of a chunk that goes by piece by piece.
+pub struct Tagger<'a> {
+    recall: &'a Recall,
+    number: u64,
+    pieces: Vec<Tag>,
+    /// Whether the last piece was shorter than others are.
+    ended: bool,
+    /// Whether it came in other pieces than could be found again.
+    torn: bool,
 }
 
 impl Recall {
@@ -44,45 +75,56 @@ impl Recall {
         let key = UnboundKey::new(&AES_128_GCM, key).expect("the key has the cipher's length");
         Self {
             key: LessSafeKey::new(key),
+            chunks: AtomicU64::new(0),
             known: Mutex::default(),
         }
     }
 
-    /// SHA-256 of these bytes, which are recognised from now on.
-    pub fn hash(&self, bytes: &[u8]) -> Digest {
-        let digest = Digest::of(bytes);
-        self.remember(digest, bytes);
-        digest
+    /// Begins to tag a chunk.
+    pub fn tagger(&self) -> Tagger<'_> {
+        Tagger {
+            recall: self,
+            number: self.chunks.fetch_add(1, Ordering::Relaxed),
+            pieces: Vec::new(),
+            ended: false,
+            torn: false,
+        }
     }
 
     /// A proven chunk is recognised from now on.
     pub fn learn(&self, chunk: &VerifiedChunk) {
-        self.remember(chunk.digest(), chunk.bytes());
+        if self.known().tags.contains_key(&chunk.digest()) {
+            return;
+        }
+        let mut tagger = self.tagger();
+        tagger.update(chunk.bytes());
+        tagger.remember(chunk.digest());
     }
 
     /// Whether these are bytes that had this digest. If not, nothing is known of them.
     pub(super) fn recognises(&self, bytes: &[u8], digest: Digest) -> bool {
-        let tag = self.known().tags.get(&digest).copied();
-        tag.is_some_and(|tag| tag == self.tag(bytes, digest))
+        let Some(tags) = self.known().tags.get(&digest).cloned() else {
+            return false;
+        };
+        let pieces = bytes.chunks(PIECE_BYTES);
+        pieces.len() == tags.pieces.len()
+            && pieces
+                .zip(&*tags.pieces)
+                .enumerate()
+                .all(|(at, (piece, tag))| self.tag(piece, tags.number, at) == *tag)
     }
 
-    fn remember(&self, digest: Digest, bytes: &[u8]) {
-        if self.known().tags.contains_key(&digest) {
-            return;
-        }
-        let tag = self.tag(bytes, digest);
-        self.known().insert(digest, tag);
-    }
-
-    fn tag(&self, bytes: &[u8], digest: Digest) -> [u8; TAG_BYTES] {
-        let nonce = digest.as_bytes().first_chunk::<NONCE_LEN>();
-        let nonce = *nonce.expect("a digest is longer than a nonce");
+    fn tag(&self, bytes: &[u8], number: u64, piece: usize) -> Tag {
+        let mut nonce = [0; NONCE_LEN];
+        let piece = u32::try_from(piece).expect("a chunk has fewer pieces");
+        nonce[..8].copy_from_slice(&number.to_le_bytes());
+        nonce[8..].copy_from_slice(&piece.to_le_bytes());
         let nonce = Nonce::assume_unique_for_key(nonce);
         let sealed =
             self.key
                 .seal_in_place_separate_tag(nonce, Aad::from(bytes), &mut [] as &mut [u8]);
-        let tag = sealed.expect("a chunk is shorter than what the cipher takes");
-        tag.as_ref().try_into().expect("tags have one length")
+        let tag = sealed.expect("a piece is shorter than what the cipher takes");
+        Tag(tag.as_ref().try_into().expect("tags have one length"))
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -91,15 +133,42 @@ impl Recall {
     }
 }
 
-impl Known {
-    fn insert(&mut self, digest: Digest, tag: [u8; TAG_BYTES]) {
-        if self.tags.insert(digest, tag).is_none() {
-            self.order.push_back(digest);
+impl Tagger<'_> {
+    /// The chunk goes on with these bytes. It is recognised later if each call but the last brought a
+    /// multiple of a mebibyte.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.torn |= self.ended;
+        if self.torn {
+            return;
         }
-        if self.order.len() > REMEMBERED_MAX
+        for piece in bytes.chunks(PIECE_BYTES) {
+            let tag = self.recall.tag(piece, self.number, self.pieces.len());
+            self.pieces.push(tag);
+            self.ended = piece.len() < PIECE_BYTES;
+        }
+    }
+
+    /// The chunk has ended, and this is its SHA-256.
+    pub fn remember(self, digest: Digest) {
+        if !self.torn {
+            let (number, pieces) = (self.number, self.pieces.into());
+            self.recall.known().insert(digest, Tags { number, pieces });
+        }
+    }
+}
+
+impl Known {
+    fn insert(&mut self, digest: Digest, tags: Tags) {
+        self.count += tags.pieces.len();
+        match self.tags.insert(digest, tags) {
+            Some(before) => self.count -= before.pieces.len(),
+            None => self.order.push_back(digest),
+        }
+        while self.count > TAGS_MAX
             && let Some(oldest) = self.order.pop_front()
         {
-            self.tags.remove(&oldest);
+            let forgotten = self.tags.remove(&oldest);
+            self.count -= forgotten.map_or(0, |tags| tags.pieces.len());
         }
     }
 }
@@ -117,13 +186,26 @@ impl fmt::Debug for Recall {
 mod tests {
     use super::*;
 
+    fn content(len: usize) -> Vec<u8> {
+        (0u8..251).cycle().take(len).collect()
+    }
+
+    /// Tags a chunk that comes in pieces of this length.
+    fn go_by(recall: &Recall, bytes: &[u8], piece: usize) -> Digest {
+        let mut tagger = recall.tagger();
+        bytes.chunks(piece).for_each(|piece| tagger.update(piece));
+        let digest = Digest::of(bytes);
+        tagger.remember(digest);
+        digest
+    }
+
     #[test]
     fn only_what_was_hashed_is_recognised() {
         let recall = Recall::new(&[7; 16]);
-        let bytes: Vec<u8> = (0..100_000u32).map(|at| (at % 251) as u8).collect();
+        let bytes = content(100_000);
         let digest = Digest::of(&bytes);
         assert!(!recall.recognises(&bytes, digest), "not seen yet");
-        assert_eq!(recall.hash(&bytes), digest);
+        assert_eq!(go_by(&recall, &bytes, PIECE_BYTES), digest);
         assert!(recall.recognises(&bytes, digest));
         assert!(!recall.recognises(&bytes[1..], digest));
         assert!(!recall.recognises(&bytes, Digest::of(b"other")));
@@ -135,26 +217,56 @@ mod tests {
     }
 
     #[test]
-    fn keys_differ_and_so_do_tags() {
-        let (one, other) = (Recall::new(&[1; 16]), Recall::new(&[2; 16]));
-        let digest = one.hash(b"bytes");
-        assert_ne!(one.tag(b"bytes", digest), other.tag(b"bytes", digest));
-        assert_ne!(
-            one.tag(b"bytes", digest),
-            one.tag(b"bytes", Digest::of(b"more"))
+    fn a_long_chunk_is_recognised_whole_and_in_order_only() {
+        let recall = Recall::new(&[7; 16]);
+        for len in [PIECE_BYTES, 3 * PIECE_BYTES, 3 * PIECE_BYTES + 5] {
+            let bytes = content(len);
+            let digest = go_by(&recall, &bytes, PIECE_BYTES);
+            assert!(recall.recognises(&bytes, digest), "{len} B");
+            assert!(!recall.recognises(&bytes[..len - 1], digest), "{len} B");
+            assert!(!recall.recognises(&content(len + 1), digest), "{len} B");
+        }
+        let mut bytes = content(2 * PIECE_BYTES);
+        let digest = go_by(&recall, &bytes, 2 * PIECE_BYTES);
+        assert!(recall.recognises(&bytes, digest), "all at once");
+        bytes.rotate_left(PIECE_BYTES);
+        assert!(
+            !recall.recognises(&bytes, digest),
+            "two pieces that swapped"
         );
+        let digest = go_by(&recall, &bytes, PIECE_BYTES - 1);
+        assert!(!recall.recognises(&bytes, digest), "in other pieces");
+    }
+
+    #[test]
+    fn keys_chunks_and_pieces_have_tags_of_their_own() {
+        let (one, other) = (Recall::new(&[1; 16]), Recall::new(&[2; 16]));
+        let tag = one.tag(b"bytes", 0, 0);
+        assert_eq!(tag, one.tag(b"bytes", 0, 0));
+        for differs in [
+            other.tag(b"bytes", 0, 0),
+            one.tag(b"bytes", 1, 0),
+            one.tag(b"bytes", 0, 1),
+        ] {
+            assert_ne!(tag, differs);
+        }
+        assert_ne!(one.tagger().number, one.tagger().number);
     }
 
     #[test]
     fn the_oldest_is_forgotten() {
         let mut known = Known::default();
         let digest = |at: usize| Digest::of(&at.to_le_bytes());
-        for at in 0..REMEMBERED_MAX + 5 {
-            known.insert(digest(at), [0; TAG_BYTES]);
-            known.insert(digest(at), [0; TAG_BYTES]);
+        let tags = |count: usize| Tags {
+            number: 0,
+            pieces: vec![Tag([0; TAG_BYTES]); count].into(),
+        };
+        for at in 0..TAGS_MAX / 2 + 5 {
+            known.insert(digest(at), tags(1));
+            known.insert(digest(at), tags(2));
         }
-        assert_eq!(known.order.len(), REMEMBERED_MAX);
-        assert_eq!(known.tags.len(), REMEMBERED_MAX);
+        assert_eq!(known.order.len(), TAGS_MAX / 2);
+        assert_eq!((known.tags.len(), known.count), (TAGS_MAX / 2, TAGS_MAX));
         assert!(!known.tags.contains_key(&digest(4)));
         assert!(known.tags.contains_key(&digest(5)));
     }

@@ -25,7 +25,7 @@ pub fn create(
 }
 
 /// As [`create`], for a node that is going to serve the container: with its memory of what was hashed
-/// ([`Node::recall`](super::Node::recall)) it need not hash chunks of up to a mebibyte again.
+/// ([`Node::recall`](super::Node::recall)) it need not hash its chunks again.
 pub fn create_recalling(
     path: &Path,
     wallet: &Wallet,

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::thread::{self, ScopedJoinHandle};
 
 use crate::digest::{Digest, Hasher, ProgramId};
-use crate::manifest::{Layout, LayoutError, Recall};
+use crate::manifest::{Layout, LayoutError, Recall, Tagger};
 
 use self::read_ahead::{Blocks, Source, User};
 
@@ -97,8 +97,7 @@ impl IngestError {
 }
 
 /// Hashes a file. `progress` hears how many bytes of it are in the hash of the whole so far; it is
-/// called on a thread of its own. With `recall`, the chunks that are hashed in one piece need not be hashed
-/// again when they are read.
+/// called on a thread of its own. With `recall`, chunks need not be hashed again when they are read.
 pub fn ingest(
     path: &Path,
     recall: Option<&Recall>,
@@ -170,29 +169,56 @@ fn hash_whole(blocks: &Blocks<'_>, progress: impl Fn(u64)) -> ProgramId {
 fn hash_chunks(layout: Layout, recall: Option<&Recall>, blocks: &Blocks<'_>) -> Vec<Digest> {
     let chunk_size = layout.chunk_size() as usize;
     let mut hashes = Vec::with_capacity(layout.chunk_count() as usize);
-    let mut hasher = Hasher::new();
+    let mut chunk = Chunk::begin(recall);
     let mut missing = chunk_size;
     blocks.each(User::Chunks, |block| {
         let mut rest = block;
         while !rest.is_empty() {
             let (piece, after) = rest.split_at(missing.min(rest.len()));
             rest = after;
-            if let Some(recall) = recall.filter(|_| piece.len() == chunk_size) {
-                hashes.push(recall.hash(piece));
-                continue;
-            }
-            hasher.update(piece);
+            chunk.update(piece);
             missing -= piece.len();
             if missing == 0 {
-                hashes.push(mem::take(&mut hasher).finish());
+                let whole = mem::replace(&mut chunk, Chunk::begin(recall));
+                hashes.push(whole.finish());
                 missing = chunk_size;
             }
         }
     });
     if missing < chunk_size {
-        hashes.push(hasher.finish());
+        hashes.push(chunk.finish());
     }
     hashes
+}
+
+/// A chunk that goes by.
+struct Chunk<'a> {
+    hasher: Hasher,
+    tagger: Option<Tagger<'a>>,
+}
+
+impl<'a> Chunk<'a> {
+    fn begin(recall: Option<&'a Recall>) -> Self {
+        Self {
+            hasher: Hasher::new(),
+            tagger: recall.map(Recall::tagger),
+        }
+    }
+
+    fn update(&mut self, piece: &[u8]) {
+        self.hasher.update(piece);
+        if let Some(tagger) = &mut self.tagger {
+            tagger.update(piece);
+        }
+    }
+
+    fn finish(self) -> Digest {
+        let digest = self.hasher.finish();
+        if let Some(tagger) = self.tagger {
+            tagger.remember(digest);
+        }
+        digest
+    }
 }
 
 /// What a thread returned; if it panicked, so does this one.
@@ -255,19 +281,22 @@ mod tests {
         std::fs::write(file.path(), &bytes).unwrap();
         let layout = Layout::new(bytes.len() as u64, 2 << 20).unwrap();
         let expected: Vec<_> = bytes.chunks(2 << 20).map(Digest::of).collect();
-        let ingested = ingest_as(file.path(), layout, |_| {}).unwrap();
+        let (source, recall) = (Source::open(file.path()).unwrap(), Recall::new(&[5; 16]));
+        let ingested = hash(&source, layout, Some(&recall), |_| {}).unwrap();
         assert_eq!(ingested.chunk_hashes, expected);
+        let remembers = format!("{recall:?}");
+        assert_eq!(remembers, "Recall { chunks: 3, .. }", "every chunk");
     }
 
     #[test]
-    fn what_is_hashed_in_one_piece_is_recalled_and_nothing_else_changes() {
+    fn what_is_hashed_is_recalled_and_nothing_else_changes() {
         let bytes = content(3 * 32_768 + 9);
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), &bytes).unwrap();
         let recall = Recall::new(&[5; 16]);
         let ingested = ingest(file.path(), Some(&recall), |_| {}).unwrap();
         assert_eq!(ingested, ingest_bytes(&bytes).unwrap());
-        assert_eq!(format!("{recall:?}"), "Recall { chunks: 3, .. }");
+        assert_eq!(format!("{recall:?}"), "Recall { chunks: 4, .. }");
     }
 
     #[test]
