@@ -1,5 +1,7 @@
 //! The command line's grammar, and the texts of `--help`.
 
+pub(super) mod library;
+
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -189,6 +191,8 @@ Examples:
   swarmhold bans --lift all
   swarmhold bans --lift ADDRESS")]
     Bans(Bans),
+    #[command(flatten)]
+    Library(library::Library),
 }
 
 /// `swarmhold id`.
@@ -293,6 +297,8 @@ pub(super) struct Get {
     #[arg(long, value_name = "RATE", value_parser = units::rate, env = "SWARMHOLD_UP")]
     #[arg(hide_env_values = true)]
     pub(super) up: Option<Rate>,
+    #[command(flatten)]
+    pub(super) room: library::Room,
     #[command(flatten)]
     pub(super) network: Network,
     /// How long to go on while no peer is of any use

@@ -58,6 +58,15 @@ pub(super) enum CliError {
     /// The passphrase is not usable text.
     #[error("E-PASSPHRASE: {origin} must be UTF-8 text of at most {PASSPHRASE_BYTES_MAX} B")]
     Passphrase { origin: String },
+    /// Nobody can be asked whether something may be removed.
+    #[error("E-CONFIRM: not on a terminal, and --yes was not given")]
+    NotAsked,
+    /// There is no such setting.
+    #[error("E-SETTING: there is no setting {0:?}")]
+    NoSetting(String),
+    /// A setting cannot be this.
+    #[error("E-SETTING: {value:?}: {why}")]
+    Setting { value: String, why: String },
     /// The words on stdin are no text, or too long.
     #[error("E-WORDS: stdin must be UTF-8 text of at most {BACKUP_BYTES_MAX} B")]
     Words,

@@ -1,7 +1,8 @@
 //! The command line: arguments in, a result on stdout, everything else on stderr, an exit code.
 //!
 //! ```text
-//! args ──▶ cmd/{id,create,share,get,info,verify,bans} ──▶ output   stdout, stderr, JSON, colour
+//! args ──▶ cmd/{id,create,share,get,info,verify,
+//!            │      bans,library,config} ──▶ output  stdout, stderr, JSON, colour
 //!            │  home     folder, identity             progress  bars and lines
 //!            │  signals  Ctrl-C, once and twice        table     rows for people
 //!            └▶ verdict ──▶ exit                      from a typed error to a code and a hint
@@ -31,7 +32,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use self::args::{Cli, Command};
-use self::cmd::{bans, create, get, id, info, share, verify};
+use self::cmd::{bans, create, get, id, info, library, share, verify};
 use self::exit::Exit;
 use self::output::Output;
 
@@ -69,5 +70,6 @@ fn dispatch(cli: Cli, out: &Output) -> anyhow::Result<()> {
         Command::Info(info) => info::run(&info, out),
         Command::Verify(verify) => verify::run(&verify, out),
         Command::Bans(bans) => bans::run(&global, &bans, out),
+        Command::Library(library) => library::run(&global, &library, out),
     }
 }

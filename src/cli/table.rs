@@ -1,4 +1,4 @@
-//! Rows of a name and a value, for people.
+//! Rows of a name and a value, and columns below a header, for people.
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
@@ -25,6 +25,24 @@ pub(super) fn rows(rows: &[(&str, String)]) -> String {
     lines.join("\n")
 }
 
+/// Rows below a header, each column as wide as it must be. Values are made harmless, and never wrapped.
+pub(super) fn columns(header: &[&str], rows: &[Vec<String>]) -> String {
+    let mut table = Table::new();
+    table
+        .load_style(NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled)
+        .set_header(header);
+    for row in rows {
+        table.add_row(row.iter().map(|value| shown(value)));
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    let text = table.to_string();
+    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    lines.join("\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -40,5 +58,15 @@ mod tests {
             "x".repeat(300)
         );
         assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn columns_are_aligned() {
+        let row = |texts: [&str; 2]| texts.map(str::to_owned).to_vec();
+        let text = columns(
+            &["NAME", "SIZE"],
+            &[row(["a\x1bb", "1 B"]), row(["long name", ""])],
+        );
+        assert_eq!(text, "NAME       SIZE\na\\u{1b}b   1 B\nlong name");
     }
 }

@@ -15,6 +15,9 @@ pub(super) enum UnitError {
     #[error("expected a rate in bytes per second, as in 500K, 2M or 1.5MiB (0: no limit)")]
     Rate,
     /// It is not a number with a unit.
+    #[error("expected a size in bytes, as in 500M, 20G or 1.5TiB")]
+    Size,
+    /// It is not a number with a unit.
     #[error("expected a time, as in 500ms, 30s, 2m or 1h")]
     Duration,
 }
@@ -55,6 +58,18 @@ pub(super) fn rate(text: &str) -> Result<Rate, UnitError> {
 /// A rate limit in bytes per second, or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Rate(pub(super) Option<u64>);
+
+/// Reads a size in bytes.
+pub(super) fn size(text: &str) -> Result<Size, UnitError> {
+    match rate(text) {
+        Ok(Rate(bytes)) if !text.ends_with("/s") => Ok(Size(bytes.unwrap_or(0))),
+        Ok(_) | Err(_) => Err(UnitError::Size),
+    }
+}
+
+/// A size in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Size(pub(super) u64);
 
 /// Reads a time, which is more than none and at most a year. Without a unit it is seconds.
 pub(super) fn duration(text: &str) -> Result<Duration, UnitError> {
@@ -123,6 +138,16 @@ pub(super) fn rate_over(bytes: u64, time: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_are_rates_without_the_second() {
+        assert_eq!(size("1.5K"), Ok(Size(1536)));
+        assert_eq!(size("2GB"), Ok(Size(2_000_000_000)));
+        assert_eq!(size("0"), Ok(Size(0)));
+        for text in ["2M/s", "", "-1", "x"] {
+            assert_eq!(size(text), Err(UnitError::Size), "{text}");
+        }
+    }
 
     #[test]
     fn rates_are_read_with_their_units() {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
+use super::collect::RoomError;
 use super::config::PeerHint;
 use super::error::{FetchError, ShareError};
 use super::quest::{FetchId, Fetched, Leftover, Source};
@@ -102,6 +103,7 @@ pub(super) enum Note {
 #[derive(Debug)]
 pub(super) enum OpenFailure {
     Open(OpenError),
+    Room(RoomError),
     Resume(ReadError),
     TakeOver(WriteError),
 }

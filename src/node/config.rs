@@ -30,6 +30,9 @@ pub struct Config {
     pub contribution: Contribution,
     /// Which sources of peers it uses. Default: all.
     pub discovery: Discovery,
+    /// What its own folder may hold, in bytes; [`u64::MAX`] is no limit. Default: what the settings in
+    /// its home say, or no limit.
+    pub quota: Option<u64>,
 }
 
 /// Where a node listens.
@@ -62,6 +65,7 @@ impl Config {
             download_rate_max: None,
             contribution: Contribution::default(),
             discovery: Discovery::On,
+            quota: None,
         }
     }
 }

@@ -22,6 +22,7 @@ use super::config::Discovery;
 use super::credit::CreditBook;
 use super::ends::leave;
 use super::error::{FetchError, kept};
+use super::library::Library;
 use super::pool::Pool;
 use super::quest::{FetchId, Quest};
 use super::reach::Reach;
@@ -33,7 +34,7 @@ use super::work::Done;
 use crate::digest::{Address, ManifestId};
 use crate::manifest::Recall;
 use crate::net::{Endpoint, Event, Responder, SessionKey, Throttle};
-use crate::store::{Content, Folders, Ledger};
+use crate::store::{Content, Ledger};
 use crate::swarm::{AskKey, Ban, Input, PeerKey, Swarm, Ticket};
 use crate::wire::{Accept, CloseCode};
 
@@ -59,7 +60,7 @@ pub(super) struct Driver {
     /// The limits for all transfers together.
     pub(super) up: Arc<Throttle>,
     pub(super) down: Arc<Throttle>,
-    pub(super) folders: Arc<Folders>,
+    pub(super) library: Library,
     pub(super) swarm: Swarm,
     pub(super) pool: Pool,
     pub(super) bans: Bans,

@@ -84,7 +84,7 @@ impl Driver {
         let manifest = Arc::clone(entry.manifest());
         self.verdicts.on_right(id);
         self.keep_verdicts();
-        self.keep_manifest(&manifest);
+        self.keep_manifest(&manifest, quest.output.clone());
         self.reach.forget(fetch);
         let tally = self.swarm.tally(&id).cloned().unwrap_or_default();
         quest.finish(Ok(Fetched {
@@ -95,7 +95,7 @@ impl Driver {
     }
 
     /// Keeps a copy of the manifest that names this node as one more peer that has the container.
-    fn keep_manifest(&self, manifest: &Manifest) {
+    fn keep_manifest(&self, manifest: &Manifest, output: Option<PathBuf>) {
         let own = self
             .endpoint
             .announced()
@@ -106,10 +106,11 @@ impl Driver {
         if let Some(own) = own {
             copy = copy.with_peer(own);
         }
-        let folders = Arc::clone(&self.folders);
+        let library = self.library.clone();
         tokio::task::spawn_blocking(move || {
-            if let Err(error) = folders.save_manifest(&copy) {
-                tracing::warn!(%error, "the manifest could not be kept");
+            // Its bytes are there already, so that there is no room would concern the copy alone.
+            if let Err(error) = library.admit(&copy, output.as_deref()) {
+                tracing::warn!("the manifest is not kept: {error}");
             }
         });
     }
@@ -192,6 +193,8 @@ impl Driver {
             found,
         });
         self.keep_verdicts();
+        let (library, wrong) = (self.library.clone(), *id);
+        tokio::task::spawn_blocking(move || library.forget(wrong));
         self.tell(Input::Condemn { id: *id });
     }
 
@@ -301,6 +304,7 @@ impl Driver {
     pub(super) fn take_out(&mut self, id: &ManifestId) -> Option<Arc<Content>> {
         self.tell(Input::Remove { id: *id });
         self.roster.unsubscribe(id);
+        self.library.in_use.end(id);
         let entry = self.catalog.remove(id)?;
         entry.log.close();
         Some(entry.content)

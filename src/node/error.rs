@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::collect::RoomError;
 use crate::chunk::ChunkIndex;
 use crate::digest::{ManifestId, ProgramId};
 use crate::manifest::ManifestError;
@@ -96,6 +97,9 @@ pub enum FetchError {
     /// The place for the bytes cannot be used.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The quota has no room for it.
+    #[error(transparent)]
+    Room(#[from] RoomError),
     /// What an earlier fetch left cannot be read.
     #[error(transparent)]
     Resume(#[from] ReadError),

@@ -93,16 +93,20 @@ impl Driver {
         }
         quest.stage = Stage::Opening;
         quest.manifest = Some(Arc::clone(&manifest));
-        let ours = self.folders.container(manifest.program_id());
+        let ours = self.library.folders.container(manifest.program_id());
+        let library = self.library.clone();
+        library.in_use.begin(manifest.id());
         let (status, notes) = (quest.status.clone(), self.notes.clone());
         let (output, leftovers) = (quest.output.clone(), quest.leftovers.clone());
         let (recall, ledger) = (Arc::clone(&self.recall), self.ledger.clone());
         tokio::task::spawn_blocking(move || {
-            let outcome = match output {
+            let admitted = library.admit(&manifest, output.as_deref());
+            let outcome = admitted.map_err(OpenFailure::Room);
+            let outcome = outcome.and_then(|()| match output {
                 Some(path) => open_new(manifest, &path, ledger, &leftovers, &status),
                 None if ours.exists() => open_kept(manifest, &ours, &status),
                 None => open_new(manifest, &ours, ledger, &leftovers, &status),
-            };
+            });
             let outcome = outcome.map(|content| content.recalling(recall));
             // The driver is gone only when the node is.
             let _ = notes.send(Note::Opened { fetch, outcome });
@@ -143,6 +147,7 @@ impl Driver {
     fn on_not_opened(&mut self, fetch: FetchId, failure: OpenFailure) {
         let error = match failure {
             OpenFailure::Open(error) => FetchError::Open(error),
+            OpenFailure::Room(error) => FetchError::Room(error),
             OpenFailure::Resume(error) => FetchError::Resume(error),
             OpenFailure::TakeOver(error) => {
                 let (reason, disk_full) = described(&error);
@@ -150,8 +155,15 @@ impl Driver {
             }
         };
         // A stranger's manifest may ask for more room than there is; another may be honest.
-        let is_size = matches!(&error, FetchError::Open(OpenError::DiskFull { .. }));
-        match self.quests.get(&fetch).and_then(Quest::manifest_id) {
+        let is_size = matches!(
+            &error,
+            FetchError::Open(OpenError::DiskFull { .. }) | FetchError::Room(_)
+        );
+        let id = self.quests.get(&fetch).and_then(Quest::manifest_id);
+        if let Some(id) = id.filter(|id| self.catalog.get(id).is_none()) {
+            self.library.in_use.end(&id);
+        }
+        match id {
             Some(id) if is_size => self.set_aside(fetch, id, error),
             Some(_) | None => self.fail(fetch, error),
         }

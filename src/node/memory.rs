@@ -2,13 +2,16 @@
 //! kept in files of their own.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::bans::Bans;
 use super::clock::Clock;
+use super::config::Config;
 use super::credit::CreditBook;
+use super::library::Library;
 use super::old_files;
 use super::verdicts::Verdicts;
-use crate::store::State;
+use crate::store::{Folders, State};
 use crate::swarm::Credit;
 
 /// The state of a home. One that does not exist has none. Says what is wrong with the file, if anything
@@ -35,7 +38,7 @@ pub(super) fn tell(state: &State) {
 /// What a node is to know when it starts.
 #[derive(Debug)]
 pub(super) struct Memory {
-    pub(super) state: State,
+    pub(super) library: Library,
     pub(super) bans: Bans,
     pub(super) verdicts: Verdicts,
     pub(super) book: CreditBook,
@@ -44,15 +47,17 @@ pub(super) struct Memory {
 
 impl Memory {
     /// Reads it. Blocks on the disk.
-    pub(super) fn load(home: &Path, clock: Clock) -> Self {
-        let state = open(home);
+    pub(super) fn load(config: &Config, folders: Folders, clock: Clock) -> Self {
+        let state = open(&config.home);
         let book = CreditBook::new(state.clone());
+        let library = Library::over(state.clone(), Arc::new(folders), config.quota);
+        library.adopt();
         Self {
             bans: Bans::load(state.clone(), clock),
-            verdicts: Verdicts::load(state.clone()),
+            verdicts: Verdicts::load(state),
             credit: book.load(),
             book,
-            state,
+            library,
         }
     }
 }

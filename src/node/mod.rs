@@ -16,6 +16,7 @@ mod ban_rows;
 mod bans;
 mod catalog;
 mod clock;
+mod collect;
 mod command;
 mod config;
 mod credit;
@@ -28,6 +29,7 @@ mod finding;
 mod home;
 mod inspect;
 mod kept;
+mod library;
 mod memory;
 mod old_files;
 mod outflow;
@@ -38,6 +40,7 @@ mod reach;
 mod reuse;
 mod roster;
 mod sessions;
+mod settings;
 mod share;
 mod squeeze;
 mod start;
@@ -62,13 +65,16 @@ pub use crate::swarm::Contribution;
 pub use ban_rows::KeptBan;
 pub use bans::{Lift, kept_bans, lift_bans};
 pub use clock::{Stopwatch, unix_time};
+pub use collect::{Collected, Collecting, RoomError};
 pub use config::{Config, DEFAULT_PORT, Discovery, Listen, PeerHint, PeerHintError};
 pub use error::{CreateError, FetchError, ShareError, StartError};
 pub use fetches::PATIENCE;
 pub use home::{Left, LeftError, left};
 pub use inspect::{Comparison, DamagedChunk, compare};
+pub use library::{Condition, Known, Library, LibraryError, QUOTA, Removed};
 pub use publish::{create, create_recalling};
 pub use quest::Fetched;
+pub use settings::Settings;
 pub use share::{Proof, Share};
 pub use status::{Banned, ContainerStatus, FetchStatus, PeerStatus, Status};
 pub use verdicts::remember_right;
@@ -80,8 +86,8 @@ pub use crate::limits::{BACKUP_BYTES_MAX, PASSPHRASE_BYTES_MAX};
 pub use crate::manifest::{Link, LinkError, Manifest, ManifestError, Recall, SignatureState};
 pub use crate::net::BindError;
 pub use crate::store::{
-    FinishError, FoldersError, IngestError, ManifestFileError, OpenError, ReadError, StateError,
-    SyncError, read_manifest_file, replace_file, write_new_file,
+    FinishError, FoldersError, IngestError, ManifestFileError, OpenError, Pin, ReadError,
+    RemoveError, StateError, SyncError, read_manifest_file, replace_file, write_new_file,
 };
 pub use crate::swarm::{Account, Order, Rates, Strike, Tally};
 

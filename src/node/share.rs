@@ -130,6 +130,7 @@ impl Driver {
         } else {
             self.prove(content, proof);
         }
+        self.remember(&entry);
         self.catalog.insert(id, entry);
         let trust = Trust::Pinned;
         self.tell(Input::Add {
@@ -140,6 +141,18 @@ impl Driver {
         });
         self.look_for_twins(id);
         Ok(())
+    }
+
+    /// Writes down, in the background, what is shared and where it lies.
+    fn remember(&self, entry: &Entry) {
+        let (library, manifest) = (self.library.clone(), Arc::clone(entry.manifest()));
+        let path = entry.content.path();
+        library.in_use.begin(manifest.id());
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = library.admit(&manifest, Some(&path)) {
+                tracing::warn!("what is shared is not written down: {error}");
+            }
+        });
     }
 
     /// Holds a file against its manifest in the background, when those before it are done.

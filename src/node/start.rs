@@ -36,7 +36,6 @@ const JOBS_END: Duration = Duration::from_secs(2);
 /// What the network thread is given.
 struct Given {
     config: Config,
-    folders: Arc<Folders>,
     clock: Clock,
     memory: Memory,
 }
@@ -51,16 +50,18 @@ struct Up {
 }
 
 pub(super) async fn start(config: Config) -> Result<Node, StartError> {
-    let folders = Arc::new(Folders::open(&config.home)?);
-    let (clock, home) = (Clock::start(), config.home.clone());
-    let memory = tokio::task::spawn_blocking(move || Memory::load(&home, clock));
-    let memory = memory.await.map_err(io::Error::other)?;
+    let (clock, given) = (Clock::start(), config.clone());
+    let memory = tokio::task::spawn_blocking(move || {
+        let folders = Folders::open(&given.home)?;
+        Ok(Memory::load(&given, folders, clock))
+    });
+    let memory: Result<Memory, StartError> = memory.await.map_err(io::Error::other)?;
+    let memory = memory?;
     let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
     let (up, ready) = oneshot::channel();
     let wallet = Arc::clone(&config.wallet);
     let given = Given {
         config,
-        folders,
         clock,
         memory,
     };
@@ -129,7 +130,6 @@ fn build(
 ) -> Result<(Driver, Ears, Up), StartError> {
     let Given {
         config,
-        folders,
         clock,
         memory,
     } = given;
@@ -143,6 +143,7 @@ fn build(
     let (status, seen) = watch::channel(Arc::new(Status::at_start(address)));
     let announced = endpoint.announced().to_vec();
     let swarm = core(&config, clock, memory.bans.current(), memory.credit)?;
+    let ledger = Arc::new(memory.library.state.clone());
     let driver = Driver {
         clock,
         address,
@@ -150,9 +151,9 @@ fn build(
         endpoint,
         up: Arc::new(Throttle::new(config.upload_rate_max)),
         down: Arc::new(Throttle::new(config.download_rate_max)),
-        folders,
         swarm,
         pool: Pool::start(&done_in)?,
+        library: memory.library,
         bans: memory.bans,
         verdicts: memory.verdicts.clone(),
         recall: Arc::clone(&recall),
@@ -163,7 +164,7 @@ fn build(
         reach: Reach::default(),
         quests: Default::default(),
         syncs: Default::default(),
-        ledger: Some(Arc::new(memory.state)),
+        ledger: Some(ledger),
         requests: Default::default(),
         asks: Default::default(),
         faults: Default::default(),

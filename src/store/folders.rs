@@ -66,9 +66,20 @@ impl Folders {
         Ok(Self { wwwdata })
     }
 
+    /// The folders below `root`, whether they exist or not.
+    pub fn within(root: &Path) -> Self {
+        let wwwdata = root.join("wwwdata");
+        Self { wwwdata }
+    }
+
+    /// Where manifests are kept.
+    pub(super) fn deluges(&self) -> PathBuf {
+        self.wwwdata.join("deluges")
+    }
+
     /// Where a manifest is kept.
     pub fn deluge(&self, id: ManifestId) -> PathBuf {
-        self.wwwdata.join("deluges").join(format!("{id}.deluge"))
+        self.deluges().join(format!("{id}.deluge"))
     }
 
     /// Where a container is kept that was not given a place of its own.

@@ -20,6 +20,7 @@ mod error;
 mod files;
 mod finish;
 mod folders;
+mod holdings;
 mod ingest;
 mod journal;
 mod ledger;
@@ -43,8 +44,12 @@ pub use content::Content;
 pub use error::{FinishError, OpenError, ReadError, SyncError, WriteError};
 pub use files::part_path;
 pub use folders::{Folders, FoldersError};
+pub use holdings::{Holding, RemoveError};
 pub use ingest::{IngestError, Ingested, ingest, ingest_as};
 pub use ledger::{Claim, FileStamp, Ledger};
 pub use manifest_file::{ManifestFileError, read_manifest_file};
 pub use new_file::{replace_file, write_new_file};
-pub use state::{BanRow, CreditRow, STATE_FILE, State, StateError, Trouble, VerdictRows, WrongRow};
+pub use state::{
+    BanRow, ContainerRow, CreditRow, Pin, STATE_FILE, State, StateError, Trouble, VerdictRows,
+    WrongRow,
+};

@@ -20,6 +20,9 @@ fn help_is_a_result_and_shows_every_command_and_exit_code() {
         "  get     Get",
         "  info    Tell",
         "  verify  Hold",
+        "  list    Tell",
+        "  rm      Forget",
+        "  gc      Remove",
         "\n    0  done\n",
         "\n   13  the output is already there and is not replaced\n",
         "\n   78  the node's own files are unsafe or damaged\n",
@@ -28,9 +31,13 @@ fn help_is_a_result_and_shows_every_command_and_exit_code() {
     ] {
         assert!(help.contains(part), "{part}\n{help}");
     }
-    for command in ["id", "create", "share", "get", "info", "verify"] {
+    let library = ["list", "rm", "pin", "unpin", "gc", "config"];
+    for command in ["id", "create", "share", "get", "info", "verify"]
+        .iter()
+        .chain(&library)
+    {
         let help = Test::new(&folder)
-            .args([command, "--help"])
+            .args([*command, "--help"])
             .any_stdout()
             .run()
             .stdout;

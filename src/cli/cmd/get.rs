@@ -52,6 +52,7 @@ pub(in crate::cli) fn run(global: &Global, get: Get, out: &Output) -> anyhow::Re
     let left = left(home.folder(), options.output.as_deref(), program_id)?;
     let mut config = Config::new(home.folder(), home.identity(out)?.wallet);
     config.upload_rate_max = get.up.and_then(|rate| rate.0);
+    config.quota = get.room.bytes();
     config.download_rate_max = get.down.and_then(|rate| rate.0);
     start::wait(async |mut signals| {
         let node = start::start(config, &get.network, Port::Any).await?;

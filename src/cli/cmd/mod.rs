@@ -5,9 +5,11 @@ pub(super) mod create;
 pub(super) mod get;
 pub(super) mod id;
 pub(super) mod info;
+pub(super) mod library;
 pub(super) mod share;
 pub(super) mod verify;
 
+mod config;
 mod landing;
 mod own_manifest;
 mod reference;

@@ -18,6 +18,7 @@
 //! here logs, reads a clock, or knows of peers.
 
 mod bans;
+mod containers;
 mod credit;
 mod error;
 mod open;
@@ -36,6 +37,7 @@ use std::sync::Arc;
 use rusqlite::Connection;
 
 pub use bans::BanRow;
+pub use containers::{ContainerRow, Pin};
 pub use credit::CreditRow;
 pub use error::{StateError, Trouble};
 pub use verdicts::{VerdictRows, WrongRow};
@@ -99,5 +101,13 @@ impl State {
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StateError> {
         self.writer.call(Durability::Full, work)
+    }
+
+    /// Reads and writes, all or nothing and in order; a loss of power may undo the newest. Blocks.
+    fn write_soon<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StateError> {
+        self.writer.call(Durability::Ordered, work)
     }
 }

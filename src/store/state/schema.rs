@@ -10,7 +10,7 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// What is done to get from each version to the next.
-const STEPS: &[&str] = &[FIRST, LIBRARY];
+const STEPS: &[&str] = &[FIRST, LIBRARY, ROOM];
 
 /// The version that this program reads and writes.
 pub(super) const VERSION: i64 = STEPS.len() as i64;
@@ -65,7 +65,7 @@ CREATE TABLE parts (
 ) STRICT, WITHOUT ROWID;
 ";
 
-/// 2: the library. `place` is 0 for the node's own folder and 1 for `path`.
+/// 2: the library. Without a `path` a container's bytes are in the node's own folder.
 const LIBRARY: &str = "
 CREATE TABLE containers (
     number INTEGER PRIMARY KEY,
@@ -81,6 +81,13 @@ CREATE TABLE containers (
 ) STRICT;
 CREATE INDEX containers_program ON containers (program);
 CREATE INDEX containers_used ON containers (used);
+";
+
+/// 3: what each container takes of the node's own folder, in bytes: `kept` for itself, or for the `.part`
+/// that is to become it, and `manifest_bytes` for the copy of its manifest.
+const ROOM: &str = "
+ALTER TABLE containers ADD COLUMN kept INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE containers ADD COLUMN manifest_bytes INTEGER NOT NULL DEFAULT 0;
 ";
 
 /// The version of a file.

@@ -1,6 +1,7 @@
 //! How the types of this program stand in a row.
 
-use std::path::Path;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 use rusqlite::Row;
 use rusqlite::types::Type;
@@ -33,6 +34,19 @@ pub(super) fn maybe_digest(row: &Row<'_>, column: &str) -> rusqlite::Result<Opti
 /// A path as bytes. They are not for other machines.
 pub(super) fn path_bytes(path: &Path) -> Vec<u8> {
     path.as_os_str().as_encoded_bytes().to_vec()
+}
+
+/// A path from the bytes that [`path_bytes`] gave.
+#[cfg(unix)]
+pub(super) fn path_of(bytes: Vec<u8>) -> PathBuf {
+    use std::os::unix::ffi::OsStringExt as _;
+    OsString::from_vec(bytes).into()
+}
+
+/// A path from the bytes that [`path_bytes`] gave. A name that is no Unicode does not come back.
+#[cfg(not(unix))]
+pub(super) fn path_of(bytes: Vec<u8>) -> PathBuf {
+    OsString::from(String::from_utf8_lossy(&bytes).into_owned()).into()
 }
 
 /// The error for a value that is there and makes no sense.

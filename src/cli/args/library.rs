@@ -1,0 +1,141 @@
+//! The grammar of the commands that look after what is kept: `list`, `rm`, `pin`, `unpin`, `gc`,
+//! `config`.
+
+use clap::builder::FalseyValueParser;
+use clap::{Args, Subcommand};
+
+use crate::cli::units::{self, Size};
+
+/// What to do with what is kept.
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum Library {
+    /// Tell which containers are known here, and how much of each there is
+    #[command(long_about = "\
+Tell which containers are known here, the one that was used last first: its name, size, the first \
+digits of its program id, how much of it is here, whether it is pinned, and when it was last used. \
+`complete` and `partial` are in the node's own folder or on their way to a path of yours; `in place` \
+is a file of yours that was shared or fetched there; `gone` was one; of `manifest` nothing but that is \
+here.")]
+    #[command(after_help = "\
+Examples:
+  swarmhold list
+  swarmhold list --json")]
+    List,
+    /// Forget a container, and remove what the node itself keeps of it
+    #[command(long_about = "\
+Forget a container, and remove what the node itself keeps of it. A file of yours that was shared, or \
+fetched with -o, stays where it is. Asks first, unless --yes is given. Prints the manifest id on stdout.")]
+    #[command(after_help = "\
+REF is a name, a manifest id or program id or the first six digits of one, a link, or a path.
+
+Examples:
+  swarmhold rm app.tar
+  swarmhold rm --yes 3fd1c07b")]
+    Rm(Remove),
+    /// Keep a container from being collected
+    #[command(long_about = "\
+Keep a container from being collected when the quota needs room. Prints its manifest id on stdout.")]
+    Pin(One),
+    /// Let a container be collected again
+    Unpin(One),
+    /// Remove what the quota has no room for, the oldest use first
+    #[command(long_about = "\
+Remove containers from the node's own folder until it is within the quota, the one that was not used \
+for longest first. What is pinned stays, and so does a download under way. Prints the manifest ids of \
+what went, one a line on stdout. A get that needs room does the same by itself.")]
+    #[command(after_help = "\
+Examples:
+  swarmhold gc --dry-run                tell what would go
+  swarmhold gc --quota 20G              down to 20 GiB, this time")]
+    Gc(Gc),
+    /// Tell or change the settings
+    #[command(long_about = "\
+Tell or change the settings, which hold for all commands in this home. Options and SWARMHOLD_ \
+variables win over them. Settings: quota (what the node's own folder may hold, as in 20G; none is no \
+limit).")]
+    #[command(after_help = "\
+Examples:
+  swarmhold config list
+  swarmhold config set quota 20G
+  swarmhold config set quota none")]
+    Config(Config),
+}
+
+/// What the node's own folder may hold.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Room {
+    /// What the node's own folder may hold, as in 500M or 20G; 0 is no limit [default: the settings]
+    #[arg(long, value_name = "SIZE", value_parser = units::size, env = "SWARMHOLD_QUOTA")]
+    #[arg(hide_env_values = true)]
+    pub(in crate::cli) quota: Option<Size>,
+}
+
+impl Room {
+    /// The most that the folder may hold, in bytes, if it is said.
+    pub(in crate::cli) fn bytes(&self) -> Option<u64> {
+        self.quota.map(|size| match size.0 {
+            0 => u64::MAX,
+            bytes => bytes,
+        })
+    }
+}
+
+/// `swarmhold pin` and `swarmhold unpin`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct One {
+    /// A name, the first digits of an id, a link, or a path
+    #[arg(value_name = "REF")]
+    pub(in crate::cli) what: String,
+}
+
+/// `swarmhold rm`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Remove {
+    /// A name, the first digits of an id, a link, or a path
+    #[arg(value_name = "REF")]
+    pub(in crate::cli) what: String,
+    /// Do not ask
+    #[arg(short, long, env = "SWARMHOLD_YES", hide_env_values = true)]
+    #[arg(value_parser = FalseyValueParser::new())]
+    pub(in crate::cli) yes: bool,
+}
+
+/// `swarmhold gc`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Gc {
+    /// Only tell what would go
+    #[arg(long, env = "SWARMHOLD_DRY_RUN", hide_env_values = true)]
+    #[arg(value_parser = FalseyValueParser::new())]
+    pub(in crate::cli) dry_run: bool,
+    #[command(flatten)]
+    pub(in crate::cli) room: Room,
+}
+
+/// `swarmhold config`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Config {
+    #[command(subcommand)]
+    pub(in crate::cli) action: ConfigAction,
+}
+
+/// What to do with the settings.
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum ConfigAction {
+    /// Tell all settings
+    List,
+    /// Tell one setting
+    Get {
+        /// Which
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+    /// Change one setting
+    Set {
+        /// Which
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// What it is to be; `none` takes it back
+        #[arg(value_name = "VALUE")]
+        value: String,
+    },
+}

@@ -1,0 +1,31 @@
+//! What the user has set for good in a home. Options win over it.
+
+use std::path::Path;
+
+use super::memory;
+use crate::store::{State, StateError};
+
+/// The settings of a home.
+#[derive(Debug)]
+pub struct Settings {
+    state: State,
+}
+
+impl Settings {
+    /// Opens them. Blocks on the disk, as all calls do.
+    pub fn open(home: &Path) -> Self {
+        let state = memory::open(home);
+        Self { state }
+    }
+
+    /// What is set.
+    pub fn value(&self, name: &str) -> Result<Option<String>, StateError> {
+        Ok(self.state.settings()?.remove(name))
+    }
+
+    /// Sets something, or takes it back. An error says that it does not last.
+    pub fn set(&self, name: &str, value: Option<&str>) -> Result<(), StateError> {
+        self.state.kept()?;
+        self.state.set(name, value)
+    }
+}
