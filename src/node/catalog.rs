@@ -1,6 +1,6 @@
 //! The containers of this node: what each should be, where its bytes are, who is told of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -56,7 +56,16 @@ impl Entry {
 #[derive(Debug, Default)]
 pub(super) struct Catalog {
     entries: BTreeMap<ManifestId, Entry>,
+    /// Containers that take no part, and to which that do they lend their chunks.
+    lent: BTreeMap<ManifestId, Loan>,
+    /// Of both.
     twins: Twins,
+}
+
+#[derive(Debug)]
+struct Loan {
+    content: Arc<Content>,
+    to: BTreeSet<ManifestId>,
 }
 
 impl Catalog {
@@ -68,8 +77,50 @@ impl Catalog {
         self.entries.get_mut(id)
     }
 
+    /// The bytes of a container that takes part, or that lends its chunks.
+    pub(super) fn content(&self, id: &ManifestId) -> Option<&Arc<Content>> {
+        let lent = || Some(&self.lent.get(id)?.content);
+        self.entries.get(id).map(|it| &it.content).or_else(lent)
+    }
+
+    /// Whether a container that takes no part lends this chunk.
+    pub(super) fn lends(&self, id: &ManifestId, chunk: ChunkIndex) -> bool {
+        let lent = self.lent.get(id);
+        lent.is_some_and(|loan| loan.content.have().contains(chunk))
+    }
+
+    /// Has a container lend its chunks to another, unless it takes part itself.
+    pub(super) fn lend(&mut self, to: ManifestId, content: Arc<Content>) {
+        let id = content.manifest().id();
+        if self.entries.contains_key(&id) {
+            return;
+        }
+        if !self.lent.contains_key(&id) {
+            self.twins.add(content.manifest());
+        }
+        let to_nobody = Loan {
+            content,
+            to: BTreeSet::new(),
+        };
+        self.lent.entry(id).or_insert(to_nobody).to.insert(to);
+    }
+
+    /// Nothing is lent to this container any more.
+    pub(super) fn end_loans(&mut self, to: &ManifestId) {
+        let twins = &mut self.twins;
+        self.lent.retain(|id, loan| {
+            loan.to.remove(to);
+            if loan.to.is_empty() {
+                twins.remove(id);
+            }
+            !loan.to.is_empty()
+        });
+    }
+
     pub(super) fn insert(&mut self, id: ManifestId, entry: Entry) {
-        self.twins.add(entry.manifest());
+        if self.lent.remove(&id).is_none() {
+            self.twins.add(entry.manifest());
+        }
         self.entries.insert(id, entry);
     }
 

@@ -74,6 +74,11 @@ pub(super) enum Note {
         fetch: FetchId,
         outcome: Result<Content, OpenFailure>,
     },
+    /// Containers that nobody uses now and that may share chunks with one that is about to be fetched.
+    Similar {
+        id: ManifestId,
+        contents: Vec<Content>,
+    },
     /// The whole of a fetch has been hashed, and named if it is right.
     Finished {
         fetch: FetchId,

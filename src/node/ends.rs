@@ -82,6 +82,7 @@ impl Driver {
         };
         entry.proven = true;
         let manifest = Arc::clone(entry.manifest());
+        self.catalog.end_loans(&id);
         self.verdicts.on_right(id);
         self.keep_verdicts();
         self.keep_manifest(&manifest, quest.output.clone());
@@ -305,6 +306,7 @@ impl Driver {
         self.tell(Input::Remove { id: *id });
         self.roster.unsubscribe(id);
         self.library.in_use.end(id);
+        self.catalog.end_loans(id);
         let entry = self.catalog.remove(id)?;
         entry.log.close();
         Some(entry.content)

@@ -74,6 +74,7 @@ impl Driver {
                 outcome,
             } => self.on_parsed(session, id, outcome),
             Note::Opened { fetch, outcome } => self.on_opened(fetch, outcome),
+            Note::Similar { id, contents } => self.on_similar(id, contents),
             Note::Finished { fetch, outcome } => self.on_finished(fetch, outcome),
             Note::Synced { id, outcome } => self.on_synced(id, outcome),
             Note::Rejected { fetch, leftover } => self.on_file_closed(fetch, leftover),
@@ -108,6 +109,11 @@ impl Driver {
                 None => open_new(manifest, &ours, ledger, &leftovers, &status),
             });
             let outcome = outcome.map(|content| content.recalling(recall));
+            if let Some(content) = outcome.as_ref().ok().filter(|it| !it.is_complete()) {
+                let (id, contents) = (content.manifest().id(), library.similar(content.manifest()));
+                // As below.
+                let _ = notes.send(Note::Similar { id, contents });
+            }
             // The driver is gone only when the node is.
             let _ = notes.send(Note::Opened { fetch, outcome });
         });

@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::clock::unix_time;
 use super::collect::RoomError;
 use super::memory;
+use super::similar::sketch;
 use crate::digest::{ManifestId, ProgramId};
 use crate::manifest::{Link, Manifest};
 use crate::store::{
@@ -249,7 +250,9 @@ impl Library {
             // a file of the user's is served without a copy of its manifest
             Err(error) => tracing::info!("the manifest is not kept: {error}"),
         }
-        if let Err(error) = self.state.keep_container(row) {
+        let sketch = vec![(manifest.id(), sketch(manifest))];
+        let written = self.state.keep_container(row);
+        if let Err(error) = written.and_then(|()| self.state.keep_sketches(sketch)) {
             tracing::warn!("the container is not written down: {error}");
         }
         Ok(())
@@ -277,14 +280,15 @@ impl Library {
             let kept = self.folders.holding(manifest.program_id()).bytes();
             let mut row = row(&manifest, None, kept, now);
             row.manifest_bytes = fs::metadata(self.folders.deluge(id)).ok()?.len();
-            Some(row)
+            Some((row, (id, sketch(&manifest))))
         };
-        let rows: Vec<_> = ids.into_iter().filter_map(adopted).collect();
+        let (rows, sketches): (Vec<_>, Vec<_>) = ids.into_iter().filter_map(adopted).unzip();
         if rows.is_empty() {
             return;
         }
         let count = rows.len();
-        match self.state.keep_containers(rows) {
+        let written = self.state.keep_containers(rows);
+        match written.and_then(|()| self.state.keep_sketches(sketches)) {
             Ok(()) => tracing::info!(count, "containers were found in the node's folder"),
             Err(error) => {
                 tracing::warn!("what the node's folder holds is not written down: {error}")

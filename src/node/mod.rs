@@ -42,6 +42,7 @@ mod roster;
 mod sessions;
 mod settings;
 mod share;
+mod similar;
 mod squeeze;
 mod start;
 mod status;

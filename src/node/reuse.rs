@@ -86,8 +86,10 @@ impl Driver {
     fn held_twins(&self, id: &ManifestId, chunk: ChunkIndex) -> Vec<Place> {
         let twins = self.twins_of(id, chunk).into_iter();
         let places = twins.filter_map(|(id, chunk)| {
-            let held = self.swarm.have(&id)?.contains(chunk);
-            let content = Arc::clone(&self.catalog.get(&id).filter(|_| held)?.content);
+            let have = self.swarm.have(&id);
+            let held = have.is_some_and(|have| have.contains(chunk));
+            let held = held || self.catalog.lends(&id, chunk);
+            let content = Arc::clone(self.catalog.content(&id).filter(|_| held)?);
             Some(Place { id, chunk, content })
         });
         places.collect()
@@ -96,8 +98,8 @@ impl Driver {
     /// Chunks that should have the same bytes, one of each other container.
     fn twins_of(&self, id: &ManifestId, chunk: ChunkIndex) -> Vec<(ManifestId, ChunkIndex)> {
         let hash_of = |id: &ManifestId, chunk: ChunkIndex| {
-            let entry = self.catalog.get(id)?;
-            entry.manifest().chunk_hash(chunk)
+            let content = self.catalog.content(id)?;
+            content.manifest().chunk_hash(chunk)
         };
         let Some(hash) = hash_of(id, chunk) else {
             return Vec::new();

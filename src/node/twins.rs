@@ -1,4 +1,5 @@
-//! Which chunks of this node's containers should have the same bytes: an index by their hash.
+//! Which chunks of the containers that take part, or that lend their chunks to one that does
+//! (`similar`), should have the same bytes: an index by their hash.
 //!
 //! Memory: 16 bytes for each different chunk of each container and about as much again for the tree,
 //! so 128 KiB for a container of 4096 chunks; at most [`ENTRIES_MAX`] entries in all, about 32 MiB.

@@ -1,10 +1,11 @@
 //! Bytes that a node has already are copied, not fetched.
 
 use std::fs;
+use std::sync::Arc;
 
-use swarmhold::Rates;
+use swarmhold::{FetchOptions, Rates, What};
 
-use crate::world::{CHUNK, World, noise};
+use crate::world::{CHUNK, World, noise, within};
 
 const MIB: usize = 1024 * 1024;
 
@@ -85,4 +86,80 @@ async fn four_thousand_identical_chunks_travel_once() {
         (2, 4094)
     );
     assert_eq!(fetched.tally.total.bytes, 2 * CHUNK as u64);
+}
+
+/// The library: what was fetched or shared once, and is in no use now.
+#[tokio::test]
+async fn a_second_version_fetches_only_what_changed() {
+    let world = World::new();
+    let old = noise(8, 3 * MIB);
+    let mut new = old.clone();
+    // ten chunks are others, and the whole has moved on by four
+    new[20 * CHUNK..30 * CHUNK].copy_from_slice(&noise(9, 10 * CHUNK));
+    new.splice(..0, noise(10, 4 * CHUNK));
+    let carol = world.node("carol").await;
+    let first = carol.seed(&old).await;
+    let path = carol.folder.join("second");
+    fs::write(&path, &new).unwrap();
+    let second = carol.seed_file(&path).await;
+    for name in ["kept", "elsewhere", "shared"] {
+        let before = world.node(name).await;
+        let options = FetchOptions {
+            output: (name == "elsewhere").then(|| before.folder.join("elsewhere")),
+            peers: vec![carol.hint()],
+            ..FetchOptions::default()
+        };
+        match name {
+            "shared" => drop(before.seed(&old).await),
+            _ => {
+                let what = What::Manifest(Arc::clone(&first));
+                let mut fetch = before.node.fetch(what, options).await;
+                within(fetch.finished()).await.unwrap();
+            }
+        }
+        before.node.stop().await;
+        let after = world.node(name).await;
+        let fetched = after.fetch(&second, &[carol.hint()]).await.gets(&new).await;
+        assert_eq!(
+            (fetched.tally.total.chunks, fetched.tally.reused_chunks),
+            (14, 86),
+            "{name}"
+        );
+        after.node.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_library_that_rots_or_is_gone_costs_what_it_lacks() {
+    let world = World::new();
+    let old = noise(11, MIB);
+    let mut new = old.clone();
+    new.extend(noise(12, MIB));
+    let carol = world.node("carol").await;
+    let second = carol.seed(&new).await;
+    for (name, lost) in [("bob", 8), ("dave", 32)] {
+        let before = world.node(name).await;
+        before.seed(&old).await;
+        before.node.stop().await;
+        let after = world.node(name).await;
+        let file = after.folder.join("container");
+        if lost == 32 {
+            fs::remove_file(&file).unwrap();
+        } else {
+            let mut rotten = old.clone();
+            rotten
+                .chunks_mut(CHUNK)
+                .skip(24)
+                .for_each(|chunk| chunk[7] ^= 1);
+            fs::write(&file, rotten).unwrap();
+        }
+        let fetched = after.fetch(&second, &[carol.hint()]).await.gets(&new).await;
+        let tally = &fetched.tally;
+        assert_eq!(
+            (tally.total.chunks, tally.reused_chunks),
+            (32 + lost, 32 - lost),
+            "{name}"
+        );
+        after.node.stop().await;
+    }
 }

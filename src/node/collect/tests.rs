@@ -8,8 +8,13 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::digest::{Address, Digest, ProgramId};
+use crate::identity::Wallet;
 use crate::manifest::{Draft, Layout};
+use crate::node::clock::Clock;
+use crate::node::config::Config;
 use crate::node::library::Condition;
+use crate::node::memory::Memory;
+use crate::node::similar::SKETCH_MAX;
 use crate::store::{Folders, Holding, State};
 
 const KIB: u64 = 1024;
@@ -246,26 +251,30 @@ fn containers_are_found_by_whatever_names_exactly_one() {
     );
 }
 
-/// A33.
-#[test]
-fn ten_thousand_manifests_stay_within_the_quota_and_take_little_of_the_state() {
-    const MANY: u64 = 10_000;
-    const QUOTA: u64 = 4 << 20;
+/// A home on a disk that does not make syncs wait, where there is one.
+fn quick_home(quota: u64) -> Home {
     let in_memory = Path::new("/dev/shm");
     let folder = match in_memory.is_dir() {
         true => TempDir::new_in(in_memory).unwrap(),
         false => TempDir::new().unwrap(),
     };
-    let home = Home::at(folder, QUOTA);
+    Home::at(folder, quota)
+}
+
+/// A33.
+#[test]
+fn ten_thousand_manifests_stay_within_the_quota() {
+    const QUOTA: u64 = 4 << 20;
+    let home = quick_home(QUOTA);
     let path = home.folder.path().join("one file of the user's");
-    for number in 0..MANY {
-        let manifest = manifest(&format!("manifest {number} of a publisher"), 40_000);
+    for number in 0..10_000 {
+        let manifest = manifest(&format!("manifest {number}"), 40_000);
         home.library.admit(&manifest, Some(&path)).unwrap();
         // nothing of it is fetched
         let there = home.library.folders.holding(manifest.program_id());
         assert_eq!(there, Holding::Nothing);
     }
-    let (many, taken) = home.library.state.room_taken().unwrap();
+    let taken = home.library.taken().unwrap();
     let deluges = home.folder.path().join("wwwdata/deluges");
     let sizes = fs::read_dir(deluges).unwrap();
     let on_disk: u64 = sizes.map(|it| it.unwrap().metadata().unwrap().len()).sum();
@@ -274,10 +283,63 @@ fn ten_thousand_manifests_stay_within_the_quota_and_take_little_of_the_state() {
         "{on_disk} B, and {taken} B are written down"
     );
     assert!(on_disk > QUOTA / 2, "{on_disk} B of manifests are kept");
-    let files = ["state.db", "state.db-wal"].map(|name| home.folder.path().join(name));
-    let state: u64 = files.iter().map(|it| fs::metadata(it).unwrap().len()).sum();
+}
+
+/// A33, and what idle containers cost: nothing but their rows.
+#[test]
+fn ten_thousand_containers_take_little_of_the_state_and_nothing_of_memory() {
+    const MANY: u64 = 10_000;
+    let Home { folder, library } = quick_home(u64::MAX);
+    let (mut rows, mut sketches) = (Vec::new(), Vec::new());
+    for number in 0..MANY {
+        let id = ManifestId::new(Digest::of(&number.to_le_bytes()));
+        rows.push(ContainerRow {
+            manifest_id: id,
+            program_id: ProgramId::new(Digest::of(id.digest().as_bytes())),
+            name: "the longest name that a manifest may have: sixty-four characters".to_owned(),
+            size: 64 << 30,
+            chunks: 4096,
+            path: Some(
+                folder
+                    .path()
+                    .join("a file of the user's, not far from home"),
+            ),
+            pin: Pin::Loose,
+            kept: 0,
+            manifest_bytes: 300_000,
+            used: number,
+        });
+        let hash = |of: u64| {
+            let digest = Digest::of(&(number * 64 + of).to_le_bytes());
+            u64::from_le_bytes(digest.as_bytes()[..8].try_into().unwrap())
+        };
+        sketches.push((id, (0..SKETCH_MAX as u64).map(hash).collect()));
+    }
+    // one by one, as they come
+    for (row, sketch) in rows.into_iter().zip(sketches) {
+        library.state.keep_container(row).unwrap();
+        library.state.keep_sketches(vec![sketch]).unwrap();
+    }
+    drop(library);
+    let size = fs::metadata(folder.path().join("state.db")).unwrap().len();
     assert!(
-        state <= many * 4096,
-        "{state} B of state for {many} containers"
+        size <= MANY * 4096,
+        "{size} B of state for {MANY} containers"
     );
+
+    let empty = TempDir::new().unwrap();
+    let started_in = |home: &Path| {
+        let config = Config::new(home, Wallet::from_seed([1; 32]));
+        let folders = Folders::open(home).unwrap();
+        let mut memory = None;
+        let info = allocation_counter::measure(|| {
+            memory = Some(Memory::load(&config, folders, Clock::start()));
+        });
+        (info.bytes_current, memory)
+    };
+    let ((many, memory), (none, _)) = (started_in(folder.path()), started_in(empty.path()));
+    let grown = u64::try_from(many - none).unwrap_or(0);
+    assert!(grown < MANY, "{grown} B for {MANY} idle containers");
+    let (count, _) = memory.unwrap().library.state.room_taken().unwrap();
+    assert_eq!(count, MANY);
 }

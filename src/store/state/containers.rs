@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
+use super::sketches;
 use super::values::{digest, int, path_bytes, path_of, uint};
 use super::{State, StateError};
 use crate::digest::{ManifestId, ProgramId};
@@ -97,6 +98,7 @@ impl State {
         self.write_soon(move |connection| {
             let mut delete = connection.prepare("DELETE FROM containers WHERE manifest = ?")?;
             for id in ids {
+                sketches::take_out(connection, id)?;
                 delete.execute([id.digest().as_bytes()])?;
             }
             Ok(())

@@ -25,6 +25,7 @@ mod open;
 mod parts;
 mod schema;
 mod settings;
+mod sketches;
 #[cfg(test)]
 mod tests;
 mod values;

@@ -10,7 +10,7 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// What is done to get from each version to the next.
-const STEPS: &[&str] = &[FIRST, LIBRARY, ROOM];
+const STEPS: &[&str] = &[FIRST, LIBRARY, ROOM, SKETCHES];
 
 /// The version that this program reads and writes.
 pub(super) const VERSION: i64 = STEPS.len() as i64;
@@ -88,6 +88,17 @@ CREATE INDEX containers_used ON containers (used);
 const ROOM: &str = "
 ALTER TABLE containers ADD COLUMN kept INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE containers ADD COLUMN manifest_bytes INTEGER NOT NULL DEFAULT 0;
+";
+
+/// 4: shortened hashes by which containers that share chunks find each other, and those of each
+/// container, eight bytes each, for taking them out again.
+const SKETCHES: &str = "
+CREATE TABLE sketches (
+    hash INTEGER NOT NULL,
+    container INTEGER NOT NULL,
+    PRIMARY KEY (hash, container)
+) STRICT, WITHOUT ROWID;
+ALTER TABLE containers ADD COLUMN sketch BLOB;
 ";
 
 /// The version of a file.
