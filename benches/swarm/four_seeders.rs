@@ -62,6 +62,7 @@ async fn fetch(stage: &Stage) -> (f64, [u64; SEEDERS]) {
         FetchStatus::FindingManifest { .. }
         | FetchStatus::Checking { .. }
         | FetchStatus::Paused(_)
+        | FetchStatus::Blocked { .. }
         | FetchStatus::Finishing(_) => false,
     };
     let mut rates = [0; SEEDERS];

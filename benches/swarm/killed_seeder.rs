@@ -151,6 +151,7 @@ fn in_flight_at(fetch: &Fetch, peer: SocketAddr) -> u64 {
     match &*fetch.status().borrow() {
         FetchStatus::Downloading(container)
         | FetchStatus::Paused(container)
+        | FetchStatus::Blocked { container, .. }
         | FetchStatus::Finishing(container) => of(container),
         FetchStatus::FindingManifest { .. } | FetchStatus::Checking { .. } => 0,
     }

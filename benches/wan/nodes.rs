@@ -56,7 +56,8 @@ pub(crate) fn fetch() {
                 FetchStatus::Finishing(_) => panic!("the container was too small to measure"),
                 FetchStatus::FindingManifest { .. }
                 | FetchStatus::Checking { .. }
-                | FetchStatus::Paused(_) => (),
+                | FetchStatus::Paused(_)
+                | FetchStatus::Blocked { .. } => (),
             }
         }
         say(meter.mb_per_s());

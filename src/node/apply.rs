@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::command::Note;
 use super::driver::{Driver, peer_key, session_key};
+use super::quest::Unwritten;
 use super::work::{CopyError, Done, Job, Stored, VerifyError};
 use crate::chunk::{Bitfield, ChunkIndex};
 use crate::digest::{Address, ManifestId};
@@ -342,7 +343,11 @@ impl Driver {
             .values_mut()
             .find(|quest| quest.manifest_id() == Some(id));
         if let Some(quest) = quest {
-            quest.write_error = Some((reason, disk_full));
+            quest.write_error = Some(Unwritten {
+                reason,
+                disk_full,
+                may_pass: error.may_pass(),
+            });
         }
     }
 }

@@ -16,7 +16,9 @@ use super::steer::{Change, Course};
 use crate::digest::{Address, ManifestId};
 use crate::manifest::{Manifest, ManifestError};
 use crate::net::SessionKey;
-use crate::store::{Content, FinishError, OpenError, ReadError, SyncError, WriteError};
+use crate::store::{
+    Content, FinishError, OpenError, ReadError, ReserveError, SyncError, WriteError,
+};
 use crate::swarm::Rates;
 
 /// What a surface tells a node.
@@ -88,6 +90,11 @@ pub(super) enum Note {
     Synced {
         id: ManifestId,
         outcome: Result<(), SyncError>,
+    },
+    /// The space of a fetch was claimed again.
+    Room {
+        fetch: FetchId,
+        outcome: Result<(), ReserveError>,
     },
     /// The file of a fetch whose manifest was wrong is closed.
     Rejected {

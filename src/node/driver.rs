@@ -236,6 +236,7 @@ impl Driver {
 
     fn on_second(&mut self) {
         self.review_fetches();
+        self.retry_blocked();
         self.choose_manifests();
         if self.ticks.is_multiple_of(BANS_EVERY_TICKS) {
             self.settle_bans();

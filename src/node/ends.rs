@@ -10,7 +10,7 @@ use super::ballot::Setback;
 use super::command::Note;
 use super::driver::Driver;
 use super::error::{FetchError, kept};
-use super::quest::{Cost, FetchId, Fetched, Leftover, Quest, Stage};
+use super::quest::{Cost, FetchId, Fetched, Leftover, Quest, Stage, Unwritten};
 use super::reach::is_global;
 use super::verdicts::signer;
 use crate::chunk::{Bitfield, ChunkIndex};
@@ -129,17 +129,22 @@ impl Driver {
         }
     }
 
-    /// The core has stopped a container because its chunks cannot be stored.
+    /// The core has stopped a container because its chunks cannot be stored. What may pass is waited
+    /// for.
     pub(super) fn on_stopped(&mut self, id: &ManifestId) {
-        let quest = self
-            .quests
-            .values_mut()
-            .find(|quest| quest.manifest_id() == Some(*id));
-        let error = quest.and_then(|quest| quest.write_error.take());
-        let (reason, disk_full) =
-            error.unwrap_or_else(|| ("E-IO: a chunk could not be stored".to_owned(), false));
-        if let Some(fetch) = self.fetch_of(id) {
-            self.fail(fetch, FetchError::Write { reason, disk_full });
+        let Some(fetch) = self.fetch_of(id) else {
+            return;
+        };
+        let quest = self.quests.get_mut(&fetch);
+        let unwritten = quest.and_then(|quest| quest.write_error.take());
+        let Unwritten {
+            reason,
+            disk_full,
+            may_pass,
+        } = unwritten.unwrap_or_else(Unwritten::unknown);
+        match may_pass {
+            true => self.block(fetch, reason),
+            false => self.fail(fetch, FetchError::Write { reason, disk_full }),
         }
     }
 

@@ -76,6 +76,7 @@ impl Driver {
             Note::Opened { fetch, outcome } => self.on_opened(fetch, outcome),
             Note::Similar { id, contents } => self.on_similar(id, contents),
             Note::Finished { fetch, outcome } => self.on_finished(fetch, outcome),
+            Note::Room { fetch, outcome } => self.on_room(fetch, outcome),
             Note::Synced { id, outcome } => self.on_synced(id, outcome),
             Note::Rejected { fetch, leftover } => self.on_file_closed(fetch, leftover),
             Note::Proven { id, proof, outcome } => self.on_proven(id, &proof, outcome),
@@ -213,6 +214,7 @@ impl Driver {
                 id.is_some_and(|id| self.swarm.peers(id).any(|peer| peer.in_flight > 0));
             if receiving
                 || quest.course.is_paused()
+                || quest.block.why().is_some()
                 || matches!(quest.stage, Stage::Opening | Stage::Finishing)
             {
                 quest.useful_at = now;
@@ -252,6 +254,10 @@ impl Driver {
             (Stage::Finding, _) => FetchStatus::FindingManifest {
                 peers: self.connected_for(fetch),
             },
+            (Stage::Downloading, Some(container)) if quest.block.why().is_some() => {
+                let why = quest.block.why().unwrap_or_default().to_owned();
+                FetchStatus::Blocked { container, why }
+            }
             (Stage::Downloading, Some(container)) if quest.course.is_paused() => {
                 FetchStatus::Paused(container)
             }

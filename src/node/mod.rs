@@ -14,6 +14,7 @@ mod apply;
 mod ballot;
 mod ban_rows;
 mod bans;
+mod block;
 mod catalog;
 mod clock;
 mod collect;
@@ -64,7 +65,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 pub use crate::swarm::Contribution;
 pub use ban_rows::KeptBan;
+
 pub use bans::{Lift, kept_bans, lift_bans};
+pub use block::DISK_RETRY;
 pub use clock::{Stopwatch, unix_time};
 pub use collect::{Collected, Collecting, RoomError};
 pub use config::{Config, DEFAULT_PORT, Discovery, Listen, PeerHint, PeerHintError};
@@ -134,6 +137,10 @@ pub struct FetchOptions {
     pub order: Order,
     /// Its own limits in bytes per second, within those of the node. Default: none.
     pub rates: Rates,
+    /// How long to wait before the first new try where the disk does not take its bytes; each further
+    /// wait is twice as long, up to ten minutes. Default: [`DISK_RETRY`], half a minute. Much shorter
+    /// ones make a full disk busy with little.
+    pub disk_retry: Duration,
 }
 
 impl Default for FetchOptions {
@@ -144,6 +151,7 @@ impl Default for FetchOptions {
             patience: PATIENCE,
             order: Order::default(),
             rates: Rates::default(),
+            disk_retry: DISK_RETRY,
         }
     }
 }
@@ -243,8 +251,9 @@ impl Node {
             patience,
             order,
             rates,
+            disk_retry,
         } = options;
-        let course = Course::new(order, rates);
+        let course = Course::new(order, rates, disk_retry);
         let command = Command::Fetch {
             id,
             source,

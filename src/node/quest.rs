@@ -16,6 +16,7 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
 use super::ballot::Ballot;
+use super::block::Block;
 use super::error::FetchError;
 use super::status::FetchStatus;
 use super::steer::Course;
@@ -91,6 +92,28 @@ pub(super) enum Cost {
     Chunks,
 }
 
+/// Why a chunk was not written.
+#[derive(Debug)]
+pub(super) struct Unwritten {
+    /// In words.
+    pub(super) reason: String,
+    /// Whether room on the disk is what is missing.
+    pub(super) disk_full: bool,
+    /// Whether it may pass.
+    pub(super) may_pass: bool,
+}
+
+impl Unwritten {
+    /// Nobody said why.
+    pub(super) fn unknown() -> Self {
+        Self {
+            reason: "E-IO: a chunk could not be stored".to_owned(),
+            disk_full: false,
+            may_pass: false,
+        }
+    }
+}
+
 /// One fetch.
 #[derive(Debug)]
 pub(super) struct Quest {
@@ -112,8 +135,10 @@ pub(super) struct Quest {
     pub(super) leftovers: Vec<Leftover>,
     /// When bytes of a chunk last came in.
     pub(super) progress_at: Moment,
-    /// Why the store stopped the download, in words, and whether the disk is full.
-    pub(super) write_error: Option<(String, bool)>,
+    /// Why the store stopped the download.
+    pub(super) write_error: Option<Unwritten>,
+    /// Whether its bytes can be written.
+    pub(super) block: Block,
     pub(super) status: watch::Sender<FetchStatus>,
     tried: VecDeque<String>,
     refusals: u32,
@@ -191,6 +216,7 @@ impl Quest {
             stage: Stage::Finding,
             output,
             patience,
+            block: Block::new(course.disk_retry()),
             course,
             useful_at: now,
             asked: BTreeSet::new(),

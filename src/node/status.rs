@@ -104,6 +104,14 @@ pub enum FetchStatus {
     Downloading(ContainerStatus),
     /// No chunks are asked for, by its owner's wish. What is here is served.
     Paused(ContainerStatus),
+    /// The disk does not take its chunks: it is full, read-only, or failing. What is here is served, and
+    /// it goes on by itself.
+    Blocked {
+        /// How far it is.
+        container: ContainerStatus,
+        /// What is wrong, and how much is missing where that is known.
+        why: String,
+    },
     /// The whole is being checked and named.
     Finishing(ContainerStatus),
 }

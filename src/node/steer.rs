@@ -4,6 +4,7 @@
 //! container takes part the core is told all of it, and each change as it comes.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use super::driver::Driver;
 use super::quest::FetchId;
@@ -21,6 +22,8 @@ pub(super) struct Course {
     /// Ranges in bytes.
     readers: Vec<Range<u64>>,
     pace: Pace,
+    /// The first wait where its bytes cannot be written.
+    disk_retry: Duration,
 }
 
 /// Whether a fetch goes on.
@@ -42,13 +45,18 @@ pub(super) enum Change {
 
 impl Course {
     /// How a fetch goes at first.
-    pub(super) fn new(order: Order, rates: Rates) -> Self {
+    pub(super) fn new(order: Order, rates: Rates, disk_retry: Duration) -> Self {
         Self {
             order,
             rates,
             readers: Vec::new(),
             pace: Pace::Going,
+            disk_retry,
         }
+    }
+
+    pub(super) fn disk_retry(&self) -> Duration {
+        self.disk_retry
     }
 
     pub(super) fn is_paused(&self) -> bool {

@@ -73,6 +73,12 @@ impl Driver {
 
     /// A sync has ended. What the disk did not keep is fetched again.
     pub(super) fn on_synced(&mut self, id: ManifestId, outcome: Result<(), SyncError>) {
+        if outcome.is_ok() {
+            let mut quests = self.quests.values_mut();
+            if let Some(quest) = quests.find(|quest| quest.manifest_id() == Some(id)) {
+                quest.block.on_safe();
+            }
+        }
         if let Err(error) = outcome {
             let source = std::error::Error::source(&error).map(ToString::to_string);
             tracing::error!(%id, %error, source, "what was written since the last sync is fetched again");

@@ -28,6 +28,10 @@ pub(super) trait Backend: Send + Sync {
     /// Makes it exactly `size` bytes long and, where the file system can, claims the space.
     fn reserve(&self, size: u64) -> io::Result<()>;
 
+    /// How many bytes have to be freed for it to become `size` bytes long, if the system says and any
+    /// have to.
+    fn missing_space(&self, size: u64) -> Option<u64>;
+
     /// The first position at or after `offset` that may hold something other than zeros, or `None`
     /// when only a hole follows. A backend that cannot tell answers `offset`.
     fn data_from(&self, offset: u64) -> io::Result<Option<u64>>;

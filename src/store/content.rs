@@ -29,7 +29,7 @@ use crate::chunk::{Bitfield, ChunkIndex};
 use crate::manifest::{BadChunk, Layout, Manifest, Recall, VerifiedChunk};
 
 use super::backend::Backend;
-use super::error::{OpenError, ReadError, WriteError};
+use super::error::{OpenError, ReadError, ReserveError, WriteError};
 use super::files::{FileDisk, is_disk_full};
 use super::journal::{Journal, Record};
 use super::whole::{Span, Whole};
@@ -148,6 +148,20 @@ impl Content {
         Ok(unsynced)
     }
 
+    /// Claims the space of a download again, after chunks could not be written.
+    pub fn claim_room(&self) -> Result<(), ReserveError> {
+        let (size, path) = (self.layout().size(), self.path());
+        match self.disk.reserve(size) {
+            Ok(()) => Ok(()),
+            Err(source) if is_disk_full(&source) => Err(ReserveError::DiskFull {
+                path,
+                missing: self.disk.missing_space(size),
+                source,
+            }),
+            Err(source) => Err(ReserveError::Io { path, source }),
+        }
+    }
+
     /// Reads a chunk and verifies it; `None` if its bit is not set.
     pub fn read(&self, index: ChunkIndex) -> Result<Option<VerifiedChunk>, ReadError> {
         if !self.holds(index) {
@@ -244,6 +258,7 @@ impl Content {
                 path: path(),
                 chunk,
                 len: bytes.len(),
+                missing: self.disk.missing_space(self.layout().size()),
                 source,
             }),
             Err(source) => Err(WriteError::Io {

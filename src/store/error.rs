@@ -87,7 +87,7 @@ pub enum WriteError {
         chunk: ChunkIndex,
     },
     /// The disk, or this user's quota on it, is full. Space may come back.
-    #[error("E-DISK-FULL: no space for chunk {chunk}, {len} B, in {path}")]
+    #[error("E-DISK-FULL: no space for chunk {chunk}, {len} B, in {path}{}", more(.missing))]
     DiskFull {
         /// The file.
         path: PathBuf,
@@ -95,6 +95,8 @@ pub enum WriteError {
         chunk: ChunkIndex,
         /// Its length, in bytes.
         len: usize,
+        /// Bytes that have to be freed for the whole container, if the system says.
+        missing: Option<u64>,
         /// What the system said.
         source: io::Error,
     },
@@ -114,6 +116,29 @@ pub enum WriteError {
         path: PathBuf,
         /// The chunk.
         chunk: ChunkIndex,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// Why the space for a download could not be claimed again.
+#[derive(Debug, thiserror::Error)]
+pub enum ReserveError {
+    /// The disk, or this user's quota on it, is full.
+    #[error("E-DISK-FULL: no space for {path}{}", more(.missing))]
+    DiskFull {
+        /// The file.
+        path: PathBuf,
+        /// Bytes that have to be freed, if the system says.
+        missing: Option<u64>,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The system refused.
+    #[error("E-IO: cannot write {path}")]
+    Io {
+        /// The file.
+        path: PathBuf,
         /// What the system said.
         source: io::Error,
     },
@@ -261,6 +286,16 @@ impl WriteError {
     }
 }
 
+impl WriteError {
+    /// Whether it may pass by itself, or by somebody's making room.
+    pub const fn may_pass(&self) -> bool {
+        match self {
+            Self::DiskFull { .. } | Self::Io { .. } => true,
+            Self::Sealed { .. } | Self::Broken { .. } => false,
+        }
+    }
+}
+
 impl SyncError {
     /// The stable code of this error, with which its text starts.
     pub const fn code(&self) -> &'static str {
@@ -299,4 +334,8 @@ impl FinishError {
 
 fn left(available: &Option<u64>) -> String {
     available.map_or_else(|| "less".to_owned(), |bytes| format!("{bytes}"))
+}
+
+fn more(missing: &Option<u64>) -> String {
+    missing.map_or_else(String::new, |bytes| format!("; {bytes} B more are needed"))
 }

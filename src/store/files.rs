@@ -134,6 +134,13 @@ impl Backend for FileDisk {
         os::claim_space(&file, size)
     }
 
+    fn missing_space(&self, size: u64) -> Option<u64> {
+        let file = self.file();
+        let claimed = os::space_claimed(&file.metadata().ok()?)?;
+        let missing = size.saturating_sub(claimed);
+        missing.checked_sub(os::space_left(&file)?)
+    }
+
     fn data_from(&self, offset: u64) -> io::Result<Option<u64>> {
         os::data_from(&self.file(), offset)
     }

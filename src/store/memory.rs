@@ -144,6 +144,10 @@ impl Backend for MemoryDisk {
         Ok(())
     }
 
+    fn missing_space(&self, _size: u64) -> Option<u64> {
+        None
+    }
+
     fn data_from(&self, offset: u64) -> io::Result<Option<u64>> {
         let from = usize::try_from(offset).unwrap();
         let state = self.state();

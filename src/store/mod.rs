@@ -41,7 +41,7 @@ mod tests;
 mod whole;
 
 pub use content::Content;
-pub use error::{FinishError, OpenError, ReadError, SyncError, WriteError};
+pub use error::{FinishError, OpenError, ReadError, ReserveError, SyncError, WriteError};
 pub use files::part_path;
 pub use folders::{Folders, FoldersError};
 pub use holdings::{Holding, RemoveError};

@@ -103,6 +103,13 @@ impl Container {
         goes_on
     }
 
+    /// Chunks can be stored again. A manifest that is suspected stays so.
+    pub(super) fn on_mended(&mut self) {
+        if self.standing == Standing::Stopped {
+            self.standing = Standing::Active;
+        }
+    }
+
     /// An answer was taken back of which so many bytes are here, or will be, as far as is known.
     pub(super) fn on_risked(&mut self, bytes: u64) {
         self.risked += bytes;

@@ -19,6 +19,9 @@ pub enum Wish {
     Pause,
     /// Chunks are asked for again.
     Resume,
+    /// Its chunks can be stored again, as far as is known. Undoes
+    /// [`Output::Stopped`](super::Output::Stopped), and nothing else.
+    Mended,
     /// These limits hold for this container, within those for all.
     Limit(Rates),
 }

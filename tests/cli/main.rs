@@ -12,6 +12,7 @@ mod folder;
 mod id;
 mod info;
 mod interrupted;
+mod killed;
 mod library;
 mod normal;
 mod process;

@@ -21,6 +21,8 @@
 mod fetches;
 mod finding;
 mod floods;
+#[cfg(target_os = "linux")]
+mod full_disk;
 mod identities;
 mod lies;
 mod narrow;

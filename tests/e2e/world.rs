@@ -207,6 +207,7 @@ impl Fetching {
         let held = |status: &FetchStatus| match status {
             FetchStatus::Downloading(container)
             | FetchStatus::Paused(container)
+            | FetchStatus::Blocked { container, .. }
             | FetchStatus::Finishing(container) => Some(container.held),
             FetchStatus::FindingManifest { .. } | FetchStatus::Checking { .. } => None,
         };

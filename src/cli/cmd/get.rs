@@ -15,8 +15,8 @@ use crate::cli::output::Output;
 use crate::cli::signals::Signals;
 use crate::cli::start::{self, Port};
 use crate::node::{
-    Config, Fetch, FetchError, FetchOptions, Fetched, Left, Node, ProgramId, Rates, What, left,
-    read_manifest_file,
+    Config, DISK_RETRY, Fetch, FetchError, FetchOptions, Fetched, Left, Node, ProgramId, Rates,
+    What, left, read_manifest_file,
 };
 
 /// How long peers that are being served are given to finish, at most.
@@ -47,6 +47,7 @@ pub(in crate::cli) fn run(global: &Global, get: Get, out: &Output) -> anyhow::Re
         patience: get.timeout,
         order: get.order.into(),
         rates: Rates::default(),
+        disk_retry: DISK_RETRY,
     };
     let home = Home::find(global)?;
     let left = left(home.folder(), options.output.as_deref(), program_id)?;

@@ -1,11 +1,11 @@
 //! What a get shows while it runs, and its sum at the end.
 
-use std::fmt;
 use std::time::Duration;
 
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
+use super::sum::Sum;
 use crate::cli::output::Output;
 use crate::cli::progress::{self, Cadence, Meter, eta, percent};
 use crate::cli::text::count;
@@ -25,6 +25,8 @@ pub(super) struct Landing {
     /// When news was last printed as JSON.
     told: Duration,
     left: Left,
+    /// Why it last was blocked, as it was told.
+    blocked: String,
 }
 
 /// What is being done.
@@ -34,6 +36,7 @@ enum Stage {
     Checking,
     Downloading,
     Paused,
+    Blocked,
     Finishing,
 }
 
@@ -61,6 +64,7 @@ impl Stage {
             Self::Checking => "checking",
             Self::Downloading => "downloading",
             Self::Paused => "paused",
+            Self::Blocked => "blocked",
             Self::Finishing => "finishing",
         }
     }
@@ -93,6 +97,7 @@ impl View {
                 Self::of_container(Stage::Downloading, container)
             }
             FetchStatus::Paused(container) => Self::of_container(Stage::Paused, container),
+            FetchStatus::Blocked { container, .. } => Self::of_container(Stage::Blocked, container),
             FetchStatus::Finishing(container) => Self::of_container(Stage::Finishing, container),
         }
     }
@@ -127,7 +132,11 @@ impl View {
         );
         match self.stage {
             Stage::Downloading => format!("{done}  {}  {peers}", units::speed(speed)),
-            Stage::Finding | Stage::Checking | Stage::Paused | Stage::Finishing => {
+            Stage::Finding
+            | Stage::Checking
+            | Stage::Paused
+            | Stage::Blocked
+            | Stage::Finishing => {
                 format!("{done}  {}", self.stage.name())
             }
         }
@@ -137,7 +146,9 @@ impl View {
     fn beside_bar(self, speed: u64) -> String {
         match self.stage {
             Stage::Finding => format!("the manifest; {} connected", count(self.peers, "peer")),
-            Stage::Checking | Stage::Paused | Stage::Finishing => units::bytes(self.size),
+            Stage::Checking | Stage::Paused | Stage::Blocked | Stage::Finishing => {
+                units::bytes(self.size)
+            }
             Stage::Downloading => format!(
                 "{}  ETA {}  {}  {}/{} chunks",
                 units::speed(speed),
@@ -173,6 +184,7 @@ impl Landing {
             stage: None,
             told: Duration::ZERO,
             left,
+            blocked: String::new(),
         }
     }
 
@@ -180,6 +192,9 @@ impl Landing {
     pub(super) fn show(&mut self, status: &FetchStatus, out: &Output) -> anyhow::Result<()> {
         let (now, view) = (self.clock.elapsed(), View::of(status));
         let speed = self.meter.on_bytes(now, view.received);
+        if let FetchStatus::Blocked { why, .. } = status {
+            self.on_blocked(why, out)?;
+        }
         if self.stage != Some(view.stage) {
             self.on_stage(now, view, out);
         }
@@ -193,6 +208,19 @@ impl Landing {
             self.told = now;
             out.event(|| view.object(speed))?;
         }
+        Ok(())
+    }
+
+    /// Says once what it waits for.
+    fn on_blocked(&mut self, why: &str, out: &Output) -> anyhow::Result<()> {
+        if self.blocked == why {
+            return Ok(());
+        }
+        why.clone_into(&mut self.blocked);
+        out.note(&format!(
+            "waiting: {why}; it goes on by itself once that passes"
+        ));
+        out.event(|| json!({ "event": "blocked", "why": why }))?;
         Ok(())
     }
 
@@ -216,7 +244,11 @@ impl Landing {
     fn is_line_due(&mut self, now: Duration, view: View) -> bool {
         let (done, size) = match view.stage {
             Stage::Downloading => (view.done, view.size),
-            Stage::Finding | Stage::Checking | Stage::Paused | Stage::Finishing => (0, view.size),
+            Stage::Finding
+            | Stage::Checking
+            | Stage::Paused
+            | Stage::Blocked
+            | Stage::Finishing => (0, view.size),
         };
         self.cadence.is_due(now, done, size)
     }
@@ -237,56 +269,6 @@ impl Landing {
             saved: received.saturating_sub(tally.total.wire_bytes),
             duplicates: tally.total.duplicate_bytes,
         }
-    }
-}
-
-/// What a fetch took, in bytes where nothing else is said.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Sum {
-    pub(super) name: String,
-    pub(super) size: u64,
-    pub(super) time: Duration,
-    /// Bytes per second that came in.
-    pub(super) speed: u64,
-    /// Peers that gave at least one chunk.
-    pub(super) peers: u64,
-    /// What the fetch found.
-    pub(super) left: Left,
-    /// Did not have to come: they were here before, or are zeros, which a new file has by itself.
-    pub(super) spared: u64,
-    /// Did not have to come: they are the same as others that are here.
-    pub(super) reused: u64,
-    /// Did not have to travel, because of zstd.
-    pub(super) saved: u64,
-    /// Came for nothing.
-    pub(super) duplicates: u64,
-}
-
-impl fmt::Display for Sum {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (name, size) = (&self.name, units::bytes(self.size));
-        if self.spared == self.size && self.left == Left::Something {
-            return write!(f, "{name}: all {size} were here already, and are verified");
-        }
-        write!(
-            f,
-            "{name}: {size} in {}, {} from {}",
-            units::time(self.time),
-            units::speed(self.speed),
-            count(self.peers, "peer")
-        )?;
-        let spared = units::bytes(self.spared);
-        match self.left {
-            _ if self.spared == 0 => {}
-            Left::Something => write!(f, "; {spared} were here already")?,
-            Left::Nothing => write!(f, "; {spared} of zeros did not travel")?,
-        }
-        if self.reused > 0 {
-            let reused = units::bytes(self.reused);
-            write!(f, "; {reused} of repeats did not travel")?;
-        }
-        let (saved, twice) = (units::bytes(self.saved), units::bytes(self.duplicates));
-        write!(f, "; saved by zstd: {saved}; duplicates: {twice}")
     }
 }
 

@@ -13,4 +13,5 @@ mod config;
 mod landing;
 mod own_manifest;
 mod reference;
+mod sum;
 mod watch;

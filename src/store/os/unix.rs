@@ -72,6 +72,12 @@ pub(in crate::store) fn space_left(file: &File) -> Option<u64> {
     Some(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
+/// Bytes of the disk that a file has, holes left out.
+pub(in crate::store) fn space_claimed(metadata: &Metadata) -> Option<u64> {
+    // in these units whatever the file system's are (POSIX, `st_blocks`)
+    Some(metadata.blocks().saturating_mul(512))
+}
+
 /// The first position at or after `offset` that is not in a hole; `None` past the last data.
 #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
 pub(in crate::store) fn data_from(file: &File, offset: u64) -> io::Result<Option<u64>> {

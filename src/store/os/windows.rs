@@ -57,6 +57,11 @@ pub(in crate::store) fn space_left(_file: &File) -> Option<u64> {
     None
 }
 
+/// Not asked.
+pub(in crate::store) fn space_claimed(_metadata: &Metadata) -> Option<u64> {
+    None
+}
+
 /// Sees no holes.
 pub(in crate::store) fn data_from(_file: &File, offset: u64) -> io::Result<Option<u64>> {
     Ok(Some(offset))

@@ -105,6 +105,10 @@ impl Backend for Flaky {
         self.disk.reserve(size)
     }
 
+    fn missing_space(&self, size: u64) -> Option<u64> {
+        self.disk.missing_space(size)
+    }
+
     fn data_from(&self, offset: u64) -> io::Result<Option<u64>> {
         self.call()?;
         self.disk.data_from(offset)

@@ -1,4 +1,4 @@
-//! What surfaces wish of a container while it is fetched: its order, its readers, a pause.
+//! What surfaces wish of a container while it is fetched: its order, its readers, a pause, a new try.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -42,6 +42,10 @@ impl Download {
             }
             Wish::Resume => {
                 container.on_resumed();
+                self.all_hungry = true;
+            }
+            Wish::Mended => {
+                container.on_mended();
                 self.all_hungry = true;
             }
             Wish::Limit(rates) => {

@@ -241,4 +241,7 @@ fn a_chunk_that_cannot_be_written_stops_a_container_that_pauses() {
     assert_eq!(bench.said, [Output::Stopped { id: container(1) }]);
     steer(&mut bench, Wish::Resume);
     assert!(bench.requests.is_empty(), "stopped is stopped");
+    steer(&mut bench, Wish::Mended);
+    assert_eq!(bench.requests.len(), 8, "the one that was not stored too");
+    assert_eq!(run(&mut bench, &[(1, Some(10 * MS))], 64).len(), 8);
 }

@@ -290,6 +290,10 @@ impl Backend for PowerDisk {
         Ok(())
     }
 
+    fn missing_space(&self, _size: u64) -> Option<u64> {
+        None
+    }
+
     fn data_from(&self, offset: u64) -> io::Result<Option<u64>> {
         let state = self.state();
         let (from, bytes) = (usize::try_from(offset).unwrap(), &state.image.bytes);

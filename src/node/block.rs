@@ -1,0 +1,169 @@
+//! Fetches whose bytes the disk does not take for now: it is full, read-only, or failing.
+//!
+//! Only that fetch pauses. What it has stays and is served; after half a minute, and then ever more
+//! rarely, the space is claimed again, and where that works it goes on by itself. Whether the bytes
+//! are taken shows when they are written.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::command::Note;
+use super::driver::Driver;
+use super::quest::{FetchId, Quest};
+use crate::moment::Moment;
+use crate::store::ReserveError;
+use crate::swarm::{Input, Wish};
+
+/// How long a fetch waits until it tries again where its bytes cannot be written, unless told otherwise.
+pub const DISK_RETRY: Duration = Duration::from_secs(30);
+
+/// The longest that it waits: what has failed that often takes somebody to mend it, who can wait.
+const WAIT_MAX: Duration = Duration::from_secs(10 * 60);
+
+/// Whether a fetch's bytes can be written.
+#[derive(Debug)]
+pub(super) struct Block {
+    /// The first wait.
+    first: Duration,
+    /// The last wait, as long as nothing could be written since.
+    wait: Option<Duration>,
+    state: State,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum State {
+    Going,
+    /// Blocked until then, for this reason.
+    Until(Moment, String),
+    /// Being tried again; the reason still stands.
+    Trying(String),
+}
+
+impl Block {
+    pub(super) fn new(first: Duration) -> Self {
+        Self {
+            first,
+            wait: None,
+            state: State::Going,
+        }
+    }
+
+    /// Why nothing is written, if that is so.
+    pub(super) fn why(&self) -> Option<&str> {
+        match &self.state {
+            State::Going => None,
+            State::Until(_, why) | State::Trying(why) => Some(why),
+        }
+    }
+
+    /// It failed. The next try comes after twice the last wait.
+    fn on_failed(&mut self, now: Moment, why: String) {
+        let wait = self.wait.map_or(self.first, |last| 2 * last);
+        let wait = wait.min(WAIT_MAX);
+        self.wait = Some(wait);
+        self.state = State::Until(now + wait, why);
+    }
+
+    /// Whether to try again now.
+    fn is_due(&mut self, now: Moment) -> bool {
+        match &mut self.state {
+            State::Until(at, why) if *at <= now => {
+                self.state = State::Trying(std::mem::take(why));
+                true
+            }
+            State::Going | State::Until(..) | State::Trying(_) => false,
+        }
+    }
+
+    fn on_room(&mut self) {
+        self.state = State::Going;
+    }
+
+    /// Bytes were written and confirmed.
+    pub(super) fn on_safe(&mut self) {
+        if self.state == State::Going {
+            self.wait = None;
+        }
+    }
+}
+
+impl Driver {
+    /// A fetch's bytes cannot be written for now.
+    pub(super) fn block(&mut self, fetch: FetchId, why: String) {
+        let now = self.clock.now();
+        if let Some(quest) = self.quests.get_mut(&fetch) {
+            tracing::info!(why, "a fetch waits for its disk");
+            quest.block.on_failed(now, why);
+        }
+    }
+
+    /// Claims space again for the fetches that have waited long enough.
+    pub(super) fn retry_blocked(&mut self) {
+        let now = self.clock.now();
+        let due = |quest: &mut Quest| quest.block.is_due(now).then(|| quest.manifest_id());
+        let due = self
+            .quests
+            .iter_mut()
+            .filter_map(|(fetch, quest)| Some((*fetch, due(quest)??)));
+        for (fetch, id) in due.collect::<Vec<_>>() {
+            let Some(entry) = self.catalog.get(&id) else {
+                continue;
+            };
+            let (content, notes) = (Arc::clone(&entry.content), self.notes.clone());
+            tokio::task::spawn_blocking(move || {
+                let outcome = content.claim_room();
+                // The driver is gone only when the node is.
+                let _ = notes.send(Note::Room { fetch, outcome });
+            });
+        }
+    }
+
+    /// Space was claimed again, or not.
+    pub(super) fn on_room(&mut self, fetch: FetchId, outcome: Result<(), ReserveError>) {
+        match outcome {
+            Err(error) => {
+                let source = std::error::Error::source(&error);
+                let source = source.map_or_else(String::new, |source| format!(": {source}"));
+                self.block(fetch, format!("{error}{source}"));
+            }
+            Ok(()) => {
+                let Some(quest) = self.quests.get_mut(&fetch) else {
+                    return;
+                };
+                quest.block.on_room();
+                quest.useful_at = self.clock.now();
+                if let Some(id) = quest.manifest_id() {
+                    let wish = Wish::Mended;
+                    self.tell(Input::Steer { id, wish });
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_wait_is_twice_the_last_up_to_ten_minutes() {
+        let mut block = Block::new(DISK_RETRY);
+        let mut now = Moment::ORIGIN;
+        for wait in [30, 60, 120, 240, 480, 600, 600] {
+            block.on_failed(now, "full".to_owned());
+            assert_eq!(block.why(), Some("full"));
+            now = now + Duration::from_secs(wait - 1);
+            assert!(!block.is_due(now), "{wait}");
+            now = now + Duration::from_secs(1);
+            assert!(block.is_due(now), "{wait}");
+            assert!(!block.is_due(now), "it is being tried");
+            block.on_room();
+            assert_eq!(block.why(), None);
+        }
+        block.on_safe();
+        block.on_failed(now, "full again".to_owned());
+        block.on_safe();
+        assert!(!block.is_due(now + Duration::from_secs(29)));
+        assert!(block.is_due(now + Duration::from_secs(30)));
+    }
+}
