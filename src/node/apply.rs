@@ -315,6 +315,9 @@ impl Driver {
     ) {
         let input = match outcome {
             Ok(Stored { unsynced }) => {
+                if let Some(peer) = self.swarm.sender_of(ticket) {
+                    self.note_seen(session_key(peer), &id);
+                }
                 self.on_written(id, unsynced);
                 Input::Stored { ticket }
             }

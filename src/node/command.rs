@@ -76,6 +76,11 @@ pub(super) enum Note {
         fetch: FetchId,
         outcome: Result<Content, OpenFailure>,
     },
+    /// Peers that were of use to fetches of the same manifest.
+    Recalled {
+        fetch: FetchId,
+        peers: Vec<PeerHint>,
+    },
     /// Containers that nobody uses now and that may share chunks with one that is about to be fetched.
     Similar {
         id: ManifestId,

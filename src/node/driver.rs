@@ -27,6 +27,7 @@ use super::pool::Pool;
 use super::quest::{FetchId, Quest};
 use super::reach::Reach;
 use super::roster::Roster;
+use super::seen::Seen;
 use super::status::{Banned, ContainerStatus, PeerStatus, Status};
 use super::syncs::Syncs;
 use super::verdicts::Verdicts;
@@ -73,6 +74,7 @@ pub(super) struct Driver {
     pub(super) catalog: Catalog,
     pub(super) roster: Roster,
     pub(super) reach: Reach,
+    pub(super) seen: Seen,
     pub(super) quests: BTreeMap<FetchId, Quest>,
     /// What was written and is not synced yet.
     pub(super) syncs: Syncs,
@@ -244,6 +246,7 @@ impl Driver {
         if self.ticks.is_multiple_of(TICKS_PER_SECOND * CREDIT_EVERY_S) {
             let (book, credit) = (self.credit.clone(), self.swarm.credit().collect::<Vec<_>>());
             tokio::task::spawn_blocking(move || book.write(&credit));
+            self.keep_seen();
         }
         for key in self.roster.idlers(self.clock.now()) {
             if let Some(peer) = self.roster.get(key) {
@@ -308,6 +311,7 @@ impl Driver {
         let contents = ended.iter().filter_map(|(_, quest)| self.content_of(quest));
         let contents: Vec<_> = contents.collect();
         self.asks.clear();
+        self.keep_seen();
         let credit: Vec<_> = self.swarm.credit().collect();
         let book = self.credit.clone();
         let written = tokio::task::spawn_blocking(move || book.write(&credit));

@@ -50,6 +50,9 @@ impl Driver {
         hints
             .into_iter()
             .for_each(|hint| self.reach.add(now, id, hint));
+        if let Some(manifest_id) = quest.manifest_id() {
+            self.recall_peers(id, manifest_id);
+        }
         self.quests.insert(id, quest);
         if let Some(manifest) = manifest {
             self.open(id, manifest);
@@ -74,6 +77,7 @@ impl Driver {
                 outcome,
             } => self.on_parsed(session, id, outcome),
             Note::Opened { fetch, outcome } => self.on_opened(fetch, outcome),
+            Note::Recalled { fetch, peers } => self.on_more_peers(fetch, peers),
             Note::Similar { id, contents } => self.on_similar(id, contents),
             Note::Finished { fetch, outcome } => self.on_finished(fetch, outcome),
             Note::Room { fetch, outcome } => self.on_room(fetch, outcome),

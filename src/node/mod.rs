@@ -40,6 +40,7 @@ mod quest;
 mod reach;
 mod reuse;
 mod roster;
+mod seen;
 mod sessions;
 mod settings;
 mod share;

@@ -162,6 +162,7 @@ fn build(
         catalog: Catalog::default(),
         roster: Roster::default(),
         reach: Reach::default(),
+        seen: Default::default(),
         quests: Default::default(),
         syncs: Default::default(),
         ledger: Some(ledger),

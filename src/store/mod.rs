@@ -50,6 +50,6 @@ pub use ledger::{Claim, FileStamp, Ledger};
 pub use manifest_file::{ManifestFileError, read_manifest_file};
 pub use new_file::{replace_file, write_new_file};
 pub use state::{
-    BanRow, ContainerRow, CreditRow, Pin, STATE_FILE, State, StateError, Trouble, VerdictRows,
-    WrongRow,
+    BanRow, ContainerRow, CreditRow, PeerRow, Pin, STATE_FILE, State, StateError, Trouble,
+    VerdictRows, WrongRow,
 };

@@ -1,7 +1,7 @@
 //! From a link to a manifest: whole links, links that say less, and links that say something false.
 
 use swarmhold::wire::Request;
-use swarmhold::{Digest, Link, ManifestId, What};
+use swarmhold::{Config, Digest, Discovery, Link, ManifestId, What};
 
 use crate::raw::Fate;
 use crate::rogue::{Rogue, honest, manifest_file};
@@ -117,4 +117,23 @@ async fn a_manifest_that_is_signed_by_nobody_does_not_pass_for_its_owners() {
     let mut fetch = bob.fetch_patiently(What::Link(link), &[], SHORT).await;
     let refused = format!("manifest {}: it is not signed by its owner", manifest.id());
     assert_eq!(fetch.finds_nobody().await, [refused]);
+}
+
+#[tokio::test]
+async fn who_was_of_use_is_asked_again_without_being_named() {
+    let world = World::new();
+    let bytes = noise(21, 1 << 20);
+    let alice = world.node("alice").await;
+    let manifest = alice.seed(&bytes).await;
+    let searching = |config: &mut Config| config.discovery = Discovery::On;
+    let bob = world.node_with("bob", searching).await;
+    bob.fetch(&manifest, &[alice.hint()])
+        .await
+        .gets(&bytes)
+        .await;
+    std::fs::remove_file(bob.destination()).unwrap();
+    bob.node.stop().await;
+    let bob = world.node_with("bob", searching).await;
+    let fetched = bob.fetch(&manifest, &[]).await.gets(&bytes).await;
+    assert_eq!(fetched.tally.accounts[&alice.address()].chunks, 32);
 }

@@ -315,10 +315,12 @@ fn ten_thousand_containers_take_little_of_the_state_and_nothing_of_memory() {
         };
         sketches.push((id, (0..SKETCH_MAX as u64).map(hash).collect()));
     }
-    // one by one, as they come
-    for (row, sketch) in rows.into_iter().zip(sketches) {
-        library.state.keep_container(row).unwrap();
-        library.state.keep_sketches(vec![sketch]).unwrap();
+    // a few at a time, so that the trees of the file fill up as they do when one comes after the other
+    for few in rows.chunks(20) {
+        library.state.keep_containers(few.to_vec()).unwrap();
+    }
+    for few in sketches.chunks(20) {
+        library.state.keep_sketches(few.to_vec()).unwrap();
     }
     drop(library);
     let size = fs::metadata(folder.path().join("state.db")).unwrap().len();

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
+use super::peers;
 use super::sketches;
 use super::values::{digest, int, path_bytes, path_of, uint};
 use super::{State, StateError};
@@ -99,6 +100,7 @@ impl State {
             let mut delete = connection.prepare("DELETE FROM containers WHERE manifest = ?")?;
             for id in ids {
                 sketches::take_out(connection, id)?;
+                peers::take_out(connection, id)?;
                 delete.execute([id.digest().as_bytes()])?;
             }
             Ok(())

@@ -23,6 +23,7 @@ mod credit;
 mod error;
 mod open;
 mod parts;
+mod peers;
 mod schema;
 mod settings;
 mod sketches;
@@ -41,6 +42,7 @@ pub use bans::BanRow;
 pub use containers::{ContainerRow, Pin};
 pub use credit::CreditRow;
 pub use error::{StateError, Trouble};
+pub use peers::PeerRow;
 pub use verdicts::{VerdictRows, WrongRow};
 
 use self::writer::{Durability, Writer};
@@ -110,5 +112,10 @@ impl State {
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StateError> {
         self.writer.call(Durability::Ordered, work)
+    }
+
+    /// Reads and writes as [`write_soon`](Self::write_soon), and does not wait.
+    fn post(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static) {
+        self.writer.post(Durability::Ordered, work);
     }
 }

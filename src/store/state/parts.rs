@@ -9,7 +9,6 @@ use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::State;
 use super::values::{digest, int, path_bytes, senseless, uint};
-use super::writer::Durability;
 use crate::chunk::Bitfield;
 use crate::digest::ManifestId;
 use crate::store::ledger::{Claim, FileStamp, Ledger};
@@ -17,7 +16,7 @@ use crate::store::ledger::{Claim, FileStamp, Ledger};
 impl Ledger for State {
     fn claim(&self, part: &Path, claim: &Claim) {
         let (part, claim) = (path_bytes(part), claim.clone());
-        self.writer.post(Durability::Ordered, move |connection| {
+        self.post(move |connection| {
             let (manifest, chunks) = (claim.manifest.digest().as_bytes(), claim.have.len());
             let stamp = claim.rest;
             let sql = "INSERT OR REPLACE INTO parts VALUES (?, ?, ?, ?, ?, ?, ?)";
@@ -47,7 +46,7 @@ impl Ledger for State {
 
     fn forget(&self, part: &Path) {
         let part = path_bytes(part);
-        self.writer.post(Durability::Ordered, move |connection| {
+        self.post(move |connection| {
             connection.execute("DELETE FROM parts WHERE path = ?", [part])?;
             Ok(())
         });

@@ -10,7 +10,7 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// What is done to get from each version to the next.
-const STEPS: &[&str] = &[FIRST, LIBRARY, ROOM, SKETCHES];
+const STEPS: &[&str] = &[FIRST, LIBRARY, ROOM, SKETCHES, PEERS];
 
 /// The version that this program reads and writes.
 pub(super) const VERSION: i64 = STEPS.len() as i64;
@@ -99,6 +99,18 @@ CREATE TABLE sketches (
     PRIMARY KEY (hash, container)
 ) STRICT, WITHOUT ROWID;
 ALTER TABLE containers ADD COLUMN sketch BLOB;
+";
+
+/// 5: peers that gave chunks of a container, where they were dialed and who they proved to be.
+const PEERS: &str = "
+CREATE TABLE peers (
+    manifest BLOB NOT NULL,
+    remote TEXT NOT NULL,
+    address BLOB NOT NULL,
+    seen INTEGER NOT NULL,
+    PRIMARY KEY (manifest, remote)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX peers_seen ON peers (seen);
 ";
 
 /// The version of a file.
