@@ -44,7 +44,7 @@
 //!
 //! ```text
 //! limits  digest  chunk  moment           names and numbers
-//! manifest  wire  identity                formats: bytes <-> types            pure
+//! manifest  wire  identity  age           formats: bytes <-> types            pure
 //! swarm                                   decisions: a sans-IO state machine  pure
 //! store  net                              IO: disk, sockets
 //! node                                    the only place where decisions meet IO
@@ -55,6 +55,7 @@
 //! Stable is what stands at the root of this crate; the modules are public so that their
 //! documentation and formats can be read, and may change.
 
+pub mod age;
 pub mod chunk;
 pub mod cli;
 pub mod digest;

@@ -1,7 +1,8 @@
 //! The wallet: an ed25519 key pair (RFC 8032) and the address that names it.
 //!
 //! The secret is a 32-byte seed. It is wiped when the wallet is dropped, never printed, and leaves
-//! this module only towards the key file, the backup words and the TLS stack.
+//! this module only towards the key file, the backup words, the TLS stack and the key that its owner
+//! reads encrypted containers with.
 //!
 //! A signature of a wallet means what its first bytes say. Certificates begin with `0x30` (DER), a
 //! TLS 1.3 handshake with 64 spaces (RFC 8446 section 4.4.3), and everything else that swarmhold
@@ -64,8 +65,8 @@ impl Wallet {
         self.key.sign(message).to_bytes()
     }
 
-    /// The secret, for those who keep it.
-    pub(super) fn seed(&self) -> &[u8; 32] {
+    /// The secret, for those who keep it or make other keys of it.
+    pub(crate) fn seed(&self) -> &[u8; 32] {
         self.key.as_bytes()
     }
 
