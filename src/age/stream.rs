@@ -88,7 +88,10 @@ impl Opener {
     ) -> Result<&'p [u8], StreamError> {
         let number = self.0.next;
         let damaged = StreamError::Damaged { piece: number };
-        let len = piece.len().checked_sub(TAG_BYTES).ok_or(damaged.clone())?;
+        let len = piece
+            .len()
+            .checked_sub(TAG_BYTES)
+            .ok_or_else(|| damaged.clone())?;
         let is_full = len == PIECE_BYTES;
         let fits = match position {
             Position::Inner => is_full,

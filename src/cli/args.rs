@@ -1,6 +1,7 @@
 //! The command line's grammar, and the texts of `--help`.
 
 pub(super) mod library;
+pub(super) mod own;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -128,8 +129,8 @@ pub(super) enum Color {
 pub(super) enum Command {
     /// Show this node's identity; it is made on first use
     #[command(long_about = "\
-Show this node's identity: the address by which others know it, and its public key. The identity is \
-made on first use and kept in identity.key, for its owner's eyes only. With a passphrase, in \
+Show this node's identity: the address by which others know it, its public key, and the recipient to \
+which others can encrypt containers. The identity is made on first use and kept in identity.key, for its owner's eyes only. With a passphrase, in \
 SWARMHOLD_PASSPHRASE or --passphrase-file, it is sealed when it is made.")]
     #[command(after_help = "\
 Examples:
@@ -137,16 +138,18 @@ Examples:
   swarmhold -q id                       the address alone
   swarmhold id backup > words.txt       24 words from which the identity can be restored
   swarmhold id restore < words.txt")]
-    Id(Id),
+    Id(own::Id),
     /// Write the manifest of a container, and print its link
     #[command(long_about = "\
 Hash a container, sign its manifest, and write it to PATH.deluge. Prints the link alone on stdout. \
-The link of `create` names no address yet; `share` prints one that others can use.")]
+The link of `create` names no address yet; `share` prints one that others can use. With --encrypt-to, \
+the container is PATH encrypted, PATH.age: everybody can pass it on, the recipients alone can read it.")]
     #[command(after_help = "\
 Examples:
   swarmhold create app.tar
-  swarmhold create app.tar --name 'app 1.4, arm64' -o /srv/deluges/app.deluge")]
-    Create(Create),
+  swarmhold create app.tar --name 'app 1.4, arm64' -o /srv/deluges/app.deluge
+  swarmhold create app.tar --encrypt-to age1...")]
+    Create(own::Create),
     /// Offer a container until Ctrl-C; prints the link for others
     #[command(long_about = "\
 Offer a container where it lies, with no copy, until Ctrl-C. Prints the link alone on a line of \
@@ -162,7 +165,8 @@ Examples:
     #[command(long_about = "\
 Get a container from everybody who has parts of it, several at once. Every chunk is verified before \
 it is stored, and the whole before it gets its name. Prints the path alone on stdout. Interrupted, \
-the same command resumes.")]
+the same command resumes. What was encrypted to this node is decrypted to the path that -o names; the \
+encrypted container stays beside it, with .age behind its name.")]
     #[command(after_help = "\
 Examples:
   swarmhold get 'swarmhold:...'                into this node's own folder
@@ -193,53 +197,6 @@ Examples:
     Bans(Bans),
     #[command(flatten)]
     Library(library::Library),
-}
-
-/// `swarmhold id`.
-#[derive(Debug, Args)]
-pub(super) struct Id {
-    #[command(subcommand)]
-    pub(super) action: Option<IdAction>,
-}
-
-/// What to do with the identity.
-#[derive(Debug, Subcommand)]
-pub(super) enum IdAction {
-    /// Print the 24 words from which the identity can be restored
-    #[command(long_about = "\
-Print the 24 words (BIP-39) from which the identity can be restored, on stdout. Whoever reads them \
-has the identity.")]
-    Backup,
-    /// Restore the identity from its 24 words, read from stdin
-    #[command(long_about = "\
-Restore the identity from its 24 words (BIP-39). They are read from stdin, never from the command \
-line, where other users could see them. An identity that exists is not replaced.")]
-    Restore,
-}
-
-/// `swarmhold create`.
-#[derive(Debug, Args)]
-pub(super) struct Create {
-    /// The container: any file that is not empty, up to 64 GiB
-    #[arg(value_name = "PATH")]
-    pub(super) path: PathBuf,
-    /// Where to write the manifest [default: PATH.deluge]
-    #[arg(
-        short,
-        long,
-        value_name = "FILE.deluge",
-        env = "SWARMHOLD_OUTPUT",
-        hide_env_values = true
-    )]
-    pub(super) output: Option<PathBuf>,
-    /// What people are shown, up to 64 characters [default: the file's name]
-    #[arg(
-        long,
-        value_name = "NAME",
-        env = "SWARMHOLD_NAME",
-        hide_env_values = true
-    )]
-    pub(super) name: Option<String>,
 }
 
 /// `swarmhold share`.

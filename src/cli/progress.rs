@@ -107,20 +107,39 @@ pub(super) fn name(bar: &ProgressBar, verb: &str, size: u64) {
     bar.set_prefix(verb.to_owned());
 }
 
-/// Runs something that hashes, with a bar on a terminal. It is given whom to tell of its bytes.
-pub(super) fn hashing<T>(
+/// Work that goes through a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Work {
+    Hashing,
+    Encrypting,
+    Decrypting,
+}
+
+impl Work {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Hashing => "hashing",
+            Self::Encrypting => "encrypting",
+            Self::Decrypting => "decrypting",
+        }
+    }
+}
+
+/// Does something that takes a while, with a bar on a terminal. It is given whom to tell of its bytes.
+pub(super) fn working<T>(
     out: &Output,
+    work: Work,
     size: u64,
-    hash: impl FnOnce(&(dyn Fn(u64) + Sync)) -> T,
+    run: impl FnOnce(&(dyn Fn(u64) + Sync)) -> T,
 ) -> T {
-    let bar = bar(out, "hashing", size);
+    let bar = bar(out, work.name(), size);
     let show = |done| {
         if let Some(bar) = &bar {
             bar.set_position(done);
             bar.set_message(format!("{} of {}", units::bytes(done), units::bytes(size)));
         }
     };
-    let outcome = hash(&show);
+    let outcome = run(&show);
     out.hide_bar();
     outcome
 }

@@ -3,6 +3,8 @@
 //! Decided by type. Every error that the node can return has its line here; one that is not known gets
 //! exit code 1.
 
+mod kept;
+
 use std::error::Error as StdError;
 use std::io;
 
@@ -10,9 +12,8 @@ use super::error::CliError;
 use super::exit::Exit;
 use crate::node::{
     BindError, CreateError, FetchError, FinishError, FoldersError, IngestError, KeyTextError,
-    LeftError, LibraryError, LinkError, ManifestError, ManifestFileError, OpenError, ReadError,
-    RemoveError, RoomError, SealError, ShareError, StartError, StateError, SyncError, WordsError,
-    keyfile::KeyFileError,
+    LeftError, LinkError, ManifestError, ManifestFileError, OpenError, ReadError, SealError,
+    ShareError, StartError, SyncError, WordsError, keyfile::KeyFileError,
 };
 
 /// What an error means.
@@ -69,8 +70,9 @@ fn judge(cause: &(dyn StdError + 'static)) -> Option<Verdict> {
         .or_else(|| cause.downcast_ref().map(of_manifest_file))
         .or_else(|| cause.downcast_ref().map(of_words))
         .or_else(|| cause.downcast_ref().map(of_link))
-        .or_else(|| cause.downcast_ref().map(of_library))
-        .or_else(|| cause.downcast_ref().map(of_state))
+        .or_else(|| cause.downcast_ref().map(kept::of_library))
+        .or_else(|| cause.downcast_ref().map(kept::of_age_file))
+        .or_else(|| cause.downcast_ref().map(kept::of_state))
         .or_else(|| cause.downcast_ref().map(of_io))
 }
 
@@ -153,7 +155,7 @@ fn of_fetch(error: &FetchError) -> Verdict {
         FetchError::Identity(_) => plain(Exit::Network, "E-IDENTITY")
             .hint("ask the publisher for the link again, over a channel that you trust"),
         FetchError::Open(open) => of_open(open),
-        FetchError::Room(room) => of_room(room),
+        FetchError::Room(room) => kept::of_room(room),
         FetchError::Resume(read) => of_read(read).hint("remove the file, then get it again"),
         FetchError::Write {
             disk_full: true, ..
@@ -341,35 +343,6 @@ fn of_words(_: &WordsError) -> Verdict {
 
 fn of_link(_: &LinkError) -> Verdict {
     plain(Exit::BadData, "E-LINK").hint("quote the link, so that the shell leaves its & alone")
-}
-
-fn of_room(error: &RoomError) -> Verdict {
-    match error {
-        RoomError::Quota { .. } => plain(Exit::DiskFull, "E-QUOTA").hint(
-            "swarmhold rm or unpin makes room; --quota SIZE allows more; -o PATH is not counted",
-        ),
-        RoomError::Library(error) => of_library(error),
-    }
-}
-
-fn of_library(error: &LibraryError) -> Verdict {
-    match error {
-        LibraryError::State(state) => of_state(state),
-        LibraryError::Remove(RemoveError::InUse(_)) => plain(Exit::Other, "E-LOCKED"),
-        LibraryError::Remove(RemoveError::Io { source, .. }) | LibraryError::Io { source, .. } => {
-            of_io(source)
-        }
-        LibraryError::Unknown(_) => {
-            plain(Exit::NotFound, "E-UNKNOWN").hint("swarmhold list tells what is known")
-        }
-        LibraryError::Ambiguous { .. } => {
-            plain(Exit::Usage, "E-AMBIGUOUS").hint("name it by more digits of its manifest id")
-        }
-    }
-}
-
-fn of_state(error: &StateError) -> Verdict {
-    plain(Exit::Config, error.code())
 }
 
 fn exists() -> Verdict {

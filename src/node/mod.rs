@@ -85,14 +85,16 @@ pub use status::{Banned, ContainerStatus, FetchStatus, PeerStatus, Status};
 pub use verdicts::remember_right;
 
 // What surfaces need of the layers below, so that they name nothing but the node.
+pub use crate::age::{HeaderError, Key, Recipient};
 pub use crate::digest::{Address, Digest, DigestError, ManifestId, ProgramId};
 pub use crate::identity::{KeyTextError, SealError, Wallet, WordsError, keyfile};
 pub use crate::limits::{BACKUP_BYTES_MAX, PASSPHRASE_BYTES_MAX};
 pub use crate::manifest::{Link, LinkError, Manifest, ManifestError, Recall, SignatureState};
 pub use crate::net::BindError;
 pub use crate::store::{
-    FinishError, FoldersError, IngestError, ManifestFileError, OpenError, Pin, ReadError,
-    RemoveError, StateError, SyncError, read_manifest_file, replace_file, write_new_file,
+    AgeFileError, FinishError, FoldersError, IngestError, ManifestFileError, OpenError, Pin,
+    ReadError, RemoveError, StateError, SyncError, decrypt_file, encrypt_file, opens,
+    read_manifest_file, replace_file, write_new_file,
 };
 pub use crate::swarm::{Account, Order, Rates, Strike, Tally};
 

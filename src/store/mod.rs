@@ -9,11 +9,12 @@
 //!
 //! Reading order: `content` (which chunks are proven), `journal` and `ledger` (which are safe), `resume`, `rearrange` and `finish` (how a download
 //! begins and ends), `whole` (the hash of it all), `backend` and `files` (the disk), then `ingest`,
-//! `manifest_file`, `folders` and `new_file`, which stand alone. `os` is where systems differ.
+//! `manifest_file`, `folders`, `new_file` and `age_file`, which stand alone. `os` is where systems differ.
 //!
 //! All calls block, so they belong on worker threads. Nothing here logs, reads a clock, or knows of
 //! peers.
 
+mod age_file;
 mod backend;
 mod content;
 mod error;
@@ -40,6 +41,7 @@ mod state;
 mod tests;
 mod whole;
 
+pub use age_file::{AgeFileError, decrypt_file, encrypt_file, opens};
 pub use content::Content;
 pub use error::{FinishError, OpenError, ReadError, ReserveError, SyncError, WriteError};
 pub use files::part_path;

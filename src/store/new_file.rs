@@ -1,4 +1,4 @@
-//! Writing small files whole: a reader sees all of a file or none of it, also after a crash.
+//! Writing files whole: a reader sees all of a file or none of it, also after a crash.
 //!
 //! The bytes are written to a file of their own beside the destination, made durable, and only then
 //! given the name.
@@ -17,34 +17,46 @@ const NAMES_MAX: u32 = 64;
 
 /// Writes a file that must not exist yet; `AlreadyExists` if it does.
 pub fn write_new_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    fill_new_file(path, |file| file.write_all(bytes))
+}
+
+/// As [`write_new_file`], with what `fill` writes; if that fails, nothing is left.
+pub(super) fn fill_new_file<E: From<io::Error>>(
+    path: &Path,
+    fill: impl FnOnce(&mut File) -> Result<(), E>,
+) -> Result<(), E> {
     // told early, so that nothing is written in vain; the rename tells for certain
     if fs::symlink_metadata(path).is_ok() {
-        return Err(io::ErrorKind::AlreadyExists.into());
+        return Err(io::Error::from(io::ErrorKind::AlreadyExists).into());
     }
-    write(path, bytes, os::rename_new)
+    write(path, fill, os::rename_new)
 }
 
 /// Writes a file, in place of what has its name now.
 pub fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    write(path, bytes, |from, to| fs::rename(from, to))
+    write(
+        path,
+        |file| file.write_all(bytes),
+        |from, to| fs::rename(from, to),
+    )
 }
 
-fn write(
+fn write<E: From<io::Error>>(
     path: &Path,
-    bytes: &[u8],
+    fill: impl FnOnce(&mut File) -> Result<(), E>,
     rename: impl Fn(&Path, &Path) -> io::Result<()>,
-) -> io::Result<()> {
+) -> Result<(), E> {
     let (mut file, on_its_way) = create_beside(path)?;
-    let written = file
-        .write_all(bytes)
-        .and_then(|()| file.sync_all())
-        .and_then(|()| rename(&on_its_way, path));
+    let written = fill(&mut file).and_then(|()| {
+        file.sync_all()?;
+        Ok(rename(&on_its_way, path)?)
+    });
     if let Err(error) = written {
         // best effort: the error that matters is the one being reported
         let _ = fs::remove_file(&on_its_way);
         return Err(error);
     }
-    os::sync_folder(folder_of(path))
+    Ok(os::sync_folder(folder_of(path))?)
 }
 
 /// Creates a file that nobody else has, in the folder of `path`.
@@ -104,7 +116,8 @@ mod tests {
         let taken = folder.path().join("taken");
         fs::create_dir(&taken).unwrap();
         assert!(replace_file(&taken, b"x").is_err());
-        assert!(write(&taken, b"x", os::rename_new).is_err());
+        let fill = |file: &mut File| file.write_all(b"x");
+        assert!(write(&taken, fill, os::rename_new).is_err());
         assert_eq!(names(folder.path()), ["taken"]);
         assert!(write_new_file(&folder.path().join("none/a"), b"x").is_err());
         assert!(write_new_file(Path::new("/"), b"x").is_err());

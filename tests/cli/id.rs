@@ -7,7 +7,7 @@ use swarmhold::Wallet;
 use crate::folder::Folder;
 use crate::test::Test;
 
-const SHOWN: &str = "address     <hex>\npublic key  <hex>\n";
+const SHOWN: &str = "address     <hex>\npublic key  <hex>\nrecipient   <recipient>\n";
 const MADE: &str = "made a new identity: <dir>/home/identity.key\n\
                     keep its 24 words somewhere safe: swarmhold id backup\n";
 const WARNED: &str = "whoever reads these words has the identity\n";

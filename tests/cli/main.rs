@@ -7,6 +7,7 @@
 
 mod bans;
 mod create;
+mod encrypted;
 mod fetch;
 mod folder;
 mod id;

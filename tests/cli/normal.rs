@@ -51,7 +51,7 @@ fn words(line: &str) -> String {
                 normal.pop();
                 normal.push(format!("{token}{}", &word[unit.len()..]));
             }
-            None => normal.push(date(&addresses(word))),
+            None => normal.push(recipient(&date(&addresses(word)))),
         }
     }
     normal.join(" ")
@@ -63,6 +63,15 @@ fn addresses(word: &str) -> String {
     };
     let rest = after.trim_start_matches(|c: char| c.is_ascii_digit());
     format!("{before}<addr>{}", addresses(rest))
+}
+
+fn recipient(word: &str) -> String {
+    let is_recipient = word.len() == 62 && word.starts_with("age1");
+    if is_recipient {
+        "<recipient>".to_owned()
+    } else {
+        word.to_owned()
+    }
 }
 
 fn date(word: &str) -> String {

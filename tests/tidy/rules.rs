@@ -6,7 +6,7 @@ use crate::source::{code_of, module_of, paths, tokens};
 /// The modules of `src/`, lowest first. Modules on one line do not use each other.
 const LAYERS: &[&[&str]] = &[
     &["limits", "digest", "chunk", "moment"],
-    &["manifest", "wire", "identity"],
+    &["manifest", "wire", "identity", "age"],
     &["swarm", "discovery", "nat", "index"],
     &["store", "net"],
     &["node"],
@@ -16,7 +16,7 @@ const LAYERS: &[&[&str]] = &[
 /// How many lines of [`LAYERS`], from the lowest, are pure.
 const PURE_LAYERS: usize = 3;
 /// Uses within a line that are allowed after all.
-const SAME_LINE: &[(&str, &str)] = &[("chunk", "limits")];
+const SAME_LINE: &[(&str, &str)] = &[("chunk", "limits"), ("age", "identity")];
 /// Modules that see less than everything above: the surfaces know the node and nothing below it.
 const SEES_ONLY: &[(&str, &[&str])] = &[
     ("http", &["node"]),

@@ -1,5 +1,7 @@
 //! The grammar of the commands that look after what is kept: `list`, `rm`, `pin`, `unpin`, `gc`,
-//! `config`.
+//! `export`, `config`.
+
+use std::path::PathBuf;
 
 use clap::builder::FalseyValueParser;
 use clap::{Args, Subcommand};
@@ -48,6 +50,17 @@ Examples:
   swarmhold gc --dry-run                tell what would go
   swarmhold gc --quota 20G              down to 20 GiB, this time")]
     Gc(Gc),
+    /// Decrypt a container that was encrypted to this node
+    #[command(long_about = "\
+Decrypt a container that was encrypted to this node into a file. `get -o` does it by itself; this is for \
+what lies in the node's own folder, or anywhere. Prints the path alone on stdout.")]
+    #[command(after_help = "\
+REF is a name, a manifest id or program id or the first six digits of one, a link, or the path of an \
+age file.
+
+Examples:
+  swarmhold export app.tar.age -o app.tar")]
+    Export(Export),
     /// Tell or change the settings
     #[command(long_about = "\
 Tell or change the settings, which hold for all commands in this home. Options and SWARMHOLD_ \
@@ -98,6 +111,23 @@ pub(in crate::cli) struct Remove {
     #[arg(short, long, env = "SWARMHOLD_YES", hide_env_values = true)]
     #[arg(value_parser = FalseyValueParser::new())]
     pub(in crate::cli) yes: bool,
+}
+
+/// `swarmhold export`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Export {
+    /// A name, the first digits of an id, a link, or a path
+    #[arg(value_name = "REF")]
+    pub(in crate::cli) what: String,
+    /// Where to put what it holds
+    #[arg(
+        short,
+        long,
+        value_name = "PATH",
+        env = "SWARMHOLD_OUTPUT",
+        hide_env_values = true
+    )]
+    pub(in crate::cli) output: PathBuf,
 }
 
 /// `swarmhold gc`.

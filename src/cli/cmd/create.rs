@@ -4,8 +4,10 @@ use std::path::Path;
 
 use serde_json::json;
 
+use super::encrypted;
 use super::own_manifest::{self, There};
-use crate::cli::args::{Create, Global};
+use crate::cli::args::Global;
+use crate::cli::args::own::Create;
 use crate::cli::error::CliError;
 use crate::cli::home::Home;
 use crate::cli::output::Output;
@@ -16,7 +18,11 @@ use crate::node::{Link, Manifest, remember_right};
 pub(in crate::cli) fn run(global: &Global, create: &Create, out: &Output) -> anyhow::Result<()> {
     let home = Home::find(global)?;
     let wallet = home.identity(out)?.wallet;
-    let container = &create.path;
+    let plain = &create.path;
+    let container = &match create.encrypt_to.is_empty() {
+        true => plain.clone(),
+        false => encrypted::beside(plain, create.output.as_deref())?,
+    };
     let path = match &create.output {
         Some(path) => path.clone(),
         None => own_manifest::beside(container)?,
@@ -29,6 +35,9 @@ pub(in crate::cli) fn run(global: &Global, create: &Create, out: &Output) -> any
     let there = own_manifest::look(&path, container, wallet.address())?;
     if create.output.is_some() && matches!(there, There::Damaged(_)) {
         return Err(CliError::Exists(path).into());
+    }
+    if container != plain {
+        encrypted::seal(plain, container, &create.encrypt_to, out)?;
     }
     let manifest = own_manifest::hash(container, &wallet, create.name.as_deref(), None, None, out)?;
     own_manifest::write(&path, &there, &manifest)?;

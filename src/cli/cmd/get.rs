@@ -1,11 +1,12 @@
 //! `swarmhold get`: fetches a container and ends.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
 
+use super::encrypted;
 use super::landing::Landing;
 use super::reference::Reference;
 use crate::cli::args::{Get, Global};
@@ -15,8 +16,8 @@ use crate::cli::output::Output;
 use crate::cli::signals::Signals;
 use crate::cli::start::{self, Port};
 use crate::node::{
-    Config, DISK_RETRY, Fetch, FetchError, FetchOptions, Fetched, Left, Node, ProgramId, Rates,
-    What, left, read_manifest_file,
+    Config, DISK_RETRY, Fetch, FetchError, FetchOptions, Fetched, Key, Left, Node, ProgramId,
+    Rates, What, left, read_manifest_file,
 };
 
 /// How long peers that are being served are given to finish, at most.
@@ -29,17 +30,18 @@ pub(in crate::cli) fn run(global: &Global, get: Get, out: &Output) -> anyhow::Re
         Reference::Link(link) => What::Link(link),
         Reference::File(path) => What::Manifest(Arc::new(read_manifest_file(&path)?)),
     };
-    let program_id = match &what {
-        What::Link(link) => link.program_id,
-        What::Manifest(manifest) => manifest.program_id(),
+    let (program_id, name) = match &what {
+        What::Link(link) => (link.program_id, link.name.as_deref()),
+        What::Manifest(manifest) => (manifest.program_id(), Some(manifest.name())),
     };
+    let is_age = name.is_some_and(encrypted::is_name);
     let hinted = matches!(what, What::Link(_)) || !get.network.no_discovery;
     if get.peer.is_empty() && !hinted {
         return Err(CliError::NobodyToAsk.into());
     }
     let output = get
         .output
-        .map(|output| destination(output, program_id))
+        .map(|output| destination(output, program_id, is_age))
         .transpose()?;
     let options = FetchOptions {
         output,
@@ -51,7 +53,9 @@ pub(in crate::cli) fn run(global: &Global, get: Get, out: &Output) -> anyhow::Re
     };
     let home = Home::find(global)?;
     let left = left(home.folder(), options.output.as_deref(), program_id)?;
-    let mut config = Config::new(home.folder(), home.identity(out)?.wallet);
+    let wallet = home.identity(out)?.wallet;
+    let (key, chosen) = (Key::of_wallet(&wallet), options.output.is_some());
+    let mut config = Config::new(home.folder(), wallet);
     config.upload_rate_max = get.up.and_then(|rate| rate.0);
     config.quota = get.room.bytes();
     config.download_rate_max = get.down.and_then(|rate| rate.0);
@@ -71,13 +75,19 @@ pub(in crate::cli) fn run(global: &Global, get: Get, out: &Output) -> anyhow::Re
             grace(&node).await;
         }
         node.stop().await;
-        report(&outcome?, out)
+        let (fetched, landing) = outcome?;
+        let path = match chosen {
+            true => encrypted::unseal(&fetched.path, &key, out)?,
+            false => encrypted::point_out(&fetched.path, &key, out)?,
+        };
+        report(&fetched, &landing, path.as_deref(), out)
     })
 }
 
-/// The file that an output means, which must be free. Told before anyone is asked, though what
-/// happens meanwhile is noticed too.
-fn destination(output: PathBuf, program_id: ProgramId) -> Result<PathBuf, CliError> {
+/// The file that an output means for the container, which must be free, as must be the one for what it
+/// holds where that is encrypted. Told before anyone is asked, though what happens meanwhile is noticed
+/// too.
+fn destination(output: PathBuf, program_id: ProgramId, is_age: bool) -> Result<PathBuf, CliError> {
     let means_folder = output.as_os_str().as_encoded_bytes().ends_with(b"/");
     if !output.is_dir() && means_folder {
         return Err(CliError::NoFolder(output));
@@ -86,10 +96,19 @@ fn destination(output: PathBuf, program_id: ProgramId) -> Result<PathBuf, CliErr
         true => output.join(program_id.to_string()),
         false => output,
     };
-    if is_taken(&path) {
-        return Err(CliError::Exists(path));
+    let path = match is_age {
+        true => encrypted::with_suffix(path),
+        false => path,
+    };
+    let plain = encrypted::without_suffix(&path).filter(|_| is_age);
+    match [Some(path.clone()), plain]
+        .into_iter()
+        .flatten()
+        .find(|it| is_taken(it))
+    {
+        Some(taken) => Err(CliError::Exists(taken)),
+        None => Ok(path),
     }
-    Ok(path)
 }
 
 /// Fetches and shows how far it is. A signal cancels; what has come is kept.
@@ -146,14 +165,22 @@ async fn grace(node: &Node) {
     let _ = tokio::time::timeout(GRACE_MAX, serving).await;
 }
 
-/// Prints where the container is, and what it took.
-fn report((fetched, landing): &(Fetched, Landing), out: &Output) -> anyhow::Result<()> {
+/// Prints where the container is, or what was in it, and what it took.
+fn report(
+    fetched: &Fetched,
+    landing: &Landing,
+    decrypted: Option<&Path>,
+    out: &Output,
+) -> anyhow::Result<()> {
     let (manifest, sum) = (&fetched.manifest, landing.sum(fetched));
     out.note(&sum.to_string());
-    out.result(&fetched.path, || {
+    let path = decrypted.unwrap_or(&fetched.path);
+    out.result(path, || {
         json!({
             "event": "done",
-            "path": fetched.path.display().to_string(),
+            "path": path.display().to_string(),
+            "container_path": fetched.path.display().to_string(),
+            "decrypted": decrypted.is_some(),
             "name": manifest.name(),
             "program_id": manifest.program_id().to_string(),
             "manifest_id": manifest.id().to_string(),

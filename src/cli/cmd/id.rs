@@ -1,4 +1,4 @@
-//! `swarmhold id`: show, back up and restore the identity.
+//! `swarmhold id`: show, back up and restore the identity, and the key it reads with.
 
 use std::io::{self, IsTerminal as _, Read as _};
 use std::str;
@@ -6,13 +6,14 @@ use std::str;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use crate::cli::args::{Global, Id, IdAction};
+use crate::cli::args::Global;
+use crate::cli::args::own::{Id, IdAction};
 use crate::cli::error::CliError;
 use crate::cli::home::{Home, Identity, Origin, is_taken};
 use crate::cli::output::{self, Notes, Output};
 use crate::cli::table;
 use crate::node::keyfile::KeyFileError;
-use crate::node::{BACKUP_BYTES_MAX, Digest, Wallet};
+use crate::node::{BACKUP_BYTES_MAX, Digest, Key, Wallet};
 
 pub(in crate::cli) fn run(global: &Global, id: &Id, out: &Output) -> anyhow::Result<()> {
     let home = Home::find(global)?;
@@ -20,6 +21,7 @@ pub(in crate::cli) fn run(global: &Global, id: &Id, out: &Output) -> anyhow::Res
         None => show(&home, global, out),
         Some(IdAction::Backup) => backup(&home, out),
         Some(IdAction::Restore) => restore(&home, out),
+        Some(IdAction::AgeKey) => age_key(&home, out),
     }
 }
 
@@ -27,17 +29,20 @@ fn show(home: &Home, global: &Global, out: &Output) -> anyhow::Result<()> {
     let Identity { wallet, origin } = home.identity(out)?;
     let address = wallet.address().to_string();
     let public_key = Digest::from_bytes(wallet.public_key()).to_string();
+    let recipient = Key::of_wallet(&wallet).recipient().to_string();
     let text = match global.quiet {
         true => address.clone(),
         false => table::rows(&[
             ("address", address.clone()),
             ("public key", public_key.clone()),
+            ("recipient", recipient.clone()),
         ]),
     };
     Ok(out.result(text, || {
         json!({
             "address": address,
             "public_key": public_key,
+            "recipient": recipient,
             "key_file": home.key_file().display().to_string(),
             "created": origin == Origin::Created,
         })
@@ -70,6 +75,16 @@ fn restore(home: &Home, out: &Output) -> anyhow::Result<()> {
     Ok(out.result(
         &address,
         || json!({ "address": address, "key_file": path.display().to_string() }),
+    )?)
+}
+
+fn age_key(home: &Home, out: &Output) -> anyhow::Result<()> {
+    let key = Key::of_wallet(&home.existing_identity()?);
+    let (recipient, secret) = (key.recipient().to_string(), key.to_text());
+    out.note("whoever reads this key reads what was encrypted to this node");
+    Ok(out.result(
+        secret.as_str(),
+        || json!({ "recipient": recipient, "age_key": secret.as_str() }),
     )?)
 }
 

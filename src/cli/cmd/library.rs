@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 use crate::cli::args::Global;
 use crate::cli::args::library::{Gc, Library as Command, One, Remove};
 use crate::cli::calendar::rfc3339;
-use crate::cli::cmd::config;
+use crate::cli::cmd::{config, encrypted};
 use crate::cli::error::CliError;
 use crate::cli::home::Home;
 use crate::cli::output::{Output, prompt};
 use crate::cli::progress::percent;
 use crate::cli::text::{count, shown};
 use crate::cli::{table, units};
-use crate::node::{Collecting, Condition, Known, Library, Pin};
+use crate::node::{Collecting, Condition, Key, Known, Library, Pin};
 
 pub(in crate::cli) fn run(global: &Global, command: &Command, out: &Output) -> anyhow::Result<()> {
     let home = Home::find(global)?;
@@ -26,6 +26,10 @@ pub(in crate::cli) fn run(global: &Global, command: &Command, out: &Output) -> a
         Command::Pin(One { what }) => pin(&Library::open(home, None), what, Pin::Pinned, out),
         Command::Unpin(One { what }) => pin(&Library::open(home, None), what, Pin::Loose, out),
         Command::Gc(gc) => collect(home, gc, out),
+        Command::Export(export) => {
+            let key = Key::of_wallet(&Home::find(global)?.existing_identity()?);
+            encrypted::export(&Library::open(home, None), export, &key, out)
+        }
         Command::Config(config) => config::run(home, config, out),
     }
 }

@@ -10,6 +10,7 @@ pub(super) mod share;
 pub(super) mod verify;
 
 mod config;
+mod encrypted;
 mod landing;
 mod own_manifest;
 mod reference;

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::error::CliError;
 use crate::cli::output::Output;
-use crate::cli::progress;
+use crate::cli::progress::{self, Work};
 use crate::node::{
     self, Address, IngestError, Manifest, ManifestFileError, Recall, SignatureState, Wallet,
     read_manifest_file, replace_file, write_new_file,
@@ -102,7 +102,7 @@ pub(in crate::cli) fn hash(
         node::create_recalling(container, wallet, name, reach, recall, show)
     };
     tracing::info!(size = metadata.len(), "hashing {}", container.display());
-    Ok(progress::hashing(out, metadata.len(), hash)?)
+    Ok(progress::working(out, Work::Hashing, metadata.len(), hash)?)
 }
 
 /// Writes a manifest where nothing, or nothing that matters, has its name.

@@ -6,13 +6,13 @@ use super::create::described;
 use crate::cli::args::Verify;
 use crate::cli::error::CliError;
 use crate::cli::output::Output;
-use crate::cli::progress;
+use crate::cli::progress::{self, Work};
 use crate::node::{SignatureState, compare, read_manifest_file};
 
 pub(in crate::cli) fn run(verify: &Verify, out: &Output) -> anyhow::Result<()> {
     let manifest = read_manifest_file(&verify.manifest)?;
     let size = manifest.layout().size();
-    let comparison = progress::hashing(out, size, |show| {
+    let comparison = progress::working(out, Work::Hashing, size, |show| {
         compare(&manifest, &verify.container, show)
     })?;
     if !comparison.damaged.is_empty() {

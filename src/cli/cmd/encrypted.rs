@@ -1,0 +1,165 @@
+//! Containers for some only: `create --encrypt-to`, what `get` does with one, and `swarmhold export`.
+//!
+//! An encrypted container is called `NAME.age`, so that it is known by its name before anything of it is
+//! here; whether it can be read is told by its header.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use crate::cli::args::library::Export;
+use crate::cli::error::CliError;
+use crate::cli::home::is_taken;
+use crate::cli::output::Output;
+use crate::cli::progress::{self, Work};
+use crate::node::{self, Key, Library, Recipient};
+
+const SUFFIX: &str = "age";
+
+/// Whether a container of this name says that it is encrypted.
+pub(super) fn is_name(name: &str) -> bool {
+    without_suffix(Path::new(name)).is_some()
+}
+
+/// `NAME.age`, unless that is what it is called already.
+pub(super) fn with_suffix(path: PathBuf) -> PathBuf {
+    if path.extension() == Some(OsStr::new(SUFFIX)) {
+        return path;
+    }
+    let mut name = path.into_os_string();
+    name.push(".");
+    name.push(SUFFIX);
+    name.into()
+}
+
+/// `NAME` of a path `NAME.age`.
+pub(super) fn without_suffix(path: &Path) -> Option<PathBuf> {
+    let is_age = path.extension() == Some(OsStr::new(SUFFIX));
+    is_age.then(|| path.with_extension(""))
+}
+
+/// Where the encrypted form of a file goes: beside its manifest, which must be free.
+pub(super) fn beside(plain: &Path, manifest: Option<&Path>) -> Result<PathBuf, CliError> {
+    let name = plain.file_name();
+    let name = name.ok_or_else(|| CliError::NoName(plain.to_owned()))?;
+    let mut encrypted = name.to_owned();
+    encrypted.push(".");
+    encrypted.push(SUFFIX);
+    let path = manifest.unwrap_or(plain).with_file_name(encrypted);
+    match is_taken(&path) {
+        true => Err(CliError::Exists(path)),
+        false => Ok(path),
+    }
+}
+
+/// Encrypts a file.
+pub(super) fn seal(
+    plain: &Path,
+    encrypted: &Path,
+    recipients: &[Recipient],
+    out: &Output,
+) -> anyhow::Result<()> {
+    progress::working(out, Work::Encrypting, len(plain), |show| {
+        node::encrypt_file(plain, encrypted, recipients, show)
+    })?;
+    out.note(&format!(
+        "encrypted {} into {}",
+        plain.display(),
+        encrypted.display()
+    ));
+    Ok(())
+}
+
+/// Decrypts what was fetched to a path, if this node can: where what it holds is now.
+pub(super) fn unseal(path: &Path, key: &Key, out: &Output) -> anyhow::Result<Option<PathBuf>> {
+    if !node::opens(path, key)? {
+        if without_suffix(path).is_some() {
+            let path = path.display();
+            out.note(&format!(
+                "{path} is encrypted to others; it can be passed on"
+            ));
+        }
+        return Ok(None);
+    }
+    let Some(plain) = without_suffix(path) else {
+        return point_out(path, key, out);
+    };
+    decrypt(path, &plain, key, out)?;
+    Ok(Some(plain))
+}
+
+/// Says how to read what was fetched, if this node can.
+pub(super) fn point_out(path: &Path, key: &Key, out: &Output) -> anyhow::Result<Option<PathBuf>> {
+    if node::opens(path, key)? {
+        let path = path.display();
+        out.note(&format!(
+            "it is encrypted to this node; to read it: swarmhold export {path} -o FILE"
+        ));
+    }
+    Ok(None)
+}
+
+/// `swarmhold export`.
+pub(super) fn export(
+    library: &Library,
+    export: &Export,
+    key: &Key,
+    out: &Output,
+) -> anyhow::Result<()> {
+    let path = Path::new(&export.what);
+    let container = match path.is_file() {
+        true => path.to_owned(),
+        false => library.find(&export.what)?.path,
+    };
+    decrypt(&container, &export.output, key, out)?;
+    let output = &export.output;
+    out.result(output, || {
+        json!({
+            "path": output.display().to_string(),
+            "container_path": container.display().to_string(),
+        })
+    })?;
+    Ok(())
+}
+
+fn decrypt(encrypted: &Path, plain: &Path, key: &Key, out: &Output) -> anyhow::Result<()> {
+    progress::working(out, Work::Decrypting, len(encrypted), |show| {
+        node::decrypt_file(encrypted, plain, key, show)
+    })?;
+    out.note(&format!(
+        "decrypted {} into {}",
+        encrypted.display(),
+        plain.display()
+    ));
+    Ok(())
+}
+
+/// For the bar; whoever opens the file says what is wrong with it.
+fn len(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |metadata| metadata.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_encrypted_container_is_known_by_its_name() {
+        for (name, plain) in [
+            ("app.tar.age", Some("app.tar")),
+            ("a.age", Some("a")),
+            ("app.tar", None),
+            (".age", None),
+            ("age", None),
+        ] {
+            let found = without_suffix(Path::new(name));
+            assert_eq!(found, plain.map(PathBuf::from), "{name}");
+            assert_eq!(is_name(name), plain.is_some());
+        }
+        let named = |path: &str| with_suffix(path.into());
+        assert_eq!(named("a/app.tar"), Path::new("a/app.tar.age"));
+        assert_eq!(named("a/app.tar.age"), Path::new("a/app.tar.age"));
+    }
+}

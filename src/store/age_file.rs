@@ -1,0 +1,405 @@
+//! Encrypting a file to recipients, and decrypting one, 64 KiB at a time.
+//!
+//! What is written appears under its name when it is whole and durable, and not before; a file that turns
+//! out to be damaged halfway leaves nothing behind.
+
+use std::fs::{File, Metadata};
+use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use super::new_file::fill_new_file;
+use super::os::Links;
+use super::regular::open_regular;
+use crate::age::{
+    FileKey, HEADER_BYTES_MAX, Header, HeaderError, Key, NONCE_BYTES, Opener, PIECE_BYTES,
+    Position, Recipient, Sealer, StreamError, TAG_BYTES,
+};
+
+/// Bytes that are read and written at once.
+const BUFFER_BYTES: usize = 1 << 20;
+
+/// Why a file was not encrypted or decrypted.
+#[derive(Debug, thiserror::Error)]
+pub enum AgeFileError {
+    /// It is a folder, a FIFO, a device or the like.
+    #[error("E-FILE: not a regular file: {path}")]
+    NotRegular {
+        /// What is not a file.
+        path: PathBuf,
+    },
+    /// The result's name is taken.
+    #[error("E-EXISTS: {path} is already there and is not replaced")]
+    AlreadyThere {
+        /// The name.
+        path: PathBuf,
+    },
+    /// Its header cannot be used.
+    #[error("{why}: {path}")]
+    Header {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        why: HeaderError,
+    },
+    /// Its content is not what was encrypted.
+    #[error("{why}: {path}")]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        why: StreamError,
+    },
+    /// The system has no randomness to make keys of.
+    #[error("E-RANDOM: the system gave no randomness to make a key of")]
+    Randomness(#[from] getrandom::Error),
+    /// The system refused to read the one or to write the other.
+    #[error("E-IO: cannot read {from}, or cannot write {to}")]
+    Io {
+        /// What was read.
+        from: PathBuf,
+        /// What was to be written.
+        to: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl AgeFileError {
+    /// The stable code of this error, with which its text starts.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NotRegular { .. } => "E-FILE",
+            Self::AlreadyThere { .. } => "E-EXISTS",
+            Self::Header { why, .. } => why.code(),
+            Self::Content { .. } => "E-AGE",
+            Self::Randomness(_) => "E-RANDOM",
+            Self::Io { .. } => "E-IO",
+        }
+    }
+}
+
+/// Encrypts a file to these recipients, into a new one. `progress` hears how many bytes are done.
+pub fn encrypt_file(
+    from: &Path,
+    to: &Path,
+    recipients: &[Recipient],
+    mut progress: impl FnMut(u64),
+) -> Result<(), AgeFileError> {
+    let job = Job { from, to };
+    let (mut file, metadata) = job.open()?;
+    let file_key = FileKey::new(random()?);
+    let ephemeral = |recipient: &Recipient| Ok((*recipient, Key::new(random()?)));
+    let recipients: Result<Vec<_>, AgeFileError> = recipients.iter().map(ephemeral).collect();
+    let header = file_key.header(&recipients?);
+    let header = header.map_err(|why| job.header(why))?;
+    let nonce = random()?;
+    let mut sealer = Sealer::new(&file_key, &nonce);
+    job.write(|out| {
+        out.write_all(&header)?;
+        out.write_all(&nonce)?;
+        let mut pieces = Pieces::new(&mut file, metadata.len(), PIECE_BYTES);
+        while let Some((piece, position)) = pieces.next()? {
+            sealer.seal(piece, position);
+            out.write_all(piece)?;
+            progress(pieces.done);
+        }
+        Ok(())
+    })
+}
+
+/// Decrypts a file into a new one. `progress` hears how many of its bytes are done.
+pub fn decrypt_file(
+    from: &Path,
+    to: &Path,
+    key: &Key,
+    mut progress: impl FnMut(u64),
+) -> Result<(), AgeFileError> {
+    let job = Job { from, to };
+    let (mut file, metadata) = job.open()?;
+    let header = job.read_header(&mut file)?;
+    let file_key = header.open(key).map_err(|why| job.header(why))?;
+    let begin = header.len() as u64;
+    let mut nonce = [0; NONCE_BYTES];
+    file.seek(SeekFrom::Start(begin))
+        .and_then(|_| file.read_exact(&mut nonce))
+        .map_err(|source| {
+            if source.kind() == io::ErrorKind::UnexpectedEof {
+                return job.content(StreamError::Damaged { piece: 0 });
+            }
+            job.io(source)
+        })?;
+    let mut opener = Opener::new(&file_key, &nonce);
+    job.write(|out| {
+        let payload = metadata.len().saturating_sub(begin + NONCE_BYTES as u64);
+        let mut pieces = Pieces::new(&mut file, payload, PIECE_BYTES + TAG_BYTES);
+        while let Some((piece, position)) = pieces.next()? {
+            let opened = opener.open(piece, position);
+            out.write_all(opened.map_err(|why| Failure::Known(job.content(why)))?)?;
+            progress(pieces.done);
+        }
+        Ok(())
+    })
+}
+
+/// Whether a file is one of age that this key opens. A file that is none, or is damaged, is not.
+pub fn opens(path: &Path, key: &Key) -> Result<bool, AgeFileError> {
+    let job = Job {
+        from: path,
+        to: path,
+    };
+    let (mut file, _) = job.open()?;
+    match job.read_header(&mut file) {
+        Ok(header) => Ok(header.open(key).is_ok()),
+        Err(AgeFileError::Header { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// What is read, and what becomes of it.
+#[derive(Clone, Copy)]
+struct Job<'p> {
+    from: &'p Path,
+    to: &'p Path,
+}
+
+/// Why the new file was not written.
+enum Failure {
+    Known(AgeFileError),
+    System(io::Error),
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::System(error)
+    }
+}
+
+impl Job<'_> {
+    fn open(self) -> Result<(File, Metadata), AgeFileError> {
+        let opened = open_regular(File::options().read(true), self.from, Links::Follow);
+        let opened = opened.map_err(|source| self.io(source))?;
+        opened.ok_or_else(|| AgeFileError::NotRegular {
+            path: self.from.to_owned(),
+        })
+    }
+
+    fn read_header(self, file: &mut File) -> Result<Header, AgeFileError> {
+        let mut begin = Vec::new();
+        let read = file.take(HEADER_BYTES_MAX as u64).read_to_end(&mut begin);
+        read.map_err(|source| self.io(source))?;
+        Header::decode(&begin).map_err(|why| self.header(why))
+    }
+
+    fn write(
+        self,
+        fill: impl FnOnce(&mut BufWriter<&mut File>) -> Result<(), Failure>,
+    ) -> Result<(), AgeFileError> {
+        let written = fill_new_file(self.to, |file| {
+            let mut out = BufWriter::with_capacity(BUFFER_BYTES, file);
+            fill(&mut out)?;
+            Ok(out.flush()?)
+        });
+        written.map_err(|failure| match failure {
+            Failure::Known(error) => error,
+            Failure::System(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                AgeFileError::AlreadyThere {
+                    path: self.to.to_owned(),
+                }
+            }
+            Failure::System(error) => self.io(error),
+        })
+    }
+
+    fn header(self, why: HeaderError) -> AgeFileError {
+        AgeFileError::Header {
+            path: self.from.to_owned(),
+            why,
+        }
+    }
+
+    fn content(self, why: StreamError) -> AgeFileError {
+        AgeFileError::Content {
+            path: self.from.to_owned(),
+            why,
+        }
+    }
+
+    fn io(self, source: io::Error) -> AgeFileError {
+        AgeFileError::Io {
+            from: self.from.to_owned(),
+            to: self.to.to_owned(),
+            source,
+        }
+    }
+}
+
+/// A file's bytes from where it stands, cut into pieces. There is always one, if an empty one.
+struct Pieces<R> {
+    reader: R,
+    left: u64,
+    done: u64,
+    len: usize,
+    ended: bool,
+    piece: Vec<u8>,
+}
+
+impl<'f> Pieces<BufReader<&'f mut File>> {
+    fn new(file: &'f mut File, bytes: u64, len: usize) -> Self {
+        Self {
+            reader: BufReader::with_capacity(BUFFER_BYTES, file),
+            left: bytes,
+            done: 0,
+            len,
+            ended: false,
+            piece: Vec::with_capacity(len + TAG_BYTES),
+        }
+    }
+}
+
+impl<R: Read> Pieces<R> {
+    /// The next piece, and whether it is the last.
+    fn next(&mut self) -> io::Result<Option<(&mut Vec<u8>, Position)>> {
+        if self.ended {
+            return Ok(None);
+        }
+        self.ended = self.left <= self.len as u64;
+        let len = if self.ended {
+            self.left
+        } else {
+            self.len as u64
+        };
+        self.piece.clear();
+        let read = (&mut self.reader).take(len).read_to_end(&mut self.piece)?;
+        if (read as u64) < len {
+            // it was cut off while it was read
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.left -= len;
+        self.done += len;
+        let position = if self.ended {
+            Position::Last
+        } else {
+            Position::Inner
+        };
+        Ok(Some((&mut self.piece, position)))
+    }
+}
+
+fn random<const N: usize>() -> Result<[u8; N], getrandom::Error> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn key(number: u8) -> Key {
+        Key::new([number; 32])
+    }
+
+    fn encrypted(folder: &Path, content: &[u8]) -> PathBuf {
+        let (plain, secret) = (folder.join("plain"), folder.join("plain.age"));
+        fs::write(&plain, content).unwrap();
+        let recipients = [key(1), key(2)].map(|key| key.recipient());
+        encrypt_file(&plain, &secret, &recipients, |_| {}).unwrap();
+        secret
+    }
+
+    #[test]
+    fn what_was_encrypted_comes_back_for_each_recipient() {
+        let piece = PIECE_BYTES;
+        for len in [
+            0,
+            1,
+            piece - 1,
+            piece,
+            piece + 1,
+            20 * piece,
+            20 * piece + 7,
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let content: Vec<u8> = (0u8..251).cycle().take(len).collect();
+            let secret = encrypted(folder.path(), &content);
+            for number in [1, 2] {
+                let back = folder.path().join(format!("back-{number}"));
+                let mut done = 0;
+                decrypt_file(&secret, &back, &key(number), |now| done = now).unwrap();
+                assert!(fs::read(&back).unwrap() == content, "{len} B");
+                let pieces = len.div_ceil(piece).max(1);
+                assert_eq!(done, (len + TAG_BYTES * pieces) as u64);
+            }
+            assert!(opens(&secret, &key(1)).unwrap());
+            assert!(!opens(&secret, &key(3)).unwrap());
+            assert!(!opens(&folder.path().join("plain"), &key(1)).unwrap());
+        }
+    }
+
+    #[test]
+    fn two_encryptions_of_one_file_have_nothing_in_common() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = fs::read(encrypted(folder.path(), &[7; 1000])).unwrap();
+        fs::remove_file(folder.path().join("plain.age")).unwrap();
+        let second = fs::read(encrypted(folder.path(), &[7; 1000])).unwrap();
+        let end = first.len() - 1000;
+        assert!(
+            first[end..]
+                .windows(8)
+                .all(|it| !second.windows(8).any(|other| it == other))
+        );
+    }
+
+    #[test]
+    fn damage_is_named_and_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let secret = encrypted(folder.path(), &vec![5; 3 * PIECE_BYTES]);
+        let bytes = fs::read(&secret).unwrap();
+        let back = folder.path().join("back");
+        let decrypt = |bytes: &[u8]| {
+            fs::write(&secret, bytes).unwrap();
+            let error = decrypt_file(&secret, &back, &key(1), |_| {}).unwrap_err();
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "{error}");
+            error.to_string()
+        };
+        let path = secret.display();
+        let mut changed = bytes.clone();
+        let last = changed.len() - 1;
+        changed[last] ^= 1;
+        let damaged = |piece: u64| {
+            format!(
+                "E-AGE: the encrypted content is damaged or cut off, in piece {piece} of 64 KiB: {path}"
+            )
+        };
+        assert_eq!(decrypt(&changed), damaged(2));
+        assert_eq!(decrypt(&bytes[..last]), damaged(2));
+        assert_eq!(
+            decrypt(&bytes[..bytes.len() - PIECE_BYTES - TAG_BYTES]),
+            damaged(1)
+        );
+        assert_eq!(decrypt(&[&bytes[..], b"more"].concat()), damaged(2));
+        let header = Header::decode(&bytes).unwrap().len();
+        assert_eq!(decrypt(&bytes[..header + 5]), damaged(0));
+        assert_eq!(decrypt(&bytes[..header + NONCE_BYTES]), damaged(0));
+        assert_eq!(decrypt(b"tar"), format!("E-AGE: not an age file: {path}"));
+    }
+
+    #[test]
+    fn nothing_is_replaced_and_only_files_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let secret = encrypted(folder.path(), b"content");
+        let plain = folder.path().join("plain");
+        let error = decrypt_file(&secret, &plain, &key(1), |_| {}).unwrap_err();
+        let text = format!(
+            "E-EXISTS: {} is already there and is not replaced",
+            plain.display()
+        );
+        assert_eq!((error.code(), error.to_string()), ("E-EXISTS", text));
+        let error = decrypt_file(folder.path(), &plain, &key(1), |_| {}).unwrap_err();
+        assert_eq!(error.code(), "E-FILE");
+        let error = encrypt_file(&plain, &folder.path().join("a"), &[], |_| {}).unwrap_err();
+        assert_eq!(error.code(), "E-RECIPIENT");
+    }
+}
