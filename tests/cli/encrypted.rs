@@ -63,7 +63,7 @@ fn age(folder: &Folder, program: &str, args: &[&str], input: &str) -> Option<Str
             "SWARMHOLD_NO_SKIP is set, but {reason}"
         );
         // Written past the test harness, which would keep it to itself.
-        writeln!(std::io::stderr(), "skipped: {reason}").unwrap();
+        writeln!(std::io::stderr(), "skipped: {reason}").expect("stderr is open");
         return None;
     };
     let stderr = String::from_utf8_lossy(&output.stderr);
@@ -178,7 +178,7 @@ fn nothing_is_replaced_and_a_recipient_must_be_one() {
     let expected = "not a recipient: \"bob\"; expected age1 and 58 characters";
     assert!(refused.stderr.contains(expected), "{}", refused.stderr);
     let (_alice, link) = sharing(&folder, &["app.tar.age"]);
-    folder.write("taken", b"mine".to_vec());
+    folder.write("taken", b"mine");
     let get = get(&folder, "bob", &link).args(["-o", "taken", "--json"]);
     let error = get.any_stderr().code(13).run().json_error();
     assert_eq!(error["code"], "E-EXISTS");
