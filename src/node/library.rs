@@ -7,7 +7,7 @@
 //!
 //! All calls block on the disk.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,6 +24,8 @@ use crate::store::{
 
 /// The setting that says how many bytes the node's own folder may hold.
 pub const QUOTA: &str = "quota";
+/// What stands among the settings once a state knows what the node's folder holds.
+const ADOPTED: &str = "library adopted";
 /// Digits by which a container can be named, at least.
 const DIGITS_MIN: usize = 6;
 /// Containers that are named where several are meant.
@@ -267,13 +269,15 @@ impl Library {
         }
     }
 
-    /// Takes in what the node's folder holds where the state knows of nothing: it was lost, or is that
-    /// of an earlier version.
+    /// Takes in what the node's folder holds and the state knows nothing of, once for each state: the one
+    /// before was lost, or is that of an earlier version.
     pub(super) fn adopt(&self) {
-        let is_new = self.state.room_taken().is_ok_and(|(many, _)| many == 0);
-        let Some(ids) = is_new.then(|| self.folders.manifest_ids().ok()).flatten() else {
+        let is_done = |settings: &BTreeMap<_, _>| settings.contains_key(ADOPTED);
+        if self.state.settings().as_ref().is_ok_and(is_done) {
             return;
-        };
+        }
+        let mut ids = self.folders.manifest_ids().unwrap_or_default();
+        ids.retain(|id| matches!(self.state.container(*id), Ok(None)));
         let now = unix_time();
         let adopted = |id: ManifestId| {
             let manifest = self.folders.load_manifest(id).ok()??;
@@ -283,12 +287,11 @@ impl Library {
             Some((row, (id, sketch(&manifest))))
         };
         let (rows, sketches): (Vec<_>, Vec<_>) = ids.into_iter().filter_map(adopted).unzip();
-        if rows.is_empty() {
-            return;
-        }
         let count = rows.len();
         let written = self.state.keep_containers(rows);
-        match written.and_then(|()| self.state.keep_sketches(sketches)) {
+        let written = written.and_then(|()| self.state.keep_sketches(sketches));
+        match written.and_then(|()| self.state.set(ADOPTED, Some("yes"))) {
+            Ok(()) if count == 0 => {}
             Ok(()) => tracing::info!(count, "containers were found in the node's folder"),
             Err(error) => {
                 tracing::warn!("what the node's folder holds is not written down: {error}")

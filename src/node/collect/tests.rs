@@ -205,7 +205,14 @@ fn a_lost_state_is_made_again_from_manifests_and_data() {
     for name in ["state.db", "state.db-wal", "state.db-shm"] {
         fs::write(folder.path().join(name), b"garbage, and not little of it").unwrap();
     }
+    // what is shared meanwhile does not hide the rest
+    let folders = Arc::new(Folders::open(folder.path()).unwrap());
+    let library = Library::over(State::open(folder.path()), folders, None);
+    let path = folder.path().join("shared");
+    library.admit(&manifest("shared", 5), Some(&path)).unwrap();
+    drop(library);
     let library = Library::open(folder.path(), None);
+    assert_eq!(library.find("shared").unwrap().path, path);
     let found = library.find("kept").unwrap();
     assert_eq!(
         (found.manifest_id, found.condition),
