@@ -76,6 +76,9 @@ pub(super) enum CliError {
         damaged: Vec<DamagedChunk>,
         total: u32,
     },
+    /// Containers are not what they were.
+    #[error("E-HASH: {} not as before: {}", count(*bad, "container"), count(*chunks, "chunk"))]
+    Rotten { bad: u64, chunks: u64 },
     /// Every chunk is as the manifest lists it and the whole is not: the manifest is wrong.
     #[error(
         "E-MANIFEST-POISONED: every chunk is as listed, yet the whole is {found}, not {expected}"

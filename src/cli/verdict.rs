@@ -140,6 +140,7 @@ fn of_cli(error: &CliError) -> Verdict {
         }
         CliError::Words => plain(Exit::BadData, "E-WORDS"),
         CliError::Damaged { .. } => plain(Exit::Integrity, "E-CHUNK-HASH"),
+        CliError::Rotten { .. } => plain(Exit::Integrity, "E-HASH"),
         CliError::WrongWhole { .. } => plain(Exit::Integrity, "E-MANIFEST-POISONED"),
     }
 }

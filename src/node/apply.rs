@@ -284,12 +284,18 @@ impl Driver {
     }
 
     /// A chunk that was here is not, or reads as something else.
-    fn on_lost(&mut self, id: ManifestId, chunk: ChunkIndex, why: &dyn std::fmt::Display) {
+    pub(super) fn on_lost(
+        &mut self,
+        id: ManifestId,
+        chunk: ChunkIndex,
+        why: &dyn std::fmt::Display,
+    ) {
         tracing::warn!(%id, %chunk, %why, "a chunk cannot be served any more");
         if let Some(entry) = self.catalog.get(&id) {
             entry.log.withdraw(chunk);
         }
         self.tell(Input::Lost { id, chunk });
+        self.show_damage(&id);
     }
 
     fn on_copied(&mut self, ticket: Ticket, id: ManifestId, outcome: Result<Stored, CopyError>) {

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tokio::sync::watch;
 
+use super::share::Proof;
 use super::squeeze::Squeeze;
 use super::twins::Twins;
 use crate::chunk::ChunkIndex;
@@ -28,6 +30,8 @@ pub(super) struct Entry {
     pub(super) down: Arc<Throttle>,
     /// Whether the whole has been hashed and is what the program id says.
     pub(super) proven: bool,
+    /// Whoever shares it hears of its state here.
+    pub(super) proof: Option<watch::Sender<Proof>>,
 }
 
 impl Entry {
@@ -44,6 +48,7 @@ impl Entry {
             up: Arc::new(Throttle::new(None)),
             down: Arc::new(Throttle::new(None)),
             proven: false,
+            proof: None,
         }
     }
 

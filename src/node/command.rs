@@ -10,6 +10,7 @@ use super::collect::RoomError;
 use super::config::PeerHint;
 use super::error::{FetchError, ShareError};
 use super::quest::{FetchId, Fetched, Leftover, Source};
+use super::rounds::Scrub;
 use super::share::Proof;
 use super::status::FetchStatus;
 use super::steer::{Change, Course};
@@ -17,7 +18,7 @@ use crate::digest::{Address, ManifestId};
 use crate::manifest::{Manifest, ManifestError};
 use crate::net::SessionKey;
 use crate::store::{
-    Content, FinishError, OpenError, ReadError, ReserveError, SyncError, WriteError,
+    Content, FinishError, Look, OpenError, ReadError, ReserveError, Scrubbed, SyncError, WriteError,
 };
 use crate::swarm::Rates;
 
@@ -58,6 +59,8 @@ pub(super) enum Command {
     Cancel { id: FetchId },
     /// Lift a ban.
     Lift { address: Address },
+    /// Read everything that is complete, and say what that found.
+    Scrub { reply: oneshot::Sender<Scrub> },
     /// Stop, and say when that is done.
     Stop { reply: oneshot::Sender<()> },
 }
@@ -100,6 +103,14 @@ pub(super) enum Note {
     Room {
         fetch: FetchId,
         outcome: Result<(), ReserveError>,
+    },
+    /// A complete file is not what it was.
+    Looked { id: ManifestId, look: Look },
+    /// A piece of a complete container was read, in this time.
+    Scrubbed {
+        id: ManifestId,
+        scrubbed: Scrubbed,
+        took: Duration,
     },
     /// The file of a fetch whose manifest was wrong is closed.
     Rejected {

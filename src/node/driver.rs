@@ -27,6 +27,7 @@ use super::pool::Pool;
 use super::quest::{FetchId, Quest};
 use super::reach::Reach;
 use super::roster::Roster;
+use super::rounds::Rounds;
 use super::seen::Seen;
 use super::status::{Banned, ContainerStatus, PeerStatus, Status};
 use super::syncs::Syncs;
@@ -78,6 +79,8 @@ pub(super) struct Driver {
     pub(super) quests: BTreeMap<FetchId, Quest>,
     /// What was written and is not synced yet.
     pub(super) syncs: Syncs,
+    /// Who is looked after next.
+    pub(super) rounds: Rounds,
     /// Where downloads write down what is safe.
     pub(super) ledger: Option<Arc<dyn Ledger>>,
     /// Our chunk requests that are out, for taking them back.
@@ -189,6 +192,7 @@ impl Driver {
             Command::Limit { id, rates } => self.on_limit(id, rates),
             Command::Cancel { id } => self.cancel(id),
             Command::Lift { address } => self.tell(Input::Lift { address }),
+            Command::Scrub { reply } => self.on_scrub(reply),
             Command::Stop { .. } => unreachable!("the loop takes it"),
         }
     }
@@ -227,6 +231,7 @@ impl Driver {
             self.on_second();
         }
         self.sync_due();
+        self.scrub_due();
         self.show_fetches();
         // The node's handle holds one receiver itself; whoever takes another sees more.
         let is_watched = self.status.receiver_count() > 1;
@@ -239,6 +244,7 @@ impl Driver {
     fn on_second(&mut self) {
         self.review_fetches();
         self.retry_blocked();
+        self.look_around();
         self.choose_manifests();
         if self.ticks.is_multiple_of(BANS_EVERY_TICKS) {
             self.settle_bans();

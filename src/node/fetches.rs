@@ -18,7 +18,7 @@ use super::status::FetchStatus;
 use crate::digest::ManifestId;
 use crate::manifest::Manifest;
 use crate::net::SessionKey;
-use crate::store::{Content, Ledger, OpenError};
+use crate::store::{Content, Ledger, OpenError, ReadError};
 use crate::swarm::{Input, Ticket};
 
 impl Driver {
@@ -80,6 +80,8 @@ impl Driver {
             Note::Recalled { fetch, peers } => self.on_more_peers(fetch, peers),
             Note::Similar { id, contents } => self.on_similar(id, contents),
             Note::Finished { fetch, outcome } => self.on_finished(fetch, outcome),
+            Note::Looked { id, look } => self.on_looked(id, look),
+            Note::Scrubbed { id, scrubbed, took } => self.on_scrubbed(id, scrubbed, took),
             Note::Room { fetch, outcome } => self.on_room(fetch, outcome),
             Note::Synced { id, outcome } => self.on_synced(id, outcome),
             Note::Rejected { fetch, leftover } => self.on_file_closed(fetch, leftover),
@@ -311,9 +313,19 @@ fn open_kept(
     status: &watch::Sender<FetchStatus>,
 ) -> Result<Content, OpenFailure> {
     let layout = manifest.layout();
-    let content = Content::seed(manifest, path).map_err(OpenFailure::Open)?;
+    // Where it may not be written to, it is served as it is.
+    let content = Content::keep(Arc::clone(&manifest), path)
+        .or_else(|error| match matches!(error, OpenError::Io { .. }) {
+            true => Content::seed(manifest, path),
+            false => Err(error),
+        })
+        .map_err(OpenFailure::Open)?;
     for chunk in layout.chunks() {
-        content.read(chunk).map_err(OpenFailure::Resume)?;
+        match content.read(chunk) {
+            // what rots is fetched again
+            Ok(_) | Err(ReadError::Rotten { .. } | ReadError::Shrunk { .. }) => {}
+            Err(error) => return Err(OpenFailure::Resume(error)),
+        }
         let done = layout.offset(chunk).unwrap_or_default();
         status.send_replace(FetchStatus::Checking {
             done,

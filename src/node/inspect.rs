@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use super::library::{Known, Library};
 use crate::chunk::ChunkIndex;
-use crate::digest::ProgramId;
+use crate::digest::{ManifestId, ProgramId};
 use crate::manifest::{Layout, Manifest};
-use crate::store::{IngestError, ingest_as};
+use crate::store::{IngestError, ManifestFileError, ingest_as};
 
 /// What a file is, held against a manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +34,34 @@ impl Comparison {
     /// Whether the file is the container, chunk by chunk and as a whole.
     pub fn is_match(&self) -> bool {
         self.damaged.is_empty() && self.found == self.expected
+    }
+}
+
+/// Why a container was not held against its manifest.
+#[derive(Debug, thiserror::Error)]
+pub enum ScrubError {
+    /// The copy of its manifest is gone.
+    #[error("E-NO-MANIFEST: the copy of manifest {0} is gone")]
+    NoManifest(ManifestId),
+    /// The copy of its manifest cannot be used.
+    #[error(transparent)]
+    Manifest(#[from] ManifestFileError),
+    /// The container cannot be read.
+    #[error(transparent)]
+    Container(#[from] IngestError),
+}
+
+impl Library {
+    /// Holds a container that is complete against the copy of its manifest. Blocks while it reads;
+    /// `progress` hears how many bytes have been read.
+    pub fn scrub(
+        &self,
+        known: &Known,
+        progress: impl Fn(u64) + Sync,
+    ) -> Result<Comparison, ScrubError> {
+        let manifest = self.folders.load_manifest(known.manifest_id)?;
+        let manifest = manifest.ok_or(ScrubError::NoManifest(known.manifest_id))?;
+        Ok(compare(&manifest, &known.path, progress)?)
     }
 }
 

@@ -40,6 +40,7 @@ mod quest;
 mod reach;
 mod reuse;
 mod roster;
+mod rounds;
 mod seen;
 mod sessions;
 mod settings;
@@ -75,10 +76,11 @@ pub use config::{Config, DEFAULT_PORT, Discovery, Listen, PeerHint, PeerHintErro
 pub use error::{CreateError, FetchError, ShareError, StartError};
 pub use fetches::PATIENCE;
 pub use home::{Left, LeftError, left};
-pub use inspect::{Comparison, DamagedChunk, compare};
+pub use inspect::{Comparison, DamagedChunk, ScrubError, compare};
 pub use library::{Condition, Known, Library, LibraryError, QUOTA, Removed};
 pub use publish::{create, create_recalling};
 pub use quest::Fetched;
+pub use rounds::Scrub;
 pub use settings::Settings;
 pub use share::{Proof, Share};
 pub use status::{Banned, ContainerStatus, FetchStatus, PeerStatus, Status};
@@ -295,6 +297,18 @@ impl Node {
     /// second otherwise.
     pub fn status(&self) -> watch::Receiver<Arc<Status>> {
         self.status.clone()
+    }
+
+    /// Reads every chunk that the node holds, now and without pauses, and says what it found. A node
+    /// does so by itself once a week, slowly.
+    ///
+    /// What is not as it was is not served. In files that the node downloaded, or keeps in its own
+    /// folder, and that nobody else has written to, it is fetched again.
+    pub async fn scrub(&self) -> Result<Scrub, ShareError> {
+        let (reply, found) = oneshot::channel();
+        // A node that has stopped drops the command, and with it `reply`.
+        let _ = self.commands.send(Command::Scrub { reply }).await;
+        found.await.map_err(|_| ShareError::Stopped)
     }
 
     /// Stops the node: fetches end and keep what they have, peers are told, files are closed.

@@ -125,6 +125,7 @@ impl Driver {
         let (layout, have) = (content.manifest().layout(), content.have());
         let mut entry = Entry::new(Arc::clone(&content));
         entry.proven = self.verdicts.is_right(&id);
+        entry.proof = Some(proof.clone());
         if entry.proven {
             proof.send_replace(Proof::Right);
         } else {
@@ -156,7 +157,7 @@ impl Driver {
     }
 
     /// Holds a file against its manifest in the background, when those before it are done.
-    fn prove(&self, content: Arc<Content>, proof: watch::Sender<Proof>) {
+    pub(super) fn prove(&self, content: Arc<Content>, proof: watch::Sender<Proof>) {
         let (turn, notes) = (Arc::clone(&self.proving), self.notes.clone());
         let runs = Arc::downgrade(&turn);
         let (id, size) = (content.manifest().id(), content.manifest().layout().size());

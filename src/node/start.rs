@@ -165,6 +165,7 @@ fn build(
         seen: Default::default(),
         quests: Default::default(),
         syncs: Default::default(),
+        rounds: Default::default(),
         ledger: Some(ledger),
         requests: Default::default(),
         asks: Default::default(),

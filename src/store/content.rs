@@ -32,6 +32,8 @@ use super::backend::Backend;
 use super::error::{OpenError, ReadError, ReserveError, WriteError};
 use super::files::{FileDisk, is_disk_full};
 use super::journal::{Journal, Record};
+use super::ledger::FileStamp;
+use super::scrub::Owner;
 use super::whole::{Span, Whole};
 
 /// How many chunks of the whole are hashed after a write, at most. More than one, so that the hash
@@ -68,6 +70,10 @@ pub(super) struct State {
     /// The file is its user's and is not written to: it was complete when opened, or is finished.
     pub(super) sealed: bool,
     pub(super) journal: Journal,
+    /// Who may write to it once it is sealed.
+    pub(super) owner: Owner,
+    /// What a complete file was like when it was last looked at.
+    pub(super) seen: Option<FileStamp>,
 }
 
 impl Content {
@@ -76,7 +82,19 @@ impl Content {
     pub fn seed(manifest: Arc<Manifest>, path: &Path) -> Result<Self, OpenError> {
         let disk = FileDisk::complete(path, manifest.layout().size())?;
         let have = Bitfield::full(manifest.layout().chunk_count());
-        Ok(Self::over(manifest, Arc::new(disk), have))
+        let content = Self::over(manifest, Arc::new(disk), have);
+        content.state().seen = content.disk.stamp().ok();
+        Ok(content)
+    }
+
+    /// Serves a complete file of the node's own, which must be in a folder of its own. Chunks that turn
+    /// out to be others can be put again.
+    pub fn keep(manifest: Arc<Manifest>, path: &Path) -> Result<Self, OpenError> {
+        let disk = FileDisk::kept(path, manifest.layout().size())?;
+        let have = Bitfield::full(manifest.layout().chunk_count());
+        let content = Self::over(manifest, Arc::new(disk), have);
+        content.own();
+        Ok(content)
     }
 
     /// Downloads to `path`, which must be free, by way of `path` with `.part` appended, which is
@@ -99,6 +117,8 @@ impl Content {
         let state = State {
             sealed: have.is_full(),
             journal: Journal::new(manifest.layout()),
+            owner: Owner::User,
+            seen: None,
             have,
         };
         Self {
@@ -139,8 +159,14 @@ impl Content {
         if self.holds(index) {
             return Ok(self.unsynced_bytes());
         }
-        self.make_room(span.len as u64);
-        let unsynced = self.write_until_kept(chunk, span)?;
+        let sealed = self.state().sealed;
+        let unsynced = match sealed {
+            true => self.mend(chunk, span)?,
+            false => {
+                self.make_room(span.len as u64);
+                self.write_until_kept(chunk, span)?
+            }
+        };
         if let Some(recall) = &self.recall {
             recall.learn(chunk);
         }
@@ -235,13 +261,22 @@ impl Content {
         }
     }
 
+    /// Writes a chunk to a file that is complete but for it, if that is this node's to do. One at a
+    /// time, because each changes what the file is known by.
+    fn mend(&self, chunk: &VerifiedChunk, span: Span) -> Result<u64, WriteError> {
+        let _turn = self.turn();
+        if !self.may_mend() {
+            let (path, chunk) = (self.path(), chunk.index());
+            return Err(WriteError::Sealed { path, chunk });
+        }
+        let written = self.write_until_kept(chunk, span);
+        self.own();
+        written
+    }
+
     /// The epoch of the journal, if anything may be written in it.
     fn epoch_to_write_in(&self, chunk: ChunkIndex) -> Result<u32, WriteError> {
         let state = self.state();
-        if state.sealed {
-            let path = self.path();
-            return Err(WriteError::Sealed { path, chunk });
-        }
         if state.journal.is_broken() {
             let path = self.path();
             return Err(WriteError::Broken { path, chunk });

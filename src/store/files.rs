@@ -37,7 +37,14 @@ impl FileDisk {
     /// Opens a complete file for reading; it must have `size` bytes.
     pub(super) fn complete(path: &Path, size: u64) -> Result<Self, OpenError> {
         let opened = open_regular(File::options().read(true), path, Links::Follow);
-        let (file, metadata) = regular(opened, path)?;
+        Self::of_size(regular(opened, path)?, path, size)
+    }
+
+    fn of_size(
+        (file, metadata): (File, Metadata),
+        path: &Path,
+        size: u64,
+    ) -> Result<Self, OpenError> {
         if metadata.len() != size {
             return Err(OpenError::WrongSize {
                 path: path.to_owned(),
@@ -46,6 +53,12 @@ impl FileDisk {
             });
         }
         Ok(Self::over(file, Place::Final(path.to_owned())))
+    }
+
+    /// Opens a complete file of the node's own, for reading and for mending; it must have `size` bytes.
+    pub(super) fn kept(path: &Path, size: u64) -> Result<Self, OpenError> {
+        let opened = open_regular(File::options().read(true).write(true), path, Links::Refuse);
+        Self::of_size(regular(opened, path)?, path, size)
     }
 
     /// Opens or creates the `.part` of `destination`, locks it and makes it `size` bytes long.

@@ -229,7 +229,8 @@ impl Content {
     }
 
     fn write_down(&self, rest: Option<FileStamp>) {
-        let Some(record) = &self.record else {
+        // what is finished is not claimed
+        let Some(record) = self.record.as_ref().filter(|_| !self.state().sealed) else {
             return;
         };
         let mut have = Bitfield::empty(self.layout().chunk_count());
@@ -262,7 +263,7 @@ impl Content {
         }
     }
 
-    fn turn(&self) -> MutexGuard<'_, ()> {
+    pub(super) fn turn(&self) -> MutexGuard<'_, ()> {
         // it guards no data
         self.sync_turn
             .lock()

@@ -5,6 +5,7 @@
 //! share     Content::seed [-> prove]   served where it lies
 //! get       Content::download -> resume [-> take_over] -> put, put, [sync,] put -> finish, or rest
 //! either    Content::read   only what its bit says, hashed before it is handed out
+//!           Content::look, scrub -> put   whether it has changed, or rots; mended if it is ours
 //! ```
 //!
 //! Reading order: `content` (which chunks are proven), `journal` and `ledger` (which are safe), `resume`, `rearrange` and `finish` (how a download
@@ -36,6 +37,7 @@ mod positioned;
 mod rearrange;
 mod regular;
 mod resume;
+mod scrub;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -51,6 +53,7 @@ pub use ingest::{IngestError, Ingested, ingest, ingest_as};
 pub use ledger::{Claim, FileStamp, Ledger};
 pub use manifest_file::{ManifestFileError, read_manifest_file};
 pub use new_file::{replace_file, write_new_file};
+pub use scrub::{Look, Scrubbed};
 pub use state::{
     BanRow, ContainerRow, CreditRow, PeerRow, Pin, STATE_FILE, State, StateError, Trouble,
     VerdictRows, WrongRow,

@@ -17,6 +17,7 @@ mod killed;
 mod library;
 mod normal;
 mod process;
+mod scrub;
 mod share;
 mod test;
 mod usage;

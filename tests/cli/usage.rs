@@ -23,6 +23,7 @@ fn help_is_a_result_and_shows_every_command_and_exit_code() {
         "  list    Tell",
         "  rm      Forget",
         "  gc      Remove",
+        "  scrub   Read",
         "\n    0  done\n",
         "\n   13  the output is already there and is not replaced\n",
         "\n   78  the node's own files are unsafe or damaged\n",
@@ -31,7 +32,7 @@ fn help_is_a_result_and_shows_every_command_and_exit_code() {
     ] {
         assert!(help.contains(part), "{part}\n{help}");
     }
-    let library = ["list", "rm", "pin", "unpin", "gc", "config"];
+    let library = ["list", "rm", "pin", "unpin", "gc", "scrub", "config"];
     for command in ["id", "create", "share", "get", "info", "verify"]
         .iter()
         .chain(&library)

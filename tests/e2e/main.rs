@@ -33,6 +33,7 @@ mod replies;
 mod requests;
 mod reuse;
 mod rogue;
+mod rot;
 mod stealing;
 mod steering;
 mod swarms;

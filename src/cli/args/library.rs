@@ -1,5 +1,5 @@
 //! The grammar of the commands that look after what is kept: `list`, `rm`, `pin`, `unpin`, `gc`,
-//! `export`, `config`.
+//! `scrub`, `export`, `config`.
 
 use std::path::PathBuf;
 
@@ -50,6 +50,19 @@ Examples:
   swarmhold gc --dry-run                tell what would go
   swarmhold gc --quota 20G              down to 20 GiB, this time")]
     Gc(Gc),
+    /// Read what is complete, and tell what has changed on the disk
+    #[command(long_about = "\
+Read containers that are complete, all of them or those that are named, and hold every chunk against \
+the manifest. Prints a line for each on stdout, and ends with exit code 10 if one is not as it was. Chunks \
+in the node's own folder are fetched again by the next get of that container; a file of yours is never \
+written to. A node that runs does all this by itself once a week, slowly.")]
+    #[command(after_help = "\
+REF is as for rm.
+
+Examples:
+  swarmhold scrub
+  swarmhold scrub app.tar --json")]
+    Scrub(Scrub),
     /// Decrypt a container that was encrypted to this node
     #[command(long_about = "\
 Decrypt a container that was encrypted to this node into a file. `get -o` does it by itself; this is for \
@@ -139,6 +152,14 @@ pub(in crate::cli) struct Gc {
     pub(in crate::cli) dry_run: bool,
     #[command(flatten)]
     pub(in crate::cli) room: Room,
+}
+
+/// `swarmhold scrub`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Scrub {
+    /// Names, first digits of ids, links, or paths; all that is complete without any
+    #[arg(value_name = "REF")]
+    pub(in crate::cli) what: Vec<String>,
 }
 
 /// `swarmhold config`.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::cli::args::Global;
 use crate::cli::args::library::{Gc, Library as Command, One, Remove};
 use crate::cli::calendar::rfc3339;
-use crate::cli::cmd::{config, encrypted};
+use crate::cli::cmd::{config, encrypted, scrub};
 use crate::cli::error::CliError;
 use crate::cli::home::Home;
 use crate::cli::output::{Output, prompt};
@@ -26,6 +26,7 @@ pub(in crate::cli) fn run(global: &Global, command: &Command, out: &Output) -> a
         Command::Pin(One { what }) => pin(&Library::open(home, None), what, Pin::Pinned, out),
         Command::Unpin(One { what }) => pin(&Library::open(home, None), what, Pin::Loose, out),
         Command::Gc(gc) => collect(home, gc, out),
+        Command::Scrub(what) => scrub::run(global, what, out),
         Command::Export(export) => {
             let key = Key::of_wallet(&Home::find(global)?.existing_identity()?);
             encrypted::export(&Library::open(home, None), export, &key, out)

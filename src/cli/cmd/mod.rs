@@ -6,6 +6,7 @@ pub(super) mod get;
 pub(super) mod id;
 pub(super) mod info;
 pub(super) mod library;
+pub(super) mod scrub;
 pub(super) mod share;
 pub(super) mod verify;
 

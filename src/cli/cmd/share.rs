@@ -145,17 +145,38 @@ async fn offer(
 
 /// Waits for bad news of the manifest: that it is wrong. What else there is to know of it is told.
 async fn disproven(shared: &mut ServedFile, out: &Output) -> ShareError {
-    let is_known = *shared.proof().borrow() == Proof::Right;
-    match shared.proven().await {
-        Ok(()) if is_known => {}
-        Ok(()) => {
-            out.note("the whole is what the manifest says: found by its program id from now on")
+    let mut proof = shared.proof();
+    let mut is_known = *proof.borrow() == Proof::Right;
+    let mut told = 0;
+    loop {
+        proof.mark_unchanged();
+        match shared.proven().await {
+            Ok(()) if is_known => {}
+            Ok(()) => {
+                out.note(
+                    "the whole is what the manifest says: found by its program id from now on",
+                );
+            }
+            Err(error @ (ShareError::Poisoned { .. } | ShareError::Unreadable(_))) => return error,
+            Err(ShareError::Stopped) => std::future::pending().await,
+            // it was told already
+            Err(ShareError::Damaged { lost, .. }) if lost == told => {}
+            Err(error @ ShareError::Damaged { lost, total, .. }) => {
+                told = lost;
+                let rest = match lost == total {
+                    true => "it is not served any more",
+                    false => "the others are served",
+                };
+                out.note(&format!("{error}; {rest}"));
+            }
+            Err(error) => out.note(&error.to_string()),
         }
-        Err(error @ (ShareError::Poisoned { .. } | ShareError::Unreadable(_))) => return error,
-        Err(ShareError::Stopped) => {}
-        Err(error) => out.note(&format!("{error}; the others are served")),
+        is_known = true;
+        // it may be written to, or rot, at any time
+        if proof.changed().await.is_err() {
+            std::future::pending().await
+        }
     }
-    std::future::pending().await
 }
 
 /// Hashes the container off this thread, signs, and writes the manifest. It names an address of this

@@ -2,13 +2,16 @@
 //!
 //! Here is the container that the tests store; `faults` breaks a disk in RAM, `injection` does so at every call,
 //! `files` uses a real one, `moves` takes over what another manifest brought, `safety` is about what is synced
-//! and written down, `power` cuts the power.
+//! and written down, `power` cuts the power, `rot` flips bits,
+//! `hostile` has names and links that are meant to lead elsewhere.
 
 mod faults;
 mod files;
+mod hostile;
 mod injection;
 mod moves;
 mod power;
+mod rot;
 mod safety;
 
 use std::path::Path;
