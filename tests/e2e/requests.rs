@@ -5,6 +5,7 @@ use swarmhold::wire::{Accept, ChunkRequest, Encoding, Hello, Reply, Request, fra
 use swarmhold::{Digest, Manifest, ManifestId, ProgramId};
 
 use crate::raw::{Fate, Heard, Raw, hello, listen, reply_in, words};
+use crate::rot::rot;
 use crate::world::{CHUNK, World, chunk, noise, wallet, within};
 
 const EMPTY: u64 = 0x01;
@@ -151,9 +152,7 @@ async fn a_request_that_was_withdrawn_in_the_queue_is_not_read_from_disk() {
     let bytes = noise(3, 16 * CHUNK);
     let node = world.slow_node("node", 2 * CHUNK as u64).await;
     let manifest = node.seed(&bytes).await;
-    let mut rotten = bytes.clone();
-    rotten[9 * CHUNK] ^= 1;
-    std::fs::write(node.folder.join("container"), &rotten).unwrap();
+    rot(&node.folder.join("container"), 9 * CHUNK);
     let raw = Raw::greet(&node, &wallet("stranger")).await;
     let mut answers = Vec::new();
     for index in 0..6 {

@@ -4,12 +4,12 @@ use std::fs::{self, File};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
-use swarmhold::node::Scrub;
+use swarmhold::node::{Fetched, Scrub};
 
-use crate::world::{CHUNK, World, noise, within};
+use crate::world::{CHUNK, Peer, World, noise, within};
 
 /// Flips a bit, as a medium does: the file's time stays.
-fn rot(path: &Path, at: usize) {
+pub(crate) fn rot(path: &Path, at: usize) {
     let mut file = File::options().read(true).write(true).open(path).unwrap();
     let modified = file.metadata().unwrap().modified().unwrap();
     let mut byte = [0];
@@ -20,18 +20,20 @@ fn rot(path: &Path, at: usize) {
     file.set_modified(modified).unwrap();
 }
 
+/// Alice, who shares these bytes, and bob, who has fetched them.
+async fn fetched(world: &World, bytes: &[u8]) -> (Peer, Peer, Fetched) {
+    let [alice, bob] = [world.node("alice").await, world.node("bob").await];
+    let manifest = alice.seed(bytes).await;
+    let mut fetching = bob.fetch(&manifest, &[alice.hint()]).await;
+    let fetched = fetching.gets(bytes).await;
+    (alice, bob, fetched)
+}
+
 #[tokio::test]
 async fn what_rots_is_found_and_fetched_again() {
     let world = World::new();
-    let alice = world.node("alice").await;
-    let bob = world.node("bob").await;
     let bytes = noise(3, 40 * CHUNK);
-    let manifest = alice.seed(&bytes).await;
-    let fetched = bob
-        .fetch(&manifest, &[alice.hint()])
-        .await
-        .gets(&bytes)
-        .await;
+    let (_alice, bob, fetched) = fetched(&world, &bytes).await;
     let clean = Scrub {
         read: 40,
         ..Scrub::default()
@@ -52,15 +54,8 @@ async fn what_rots_is_found_and_fetched_again() {
 #[tokio::test]
 async fn what_its_owner_has_changed_is_neither_served_nor_mended() {
     let world = World::new();
-    let alice = world.node("alice").await;
-    let bob = world.node("bob").await;
     let bytes = noise(4, 10 * CHUNK);
-    let manifest = alice.seed(&bytes).await;
-    let fetched = bob
-        .fetch(&manifest, &[alice.hint()])
-        .await
-        .gets(&bytes)
-        .await;
+    let (_alice, bob, fetched) = fetched(&world, &bytes).await;
     let mut file = File::options().write(true).open(&fetched.path).unwrap();
     file.write_all(b"mine").unwrap();
     drop(file);
