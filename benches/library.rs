@@ -1,7 +1,7 @@
 //! Ten thousand containers that are known and not in use: what they cost.
 //!
 //! ```text
-//! cargo bench --bench library                 10,000 containers
+//! cargo bench --bench library                 10,000 containers, medians of five rounds
 //! cargo bench --bench library -- 1000         as many as you like
 //! ```
 //!
@@ -13,6 +13,8 @@
 mod folder;
 #[path = "common/median.rs"]
 mod median;
+#[path = "common/options.rs"]
+mod options;
 #[path = "common/runtime.rs"]
 mod runtime;
 #[path = "common/say.rs"]
@@ -20,35 +22,52 @@ mod say;
 
 use std::path::Path;
 
+use clap::Parser;
 use swarmhold::manifest::{Draft, Layout};
 use swarmhold::node::{Library, Stopwatch};
 use swarmhold::store::{ContainerRow, Folders, Pin, State};
 use swarmhold::{Address, Config, Digest, Node, ProgramId, Wallet};
 
-use crate::median::{median, parse_rounds};
+use crate::median::median;
+use crate::options::Common;
 use crate::say::say;
 
 const CHUNKS: u64 = 1024;
-const ROUNDS: usize = 5;
 /// Hashes in the sketch of each container, as the node takes them.
 const SKETCH: usize = 64;
 
+/// What containers cost that are known and not in use.
+#[derive(Debug, Parser)]
+#[command(
+    name = "cargo bench --bench library --",
+    bin_name = "cargo bench --bench library --"
+)]
+#[command(mut_arg("rounds", |rounds| rounds.default_value("5")))]
+struct Options {
+    /// How many are known
+    #[arg(default_value_t = 10_000)]
+    count: u64,
+    #[command(flatten)]
+    common: Common,
+}
+
 fn main() {
-    // cargo hands `--bench` over too
-    let count = std::env::args().find_map(|it| parse_rounds(&it).ok());
-    let count = count.unwrap_or(10_000) as u64;
-    let place = folder::memory_or_temporary();
-    let homes = [(); 2].map(|()| tempfile::tempdir_in(&place).expect("a folder"));
+    let mut options = Options::parse();
+    if options.common.quick {
+        (options.common.rounds, options.count) = (1, 100);
+    }
+    let (count, rounds) = (options.count, options.common.rounds);
+    let homes = [(); 2].map(|()| tempfile::tempdir_in(&options.common.dir).expect("a folder"));
     let [empty, full] = [homes[0].path(), homes[1].path()];
     let looked_up = fill(full, count);
     let size = std::fs::metadata(full.join("state.db"))
         .expect("the state")
         .len();
     say(format!(
-        "{count} containers of {CHUNKS} chunks, medians of {ROUNDS}"
+        "{count} containers of {CHUNKS} chunks, medians of {rounds}"
     ));
     say(format!("state on the disk: {} B each", size / count));
-    let (none, many) = (started(empty), started(full));
+    let (none, many) = (started(empty, rounds), started(full, rounds));
     say(format!(
         "start of a node: {:.1} ms, with none {:.1} ms",
         many.0, none.0
@@ -58,13 +77,13 @@ fn main() {
         "memory of the process grows by {} B each",
         grown / count
     ));
-    let listed = timed(|| {
+    let listed = timed(rounds, || {
         let library = Library::open(full, None);
         assert_eq!(library.list().expect("a list").len() as u64, count);
     });
     say(format!("list: {listed:.1} ms"));
     let state = State::open(full);
-    let similar = timed(|| {
+    let similar = timed(rounds, || {
         let found = state.similar(looked_up.clone(), 8).expect("an answer");
         assert_eq!(found.len(), 1);
     });
@@ -127,10 +146,10 @@ fn fill(home: &Path, count: u64) -> Vec<u64> {
 }
 
 /// Milliseconds that a node takes to start in this home, and the KiB that the process has then.
-fn started(home: &Path) -> (f64, u64) {
+fn started(home: &Path, rounds: usize) -> (f64, u64) {
     let runtime = runtime::runtime();
     let mut resident = 0;
-    let took = median((0..ROUNDS).map(|_| {
+    let took = median((0..rounds).map(|_| {
         let mut config = Config::new(home, Wallet::generate().expect("randomness"));
         let loopback = "127.0.0.1:0".parse().expect("an address");
         config.listen = swarmhold::Listen::At(loopback);
@@ -153,8 +172,8 @@ fn resident_kib() -> u64 {
 }
 
 /// Milliseconds that something takes.
-fn timed(mut work: impl FnMut()) -> f64 {
-    median((0..ROUNDS).map(|_| {
+fn timed(rounds: usize, mut work: impl FnMut()) -> f64 {
+    median((0..rounds).map(|_| {
         let watch = Stopwatch::start();
         work();
         watch.elapsed().as_secs_f64() * 1e3

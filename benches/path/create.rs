@@ -22,12 +22,12 @@ use crate::say::say;
 const BLOCK: usize = 512 << 10;
 
 pub(crate) fn run(options: &Options) -> Vec<Figure> {
-    let content = options.dir.join("to-create");
+    let content = options.common.dir.join("to-create");
     write_noise(&content, options.size);
     let wallet = Wallet::generate().expect("randomness");
     let size = options.size as f64;
     let mut rounds = Vec::new();
-    for round in 1..=options.rounds {
+    for round in 1..=options.common.rounds {
         let one_core = [sha2(&content), aws_lc(&content)].map(|it| size / it.as_secs_f64());
         let (manifest, took) = timed(|| {
             swarmhold::create(&content, &wallet, "content", None, |_| {}).expect("a manifest")

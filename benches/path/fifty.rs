@@ -10,9 +10,9 @@ const PEERS: usize = 50;
 const BYTES: u64 = 1 << 30;
 
 pub(crate) fn run(options: &Options) -> Vec<Figure> {
-    let held = Held::noise(&options.dir, "shared", BYTES / options.scale);
+    let held = Held::noise(&options.common.dir, "shared", BYTES / options.scale);
     let mut rounds = Vec::new();
-    for round in 1..=options.rounds {
+    for round in 1..=options.common.rounds {
         let [one, fifty] = [1, PEERS].map(|peers| play(options, &held, peers));
         say(format!(
             "  round {round}: one peer {}, fifty {}, ratio {:.2}",
@@ -34,9 +34,9 @@ pub(crate) fn run(options: &Options) -> Vec<Figure> {
 
 /// Bytes per second.
 fn play(options: &Options, held: &Held, peers: usize) -> f64 {
-    let (holders, addresses) = hold::start(&options.dir, peers, &[held]);
-    let took = ask::fetch(&options.dir, &addresses, &[held]);
+    let (holders, addresses) = hold::start(&options.common.dir, peers, &[held]);
+    let took = ask::fetch(&options.common.dir, &addresses, &[held]);
     role::stop(holders);
-    std::fs::remove_dir_all(options.dir.join("holders")).expect("their homes");
+    std::fs::remove_dir_all(options.common.dir.join("holders")).expect("their homes");
     (BYTES / options.scale) as f64 / took[0]
 }

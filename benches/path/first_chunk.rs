@@ -16,14 +16,14 @@ const LINES: [(u64, &str); 3] = [
 const WORK_S: f64 = 0.020;
 
 pub(crate) fn run(options: &Options) -> Vec<Figure> {
-    let wanted = Held::noise(&options.dir, "chunk", CHUNK);
+    let wanted = Held::noise(&options.common.dir, "chunk", CHUNK);
     let mut figures = Vec::new();
     for (rtt_ms, what) in LINES {
         let mut took = Vec::new();
-        for _ in 0..options.rounds {
-            let (holder, address) = hold::start(&options.dir, 1, &[&wanted]);
+        for _ in 0..options.common.rounds {
+            let (holder, address) = hold::start(&options.common.dir, 1, &[&wanted]);
             let (line, front) = line::start(&address, rtt_ms);
-            took.extend(ask::fetch(&options.dir, &front, &[&wanted]));
+            took.extend(ask::fetch(&options.common.dir, &front, &[&wanted]));
             role::stop(line);
             role::stop(holder);
         }

@@ -16,16 +16,16 @@ const REFERENCE: u64 = 1 << 30;
 const MEMORY_MIB_MAX: f64 = 64.0;
 
 pub(crate) fn run(options: &Options) -> Vec<Figure> {
-    let small = options.dir.join("reference");
-    let large = options.dir.join("large");
+    let small = options.common.dir.join("reference");
+    let large = options.common.dir.join("large");
     let reference = REFERENCE / options.scale;
     write_noise(&small, reference);
     write_noise(&large, options.size);
     let mut rounds = Vec::new();
-    for number in 0..options.rounds {
+    for number in 0..options.common.rounds {
         let pair = (
-            transfer(&options.dir, &small, 2 * number),
-            transfer(&options.dir, &large, 2 * number + 1),
+            transfer(&options.common.dir, &small, 2 * number),
+            transfer(&options.common.dir, &large, 2 * number + 1),
         );
         say(format!(
             "  round {}: {} MiB {:.0} MB/s, {:.2} CPU s/GiB; {} MiB {:.0} MB/s, {:.2} CPU s/GiB",

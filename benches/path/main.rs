@@ -46,6 +46,8 @@ mod no_gain;
 mod node;
 #[path = "../common/noise.rs"]
 mod noise;
+#[path = "../common/options.rs"]
+mod options;
 #[path = "../common/ours.rs"]
 mod ours;
 #[path = "../common/role.rs"]
@@ -71,8 +73,7 @@ use std::path::PathBuf;
 use choice::chosen;
 use clap::{Parser, ValueEnum};
 use figure::Figure;
-use folder::memory_or_temporary;
-use median::parse_rounds;
+use options::Common;
 use role::{path_argument, text_argument};
 use say::say;
 use size::parse_size;
@@ -87,27 +88,17 @@ pub(crate) struct Options {
     /// What to measure; all of it where none is named
     #[arg(value_enum)]
     cases: Vec<Case>,
-    /// How often each case runs; its median counts
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = parse_rounds)]
-    pub(crate) rounds: usize,
+    #[command(flatten)]
+    pub(crate) common: Common,
     /// How large the large container is, and the one that is hashed
     #[arg(long, default_value = "4GiB", value_parser = parse_size)]
     pub(crate) size: u64,
     /// A compressible container, instead of one made of this machine's own files
     #[arg(long)]
     pub(crate) file: Option<PathBuf>,
-    /// Where the files lie while it runs
-    #[arg(long, default_value_os_t = memory_or_temporary())]
-    pub(crate) dir: PathBuf,
-    /// Small and once, to see that it runs
-    #[arg(long)]
-    quick: bool,
     /// Bytes of contents without an option are divided by this.
     #[arg(skip = 1u64)]
     pub(crate) scale: u64,
-    /// What cargo says to every benchmark
-    #[arg(long, hide = true)]
-    bench: bool,
 }
 
 /// What can be measured.
@@ -149,18 +140,19 @@ fn main() {
         None => {}
     }
     let mut options = Options::parse();
-    if options.quick {
-        (options.rounds, options.scale, options.size) = (1, 8, 256 << 20);
+    if options.common.quick {
+        (options.common.rounds, options.scale, options.size) = (1, 8, 256 << 20);
     }
-    options.dir = options
+    options.common.dir = options
+        .common
         .dir
         .join(format!("swarmhold-path-{}", std::process::id()));
-    std::fs::create_dir_all(&options.dir).expect("a folder for the bench");
+    std::fs::create_dir_all(&options.common.dir).expect("a folder for the bench");
     let mut figures = Vec::new();
     for (name, case) in chosen(&options.cases) {
         say(format!("\n{name}"));
         figures.extend(case.run(&options));
     }
-    std::fs::remove_dir_all(&options.dir).expect("the bench's own folder");
+    std::fs::remove_dir_all(&options.common.dir).expect("the bench's own folder");
     say(figure::table(&figures));
 }

@@ -16,14 +16,14 @@ const BEFORE: [(u64, &str); 2] = [
 const RTT_MS: u64 = 50;
 
 pub(crate) fn run(options: &Options) -> Vec<Figure> {
-    let wanted = Held::noise(&options.dir, "mebibyte", WANTED);
+    let wanted = Held::noise(&options.common.dir, "mebibyte", WANTED);
     let rtt = RTT_MS as f64 / 1e3;
     let limit = rtt + WANTED as f64 / line::RATE as f64;
     let mut figures = Vec::new();
     for (bytes, what) in BEFORE {
-        let before = Held::noise(&options.dir, "before", bytes);
+        let before = Held::noise(&options.common.dir, "before", bytes);
         let mut took = Vec::new();
-        for round in 1..=options.rounds {
+        for round in 1..=options.common.rounds {
             let seconds = play(options, &before, &wanted);
             say(format!(
                 "  round {round}: {:.0} ms, the line alone {:.0} ms",
@@ -48,9 +48,9 @@ pub(crate) fn run(options: &Options) -> Vec<Figure> {
 
 /// Seconds for the second container.
 fn play(options: &Options, before: &Held, wanted: &Held) -> f64 {
-    let (holder, address) = hold::start(&options.dir, 1, &[before, wanted]);
+    let (holder, address) = hold::start(&options.common.dir, 1, &[before, wanted]);
     let (line, front) = line::start(&address, RTT_MS);
-    let took = ask::fetch(&options.dir, &front, &[before, wanted]);
+    let took = ask::fetch(&options.common.dir, &front, &[before, wanted]);
     role::stop(line);
     role::stop(holder);
     took[1]

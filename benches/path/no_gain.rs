@@ -26,7 +26,7 @@ pub(crate) fn run(options: &Options) -> Vec<Figure> {
         say("  left out: there is no perf here");
         return Vec::new();
     }
-    let content = options.dir.join("noise");
+    let content = options.common.dir.join("noise");
     let mut figures = Vec::new();
     let names = [
         "noise, chunks of 256 KiB: CPU of the compressor",
@@ -35,8 +35,8 @@ pub(crate) fn run(options: &Options) -> Vec<Figure> {
     for (size, what) in SIZES.into_iter().zip(names) {
         write_noise(&content, size / options.scale);
         let mut shares = Vec::new();
-        for number in 0..options.rounds {
-            let (of_it, all) = samples(&options.dir, &content, number);
+        for number in 0..options.common.rounds {
+            let (of_it, all) = samples(&options.common.dir, &content, number);
             say(format!("  {what}: {of_it} of {all} samples"));
             shares.push(of_it as f64 / all as f64);
         }

@@ -26,12 +26,12 @@ const BYTES: u64 = 256 << 20;
 const RTT_MS: u64 = 50;
 
 pub(crate) fn run(options: &Options) -> Vec<Figure> {
-    let content = options.dir.join("rootfs.tar");
+    let content = options.common.dir.join("rootfs.tar");
     let size = match &options.file {
         Some(file) => std::fs::copy(file, &content).expect("the file"),
         None => make_tar(&content, BYTES / options.scale),
     };
-    let noise = options.dir.join("beside");
+    let noise = options.common.dir.join("beside");
     write_noise(&noise, size);
     let by_chunk = ratio_by_chunk(&content, size);
     say(format!(
@@ -41,10 +41,11 @@ pub(crate) fn run(options: &Options) -> Vec<Figure> {
     ));
     let best = line::RATE as f64 * by_chunk;
     let mut rounds = Vec::new();
-    for number in 0..options.rounds {
+    for number in 0..options.common.rounds {
         let rate = |seconds: f64| size as f64 / seconds;
-        let over_line = rate(over_line(&options.dir, &content, number));
-        let [tar, plain] = [&content, &noise].map(|it| rate(loopback(&options.dir, it, number)));
+        let over_line = rate(over_line(&options.common.dir, &content, number));
+        let [tar, plain] =
+            [&content, &noise].map(|it| rate(loopback(&options.common.dir, it, number)));
         say(format!(
             "  round {}: over the line {}; loopback {}, noise {}",
             number + 1,

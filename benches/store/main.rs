@@ -6,28 +6,33 @@
 //! them; writing down what is safe happens in both.
 //!
 //! ```text
-//! cargo bench --bench store -- --folder TARGET --size 512MiB --rounds 7
+//! cargo bench --bench store -- --dir TARGET --size 512MiB --rounds 7
 //! ```
 //!
 //! The folder must be on a disk, not in memory. Each round begins with nothing left to be written.
 
 use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
 
+#[path = "../common/folder.rs"]
+mod folder;
 #[path = "../common/median.rs"]
 mod median;
 #[path = "../common/noise.rs"]
 mod noise;
+#[path = "../common/options.rs"]
+mod options;
 #[path = "../common/say.rs"]
 mod say;
 #[path = "../common/size.rs"]
 mod size;
 
-use median::{median, parse_rounds};
+use median::median;
+use options::Common;
 use say::say;
 
 /// What fetching may lose by syncing.
@@ -40,20 +45,21 @@ const LIBRARIES: [&str; 3] = [
 ];
 
 /// Speed of a fetch with syncs and without.
-#[derive(Parser)]
+///
+/// The folder must be on a disk, not in memory.
+#[derive(Debug, Parser)]
+#[command(
+    name = "cargo bench --bench store --",
+    bin_name = "cargo bench --bench store --"
+)]
+#[command(mut_arg("rounds", |rounds| rounds.default_value("7")))]
+#[command(mut_arg("dir", |dir| dir.default_value(".")))]
 struct Options {
-    /// Where to fetch to: a folder on a disk
-    #[arg(long, default_value = ".")]
-    folder: PathBuf,
     /// Size of the container
     #[arg(long, default_value = "512MiB", value_parser = size::parse_size)]
     size: u64,
-    /// How often to measure each
-    #[arg(long, default_value = "7", value_parser = parse_rounds)]
-    rounds: usize,
-    /// What cargo passes to every benchmark
-    #[arg(long, hide = true)]
-    bench: bool,
+    #[command(flatten)]
+    common: Common,
 }
 
 /// A share that runs until it is dropped.
@@ -121,20 +127,23 @@ fn fetch(folder: &Path, link: &str, preload: Option<&Path>, size: u64) -> f64 {
 }
 
 fn main() -> ExitCode {
-    let options = Options::parse();
+    let mut options = Options::parse();
+    if options.common.quick {
+        (options.common.rounds, options.size) = (1, 64 << 20);
+    }
     let library = LIBRARIES.iter().map(Path::new).find(|path| path.exists());
     let Some(library) = library else {
         say("skipped: there is no libeatmydata (Debian: libeatmydata1)");
         return ExitCode::SUCCESS;
     };
-    let folder = tempfile::tempdir_in(&options.folder).expect("a folder on the disk");
+    let folder = tempfile::tempdir_in(&options.common.dir).expect("a folder on the disk");
     let container = folder.path().join("noise");
     noise::write_noise(&container, options.size);
     let sharing = Sharing::start(folder.path(), &container);
     let (mut with, mut without) = (Vec::new(), Vec::new());
     let measure = |preload| fetch(folder.path(), &sharing.link, preload, options.size) / 1e6;
     measure(None);
-    for round in 1..=options.rounds {
+    for round in 1..=options.common.rounds {
         // who begins takes turns too
         let (synced, unsynced) = if round % 2 == 0 {
             let unsynced = measure(Some(library));

@@ -20,7 +20,7 @@ pub(crate) async fn run(options: &Options) -> Vec<Figure> {
     let stage = Stage::set(options, BYTES);
     let (size, ideal) = (stage.size() as f64, RATE as f64 * SEEDERS as f64);
     let mut rates = Vec::new();
-    for round in 1..=options.rounds {
+    for round in 1..=options.common.rounds {
         let load = Load::start();
         let (took, seen) = fetch(&stage).await;
         let rate = size / took;

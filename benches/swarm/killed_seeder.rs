@@ -48,7 +48,7 @@ pub(crate) async fn run(options: &Options) -> Vec<Figure> {
     // Two seeders for a half, one for a tenth, and two for the rest.
     let ideal = stage.size() as f64 / RATE as f64 * (0.5 / 2.0 + 0.1 + 0.4 / 2.0);
     let mut rounds = Vec::new();
-    for round in 1..=options.rounds {
+    for round in 1..=options.common.rounds {
         say(format!("  round {round}:"));
         rounds.push(play(&stage).await);
     }

@@ -32,6 +32,8 @@ mod median;
 mod node;
 #[path = "../common/noise.rs"]
 mod noise;
+#[path = "../common/options.rs"]
+mod options;
 #[path = "../common/runtime.rs"]
 mod runtime;
 #[path = "../common/say.rs"]
@@ -41,13 +43,10 @@ mod slow_seeder;
 mod stage;
 mod watcher;
 
-use std::path::PathBuf;
-
 use choice::chosen;
 use clap::{Parser, ValueEnum};
 use figure::Figure;
-use folder::memory_or_temporary;
-use median::parse_rounds;
+use options::Common;
 use runtime::runtime;
 use say::say;
 
@@ -64,21 +63,11 @@ pub(crate) struct Options {
     /// What to measure; all of it where none is named
     #[arg(value_enum)]
     cases: Vec<Case>,
-    /// How often each case runs; its median counts
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = parse_rounds)]
-    pub(crate) rounds: usize,
-    /// Where the files lie while it runs
-    #[arg(long, default_value_os_t = memory_or_temporary())]
-    pub(crate) dir: PathBuf,
-    /// Small and once, to see that it runs
-    #[arg(long)]
-    quick: bool,
+    #[command(flatten)]
+    pub(crate) common: Common,
     /// Bytes are divided by this.
     #[arg(skip = 1u64)]
     pub(crate) scale: u64,
-    /// What cargo says to every benchmark
-    #[arg(long, hide = true)]
-    bench: bool,
 }
 
 /// What can be measured.
@@ -109,8 +98,8 @@ fn main() {
         return runtime().block_on(killed_seeder::serve());
     }
     let mut options = Options::parse();
-    if options.quick {
-        (options.rounds, options.scale) = (1, 8);
+    if options.common.quick {
+        (options.common.rounds, options.scale) = (1, 8);
     }
     let mut figures = Vec::new();
     for (name, case) in chosen(&options.cases) {

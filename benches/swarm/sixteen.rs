@@ -32,7 +32,7 @@ struct Round {
 pub(crate) async fn run(options: &Options) -> Vec<Figure> {
     let stage = Stage::set(options, BYTES);
     let mut rounds = Vec::new();
-    for round in 1..=options.rounds {
+    for round in 1..=options.common.rounds {
         let (alone, _) = play(&stage, 1).await;
         let load = Load::start();
         let (took, copies) = play(&stage, LEECHERS).await;

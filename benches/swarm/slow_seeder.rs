@@ -27,7 +27,7 @@ enum Slow {
 pub(crate) async fn run(options: &Options) -> Vec<Figure> {
     let stage = Stage::set(options, BYTES);
     let mut pairs = Vec::new();
-    for round in 1..=options.rounds {
+    for round in 1..=options.common.rounds {
         let load = Load::start();
         // Who goes first changes, so that neither has the quieter machine.
         let order = if round % 2 == 0 {

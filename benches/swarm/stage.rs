@@ -22,7 +22,7 @@ impl Stage {
     /// A container of this many bytes, divided by the options' scale.
     pub(crate) fn set(options: &Options, bytes: u64) -> Self {
         let name = format!("swarmhold-swarm-{}", std::process::id());
-        let folder = options.dir.join(name);
+        let folder = options.common.dir.join(name);
         std::fs::create_dir_all(&folder).expect("a folder for the bench");
         let content = folder.join("content");
         write_noise(&content, bytes / options.scale);

@@ -21,6 +21,8 @@ mod median;
 mod node;
 #[path = "../common/noise.rs"]
 mod noise;
+#[path = "../common/options.rs"]
+mod options;
 #[path = "../common/ours.rs"]
 mod ours;
 mod raw;
@@ -38,12 +40,12 @@ mod side;
 #[path = "../common/size.rs"]
 mod size;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::Parser;
-use folder::memory_or_temporary;
-use median::{median, parse_rounds};
+use median::median;
 use noise::write_noise;
+use options::Common;
 use raw::Tuning;
 use report::Round;
 use role::{path_argument, text_argument};
@@ -65,18 +67,8 @@ struct Options {
     /// How large the container is
     #[arg(long, default_value = "1GiB", value_parser = parse_size)]
     size: u64,
-    /// How often everything runs; medians count
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = parse_rounds)]
-    rounds: usize,
-    /// Where the files lie while it runs
-    #[arg(long, default_value_os_t = memory_or_temporary())]
-    dir: PathBuf,
-    /// Small and once, to see that it runs
-    #[arg(long)]
-    quick: bool,
-    /// What cargo says to every benchmark
-    #[arg(long, hide = true)]
-    bench: bool,
+    #[command(flatten)]
+    common: Common,
 }
 
 fn main() {
@@ -92,8 +84,8 @@ fn main() {
         Some(role) => panic!("unknown role {role}"),
         None => {
             let mut options = Options::parse();
-            if options.quick {
-                (options.size, options.rounds) = (128 << 20, 1);
+            if options.common.quick {
+                (options.size, options.common.rounds) = (128 << 20, 1);
             }
             run(&options);
         }
@@ -102,6 +94,7 @@ fn main() {
 
 fn run(options: &Options) {
     let dir = options
+        .common
         .dir
         .join(format!("swarmhold-bench-{}", std::process::id()));
     std::fs::create_dir_all(&dir).expect("a folder for the bench");
@@ -109,11 +102,11 @@ fn run(options: &Options) {
     say(format!(
         "transfer: {} MiB of noise over loopback, in {}",
         options.size >> 20,
-        options.dir.display()
+        options.common.dir.display()
     ));
     write_noise(&content, options.size);
     let mut rounds = Vec::new();
-    for number in 1..=options.rounds {
+    for number in 1..=options.common.rounds {
         let round = Round {
             raw: raw_round(&dir, &content, "small"),
             large: raw_round(&dir, &content, LARGE),

@@ -27,16 +27,8 @@ pub(crate) fn run(extent: Extent) {
     );
     say("        and by how much the larger exceeds the smaller.\n");
     let stage = Stage::new();
-    let span = match extent {
-        Extent::Full => Span {
-            settling: 8,
-            measured: 12,
-        },
-        Extent::Quick => Span {
-            settling: 4,
-            measured: 4,
-        },
-    };
+    let (settling, measured) = extent.pick((8, 12), (4, 4));
+    let span = Span { settling, measured };
     for line in line::shared(extent) {
         for pair in PAIRS {
             let Some([first, second]) = share(&stage, pair, line, span) else {

@@ -39,16 +39,8 @@ pub(crate) fn run(extent: Extent) {
     );
     say("      of 100 stay below; in brackets the share without an answer.\n");
     let stage = Stage::new();
-    let span = match extent {
-        Extent::Full => Span {
-            settling: 5,
-            measured: 10,
-        },
-        Extent::Quick => Span {
-            settling: 3,
-            measured: 3,
-        },
-    };
+    let (settling, measured) = extent.pick((5, 10), (3, 3));
+    let span = Span { settling, measured };
     for line in line::interactive(extent) {
         for neighbour in NEIGHBOURS {
             let Some([median, high, lost]) = feel(&stage, neighbour, line, span) else {

@@ -61,6 +61,16 @@ pub(crate) enum Extent {
     Quick,
 }
 
+impl Extent {
+    /// What is for the one, or what is for the other.
+    pub(crate) fn pick<T>(self, full: T, quick: T) -> T {
+        match self {
+            Self::Full => full,
+            Self::Quick => quick,
+        }
+    }
+}
+
 /// Congestion control on long, lossy and shared lines.
 #[derive(Debug, Parser)]
 #[command(

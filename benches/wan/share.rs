@@ -47,10 +47,7 @@ fn measure(pair: [Control; 2], line: Line, extent: Extent) -> [f64; 2] {
             starts_at,
         })
     });
-    let (settling, measured) = match extent {
-        Extent::Quick => (5, 10),
-        Extent::Full => (10, 60),
-    };
+    let (settling, measured) = extent.pick((10, 60), (5, 10));
     lab.run_until(settling * SECOND);
     let before = flows.map(|flow| lab.received(flow));
     lab.run_until((settling + measured) * SECOND);

@@ -47,7 +47,7 @@ pub struct Header {
     vouched: Vec<u8>,
     mac: [u8; 32],
     /// Bytes of it all.
-    len: usize,
+    end: usize,
 }
 
 /// The file key for one X25519 recipient.
@@ -171,12 +171,12 @@ impl Header {
                 if passphrases > 0 && kinds > 1 {
                     return Err(lines.malformed("a passphrase must be the only stanza"));
                 }
-                let len = lines.at;
+                let end = lines.at;
                 return Ok(Self {
                     stanzas,
                     vouched,
                     mac,
-                    len,
+                    end,
                 });
             }
             kinds += 1;
@@ -210,13 +210,8 @@ impl Header {
     }
 
     /// Where the header ends and the payload's nonce begins, in bytes.
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Never: the first line alone has bytes.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
+    pub fn end(&self) -> usize {
+        self.end
     }
 }
 

@@ -24,6 +24,13 @@ impl Signals {
         Ok(Self { stop })
     }
 
+    /// Signals that a test sends.
+    #[cfg(test)]
+    pub(super) fn by_hand() -> (watch::Sender<bool>, Self) {
+        let (asked, stop) = watch::channel(false);
+        (asked, Self { stop })
+    }
+
     /// Waits for the first signal; returns at once if it has come.
     pub(super) async fn stopped(&mut self) {
         if self.stop.wait_for(|stop| *stop).await.is_err() {

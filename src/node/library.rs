@@ -302,7 +302,11 @@ impl Library {
     /// Removes what the node keeps of a container, and its row. Returns the bytes that are free now.
     pub(super) fn discard(&self, row: &ContainerRow) -> Result<u64, LibraryError> {
         let mut freed = 0;
-        let is_ours = row.path.is_none() && self.is_only(row)?;
+        let is_ours = row.path.is_none()
+            && (row.kept > 0
+                || !self
+                    .state
+                    .is_kept_for_another(row.program_id, row.manifest_id)?);
         if is_ours {
             freed += self.folders.remove_container(row.program_id)?;
             if let Some(part) = self.part(row) {
@@ -316,15 +320,6 @@ impl Library {
         })?;
         self.state.drop_containers(vec![row.manifest_id])?;
         Ok(freed)
-    }
-
-    /// Whether no other manifest describes the same bytes in the node's folder.
-    fn is_only(&self, row: &ContainerRow) -> Result<bool, LibraryError> {
-        let is_same = |other: &ContainerRow| {
-            other.program_id == row.program_id && other.manifest_id != row.manifest_id
-        };
-        let rows = self.state.containers()?;
-        Ok(row.kept > 0 || !rows.iter().any(|other| is_same(other) && other.kept > 0))
     }
 
     pub(super) fn known(&self, row: ContainerRow) -> Known {

@@ -14,7 +14,8 @@ use std::sync::Arc;
 
 use super::driver::Driver;
 use super::library::Library;
-use crate::digest::{Digest, ManifestId};
+use super::twins::short;
+use crate::digest::ManifestId;
 use crate::manifest::Manifest;
 use crate::store::{Content, Holding};
 
@@ -32,10 +33,6 @@ pub(super) fn sketch(manifest: &Manifest) -> Vec<u64> {
 
 /// The different hashes of a container's chunks, shortened, in order.
 fn shortened(manifest: &Manifest) -> Vec<u64> {
-    let short = |hash: &Digest| {
-        let (first, _) = hash.as_bytes().split_first_chunk().expect("it has 32");
-        u64::from_be_bytes(*first)
-    };
     let mut hashes: Vec<u64> = manifest.chunk_hashes().iter().map(short).collect();
     hashes.sort_unstable();
     hashes.dedup();
@@ -83,7 +80,7 @@ impl Driver {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::digest::{Address, ProgramId};
+    use crate::digest::{Address, Digest, ProgramId};
     use crate::manifest::{Draft, Layout};
 
     #[test]

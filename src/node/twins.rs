@@ -85,7 +85,8 @@ fn by_hash(manifest: &Manifest) -> BTreeMap<Digest, Vec<ChunkIndex>> {
     chunks
 }
 
-fn short(hash: &Digest) -> u64 {
+/// The first eight bytes of a hash: enough to look it up by, not to believe it.
+pub(super) fn short(hash: &Digest) -> u64 {
     let (first, _) = hash.as_bytes().split_first_chunk().expect("it is 32 bytes");
     u64::from_be_bytes(*first)
 }

@@ -49,6 +49,12 @@ pub enum AgeFileError {
         /// What is wrong.
         why: StreamError,
     },
+    /// The caller gave up; nothing is left of it.
+    #[error("E-CANCELLED: stopped before {path} was whole")]
+    GivenUp {
+        /// What was to be written.
+        path: PathBuf,
+    },
     /// The system has no randomness to make keys of.
     #[error("E-RANDOM: the system gave no randomness to make a key of")]
     Randomness(#[from] getrandom::Error),
@@ -72,6 +78,7 @@ impl AgeFileError {
             Self::AlreadyThere { .. } => "E-EXISTS",
             Self::Header { why, .. } => why.code(),
             Self::Content { .. } => "E-AGE",
+            Self::GivenUp { .. } => "E-CANCELLED",
             Self::Randomness(_) => "E-RANDOM",
             Self::Io { .. } => "E-IO",
         }
@@ -107,18 +114,19 @@ pub fn encrypt_file(
     })
 }
 
-/// Decrypts a file into a new one. `progress` hears how many of its bytes are done.
+/// Decrypts a file into a new one. `goes_on` hears how many of its bytes are done, and says whether to
+/// go on.
 pub fn decrypt_file(
     from: &Path,
     to: &Path,
     key: &Key,
-    mut progress: impl FnMut(u64),
+    mut goes_on: impl FnMut(u64) -> bool,
 ) -> Result<(), AgeFileError> {
     let job = Job { from, to };
     let (mut file, metadata) = job.open()?;
     let header = job.read_header(&mut file)?;
     let file_key = header.open(key).map_err(|why| job.header(why))?;
-    let begin = header.len() as u64;
+    let begin = header.end() as u64;
     let mut nonce = [0; NONCE_BYTES];
     file.seek(SeekFrom::Start(begin))
         .and_then(|_| file.read_exact(&mut nonce))
@@ -135,7 +143,10 @@ pub fn decrypt_file(
         while let Some((piece, position)) = pieces.next()? {
             let opened = opener.open(piece, position);
             out.write_all(opened.map_err(|why| Failure::Known(job.content(why)))?)?;
-            progress(pieces.done);
+            if !goes_on(pieces.done) {
+                let path = to.to_owned();
+                return Err(Failure::Known(AgeFileError::GivenUp { path }));
+            }
         }
         Ok(())
     })

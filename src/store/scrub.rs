@@ -7,7 +7,7 @@
 
 use std::fs;
 
-use crate::chunk::ChunkIndex;
+use crate::chunk::{Bitfield, ChunkIndex};
 
 use super::content::Content;
 use super::error::ReadError;
@@ -73,10 +73,7 @@ impl Content {
 
     /// Clears every bit: the file is another.
     pub fn forsake(&self) {
-        let state = &mut *self.state();
-        for chunk in state.have.iter().collect::<Vec<_>>() {
-            state.have.remove(chunk);
-        }
+        self.state().have = Bitfield::empty(self.layout().chunk_count());
     }
 
     /// Reads and verifies the chunks that are held, from one on, until this many bytes were read.

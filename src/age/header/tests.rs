@@ -31,7 +31,7 @@ fn each_recipient_opens_it_and_nobody_else() {
     let mut bytes = header(&[1, 2, 3]);
     let len = bytes.len();
     bytes.extend_from_slice(b"payload");
-    assert_eq!(Header::decode(&bytes).unwrap().len(), len);
+    assert_eq!(Header::decode(&bytes).unwrap().end(), len);
     for number in [1, 2, 3] {
         assert_eq!(open(&bytes, number).unwrap(), FILE_KEY);
     }

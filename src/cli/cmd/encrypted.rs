@@ -3,9 +3,11 @@
 //! An encrypted container is called `NAME.age`, so that it is known by its name before anything of it is
 //! here; whether it can be read is told by its header.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
 
@@ -14,6 +16,8 @@ use crate::cli::error::CliError;
 use crate::cli::home::is_taken;
 use crate::cli::output::Output;
 use crate::cli::progress::{self, Work};
+use crate::cli::signals::Signals;
+use crate::cli::start;
 use crate::node::{self, Key, Library, Recipient};
 
 const SUFFIX: &str = "age";
@@ -25,29 +29,33 @@ pub(super) fn is_name(name: &str) -> bool {
 
 /// `NAME.age`, unless that is what it is called already.
 pub(super) fn with_suffix(path: PathBuf) -> PathBuf {
-    if path.extension() == Some(OsStr::new(SUFFIX)) {
-        return path;
+    match is_age(&path) {
+        true => path,
+        false => suffixed(path),
     }
-    let mut name = path.into_os_string();
-    name.push(".");
-    name.push(SUFFIX);
-    name.into()
 }
 
 /// `NAME` of a path `NAME.age`.
 pub(super) fn without_suffix(path: &Path) -> Option<PathBuf> {
-    let is_age = path.extension() == Some(OsStr::new(SUFFIX));
-    is_age.then(|| path.with_extension(""))
+    is_age(path).then(|| path.with_extension(""))
+}
+
+fn is_age(path: &Path) -> bool {
+    path.extension() == Some(OsStr::new(SUFFIX))
+}
+
+fn suffixed(path: impl Into<OsString>) -> PathBuf {
+    let mut name = path.into();
+    name.push(".");
+    name.push(SUFFIX);
+    name.into()
 }
 
 /// Where the encrypted form of a file goes: beside its manifest, which must be free.
 pub(super) fn beside(plain: &Path, manifest: Option<&Path>) -> Result<PathBuf, CliError> {
     let name = plain.file_name();
     let name = name.ok_or_else(|| CliError::NoName(plain.to_owned()))?;
-    let mut encrypted = name.to_owned();
-    encrypted.push(".");
-    encrypted.push(SUFFIX);
-    let path = manifest.unwrap_or(plain).with_file_name(encrypted);
+    let path = manifest.unwrap_or(plain).with_file_name(suffixed(name));
     match is_taken(&path) {
         true => Err(CliError::Exists(path)),
         false => Ok(path),
@@ -72,9 +80,15 @@ pub(super) fn seal(
     Ok(())
 }
 
-/// Decrypts what was fetched to a path, if this node can: where what it holds is now.
-pub(super) fn unseal(path: &Path, key: &Key, out: &Output) -> anyhow::Result<Option<PathBuf>> {
-    if !node::opens(path, key)? {
+/// Decrypts what was fetched to a path, if this node can: where what it holds is now. A signal leaves
+/// it encrypted.
+pub(super) async fn unseal(
+    path: &Path,
+    key: Key,
+    out: &Output,
+    signals: &mut Signals,
+) -> anyhow::Result<Option<PathBuf>> {
+    if !node::opens(path, &key)? {
         if without_suffix(path).is_some() {
             let path = path.display();
             out.note(&format!(
@@ -84,9 +98,9 @@ pub(super) fn unseal(path: &Path, key: &Key, out: &Output) -> anyhow::Result<Opt
         return Ok(None);
     }
     let Some(plain) = without_suffix(path) else {
-        return point_out(path, key, out);
+        return point_out(path, &key, out);
     };
-    decrypt(path, &plain, key, out)?;
+    decrypt(path, &plain, key, out, signals).await?;
     Ok(Some(plain))
 }
 
@@ -105,7 +119,7 @@ pub(super) fn point_out(path: &Path, key: &Key, out: &Output) -> anyhow::Result<
 pub(super) fn export(
     library: &Library,
     export: &Export,
-    key: &Key,
+    key: Key,
     out: &Output,
 ) -> anyhow::Result<()> {
     let path = Path::new(&export.what);
@@ -113,8 +127,8 @@ pub(super) fn export(
         true => path.to_owned(),
         false => library.find(&export.what)?.path,
     };
-    decrypt(&container, &export.output, key, out)?;
     let output = &export.output;
+    start::wait(async |mut signals| decrypt(&container, output, key, out, &mut signals).await)?;
     out.result(output, || {
         json!({
             "path": output.display().to_string(),
@@ -124,16 +138,45 @@ pub(super) fn export(
     Ok(())
 }
 
-fn decrypt(encrypted: &Path, plain: &Path, key: &Key, out: &Output) -> anyhow::Result<()> {
-    progress::working(out, Work::Decrypting, len(encrypted), |show| {
-        node::decrypt_file(encrypted, plain, key, show)
-    })?;
+async fn decrypt(
+    encrypted: &Path,
+    plain: &Path,
+    key: Key,
+    out: &Output,
+    signals: &mut Signals,
+) -> anyhow::Result<()> {
+    let (from, to, shown) = (encrypted.to_owned(), plain.to_owned(), out.clone());
+    let work = move |is_wanted: &AtomicBool| {
+        progress::working(&shown, Work::Decrypting, len(&from), |show| {
+            node::decrypt_file(&from, &to, &key, |done| {
+                show(done);
+                is_wanted.load(Ordering::Relaxed)
+            })
+        })
+    };
+    until_stopped(signals, work).await??;
     out.note(&format!(
         "decrypted {} into {}",
         encrypted.display(),
         plain.display()
     ));
     Ok(())
+}
+
+/// Does work that blocks, away from where signals are heard. After a signal it is not wanted any more;
+/// it is waited for, so that it can clear up.
+async fn until_stopped<T: Send + 'static>(
+    signals: &mut Signals,
+    work: impl FnOnce(&AtomicBool) -> T + Send + 'static,
+) -> anyhow::Result<T> {
+    let is_wanted = Arc::new(AtomicBool::new(true));
+    let seen = Arc::clone(&is_wanted);
+    let mut work = tokio::task::spawn_blocking(move || work(&seen));
+    tokio::select! {
+        done = &mut work => return Ok(done?),
+        () = signals.stopped() => is_wanted.store(false, Ordering::Relaxed),
+    }
+    Ok(work.await?)
 }
 
 /// For the bar; whoever opens the file says what is wrong with it.
@@ -144,6 +187,24 @@ fn len(path: &Path) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn work_hears_of_a_signal_and_is_waited_for() {
+        let (signal, mut signals) = Signals::by_hand();
+        let work = move |is_wanted: &AtomicBool| {
+            signal.send_replace(true);
+            while is_wanted.load(Ordering::Relaxed) {
+                std::thread::yield_now();
+            }
+            "cleared up"
+        };
+        let done = until_stopped(&mut signals, work).await.unwrap();
+        assert_eq!(done, "cleared up");
+        let (_signal, mut signals) = Signals::by_hand();
+        let work = |is_wanted: &AtomicBool| is_wanted.load(Ordering::Relaxed);
+        let is_wanted = until_stopped(&mut signals, work).await.unwrap();
+        assert!(is_wanted, "without a signal it goes on");
+    }
 
     #[test]
     fn an_encrypted_container_is_known_by_its_name() {

@@ -77,7 +77,7 @@ pub(in crate::cli) fn run(global: &Global, get: Get, out: &Output) -> anyhow::Re
         node.stop().await;
         let (fetched, landing) = outcome?;
         let path = match chosen {
-            true => encrypted::unseal(&fetched.path, &key, out)?,
+            true => encrypted::unseal(&fetched.path, key, out, &mut signals).await?,
             false => encrypted::point_out(&fetched.path, &key, out)?,
         };
         report(&fetched, &landing, path.as_deref(), out)

@@ -29,7 +29,7 @@ pub(in crate::cli) fn run(global: &Global, command: &Command, out: &Output) -> a
         Command::Scrub(what) => scrub::run(global, what, out),
         Command::Export(export) => {
             let key = Key::of_wallet(&Home::find(global)?.existing_identity()?);
-            encrypted::export(&Library::open(home, None), export, &key, out)
+            encrypted::export(&Library::open(home, None), export, key, out)
         }
         Command::Config(config) => config::run(home, config, out),
     }

@@ -40,6 +40,9 @@ pub(super) fn of_age_file(error: &AgeFileError) -> Verdict {
         AgeFileError::NotRegular { .. } => plain(Exit::BadData, code),
         AgeFileError::Header { why, .. } => of_header(why),
         AgeFileError::Content { .. } => plain(Exit::Integrity, code),
+        AgeFileError::GivenUp { .. } => {
+            plain(Exit::Interrupted, code).hint("swarmhold export FILE.age -o FILE decrypts it")
+        }
         AgeFileError::Randomness(_) => plain(Exit::Other, code),
         AgeFileError::Io { source, .. } => of_io(source),
     }

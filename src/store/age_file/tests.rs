@@ -34,7 +34,11 @@ fn what_was_encrypted_comes_back_for_each_recipient() {
         for number in [1, 2] {
             let back = folder.path().join(format!("back-{number}"));
             let mut done = 0;
-            decrypt_file(&secret, &back, &key(number), |now| done = now).unwrap();
+            decrypt_file(&secret, &back, &key(number), |now| {
+                done = now;
+                true
+            })
+            .unwrap();
             assert!(fs::read(&back).unwrap() == content, "{len} B");
             let pieces = len.div_ceil(piece).max(1);
             assert_eq!(done, (len + TAG_BYTES * pieces) as u64);
@@ -67,7 +71,7 @@ fn damage_is_named_and_leaves_nothing_behind() {
     let back = folder.path().join("back");
     let decrypt = |bytes: &[u8]| {
         fs::write(&secret, bytes).unwrap();
-        let error = decrypt_file(&secret, &back, &key(1), |_| {}).unwrap_err();
+        let error = decrypt_file(&secret, &back, &key(1), |_| true).unwrap_err();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "{error}");
         error.to_string()
     };
@@ -87,10 +91,26 @@ fn damage_is_named_and_leaves_nothing_behind() {
         damaged(1)
     );
     assert_eq!(decrypt(&[&bytes[..], b"more"].concat()), damaged(2));
-    let header = Header::decode(&bytes).unwrap().len();
+    let header = Header::decode(&bytes).unwrap().end();
     assert_eq!(decrypt(&bytes[..header + 5]), damaged(0));
     assert_eq!(decrypt(&bytes[..header + NONCE_BYTES]), damaged(0));
     assert_eq!(decrypt(b"tar"), format!("E-AGE: not an age file: {path}"));
+}
+
+#[test]
+fn who_gives_up_finds_nothing_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = encrypted(folder.path(), &vec![5; 3 * PIECE_BYTES]);
+    let back = folder.path().join("back");
+    let mut pieces = 0;
+    let error = decrypt_file(&secret, &back, &key(1), |_| {
+        pieces += 1;
+        pieces < 2
+    });
+    let expected = format!("E-CANCELLED: stopped before {} was whole", back.display());
+    assert_eq!(error.unwrap_err().to_string(), expected);
+    assert_eq!(pieces, 2);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
 }
 
 #[test]
@@ -98,13 +118,13 @@ fn nothing_is_replaced_and_only_files_are_read() {
     let folder = tempfile::tempdir().unwrap();
     let secret = encrypted(folder.path(), b"content");
     let plain = folder.path().join("plain");
-    let error = decrypt_file(&secret, &plain, &key(1), |_| {}).unwrap_err();
+    let error = decrypt_file(&secret, &plain, &key(1), |_| true).unwrap_err();
     let text = format!(
         "E-EXISTS: {} is already there and is not replaced",
         plain.display()
     );
     assert_eq!((error.code(), error.to_string()), ("E-EXISTS", text));
-    let error = decrypt_file(folder.path(), &plain, &key(1), |_| {}).unwrap_err();
+    let error = decrypt_file(folder.path(), &plain, &key(1), |_| true).unwrap_err();
     assert_eq!(error.code(), "E-FILE");
     let error = encrypt_file(&plain, &folder.path().join("a"), &[], |_| {}).unwrap_err();
     assert_eq!(error.code(), "E-RECIPIENT");

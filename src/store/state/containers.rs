@@ -84,6 +84,21 @@ impl State {
         })
     }
 
+    /// Whether the node's folder has the bytes of a container for another manifest than this. Blocks.
+    pub fn is_kept_for_another(
+        &self,
+        program_id: ProgramId,
+        manifest_id: ManifestId,
+    ) -> Result<bool, StateError> {
+        self.read(move |connection| {
+            let sql = "SELECT EXISTS (
+                SELECT 1 FROM containers WHERE program = ? AND manifest <> ? AND kept > 0)";
+            let (program, manifest) = (program_id.digest(), manifest_id.digest());
+            let key = params![program.as_bytes(), manifest.as_bytes()];
+            connection.query_row(sql, key, |row| row.get(0))
+        })
+    }
+
     /// Pins a container or lets it loose. Blocks.
     pub fn pin_container(&self, id: ManifestId, pin: Pin) -> Result<(), StateError> {
         self.write(move |connection| {
@@ -212,5 +227,8 @@ mod tests {
         };
         state.keep_container(other).unwrap();
         assert_eq!(state.room_taken().unwrap(), (2, (7 << 30) + 2000));
+        let (program, other) = (first.program_id, ManifestId::new(Digest::of(b"y")));
+        let is_kept_for_another = |id| state.is_kept_for_another(program, id).unwrap();
+        assert!(is_kept_for_another(first.manifest_id) && !is_kept_for_another(other));
     }
 }
