@@ -16,7 +16,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
 use zeroize::Zeroizing;
 
-use super::key::{Key, Recipient, derive};
+use super::key::{Key, Recipient};
+use crate::identity::derive;
 
 /// Bytes of a header, at most, when it is read: enough for hundreds of recipients.
 pub const HEADER_BYTES_MAX: usize = 64 * 1024;

@@ -6,12 +6,11 @@ use std::fmt;
 use std::str::FromStr;
 
 use aws_lc_rs::agreement::{PrivateKey, UnparsedPublicKey, X25519, agree};
-use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
 use bech32::primitives::decode::CheckedHrpstring;
 use bech32::{Bech32, Hrp};
 use zeroize::Zeroizing;
 
-use crate::identity::Wallet;
+use crate::identity::{Wallet, derive};
 
 /// Bytes of a key, and of the recipient that belongs to it.
 const KEY_BYTES: usize = 32;
@@ -147,25 +146,6 @@ impl Key {
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Key({})", self.recipient())
-    }
-}
-
-/// HKDF-SHA256 (RFC 5869): 32 bytes made of a secret.
-pub(super) fn derive(salt: &[u8], secret: &[u8], purpose: &[u8]) -> Zeroizing<[u8; 32]> {
-    let mut made = Zeroizing::new([0; 32]);
-    Salt::new(HKDF_SHA256, salt)
-        .extract(secret)
-        .expand(&[purpose], Length)
-        .and_then(|made_of| made_of.fill(made.as_mut()))
-        .expect("32 bytes are less than HKDF can give");
-    made
-}
-
-struct Length;
-
-impl KeyType for Length {
-    fn len(&self) -> usize {
-        32
     }
 }
 

@@ -7,7 +7,7 @@
 use aws_lc_rs::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 
 use super::header::FileKey;
-use super::key::derive;
+use crate::identity::derive;
 
 /// Bytes of a piece before it is sealed; the last may have fewer.
 pub const PIECE_BYTES: usize = 64 * 1024;

@@ -249,13 +249,18 @@ fn of_open(error: &OpenError) -> Verdict {
         OpenError::NoFolder { .. } => plain(Exit::NotFound, code),
         OpenError::InUse { .. } => plain(Exit::Other, code),
         OpenError::DiskFull { .. } => disk_full(),
+        OpenError::NotOurs { .. } => {
+            plain(Exit::Integrity, error.code()).hint("remove it (swarmhold rm) and get it again")
+        }
         OpenError::Io { source, .. } => of_io(source),
     }
 }
 
 fn of_read(error: &ReadError) -> Verdict {
     match error {
-        ReadError::Rotten { .. } | ReadError::Shrunk { .. } => plain(Exit::Integrity, error.code()),
+        ReadError::Rotten { .. } | ReadError::Shrunk { .. } | ReadError::Forged { .. } => {
+            plain(Exit::Integrity, error.code())
+        }
         ReadError::Io { source, .. } => of_io(source),
     }
 }
@@ -330,6 +335,8 @@ fn of_key_text(error: &KeyTextError) -> Verdict {
             plain(Exit::Config, "E-PASSPHRASE")
         }
         KeyTextError::Seal(SealError::Cost { .. })
+        | KeyTextError::OtherIdentity { .. }
+        | KeyTextError::Damaged
         | KeyTextError::Utf8 { .. }
         | KeyTextError::Line { .. }
         | KeyTextError::Value { .. }

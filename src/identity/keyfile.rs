@@ -10,9 +10,10 @@
 //! * Only a regular file is read, and never through a symbolic link, so that a key does not come from
 //!   elsewhere than it seems to.
 //!
-//! This is the one place of the layer that touches the disk. The folder must exist.
+//! With `vaultfile`, which keeps a vault's key in the same way, this is the one place of the layer that
+//! touches the disk. The folder must exist.
 
-mod private;
+pub(super) mod private;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -113,13 +114,13 @@ pub fn load_or_create(path: &Path, passphrase: Option<&str>) -> Result<Wallet, K
     }
 }
 
-fn random<const N: usize>() -> Result<[u8; N], KeyFileError> {
+pub(super) fn random<const N: usize>() -> Result<[u8; N], KeyFileError> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(RandomnessError::from)?;
     Ok(bytes)
 }
 
-fn text_error(path: &Path, source: KeyTextError) -> KeyFileError {
+pub(super) fn text_error(path: &Path, source: KeyTextError) -> KeyFileError {
     KeyFileError::Text {
         path: path.to_owned(),
         source,

@@ -18,6 +18,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use zeroize::Zeroizing;
 
+use super::lines::Lines;
 use super::seal::{Cost, SEALED_BYTES, Seal, SealError};
 use super::wallet::Wallet;
 use crate::digest::Address;
@@ -56,6 +57,17 @@ pub enum KeyTextError {
     /// The seed makes another wallet than the file says.
     #[error("the key does not belong to the address in line 2: the file is damaged")]
     Address,
+    /// The key of a vault is sealed for another identity.
+    #[error("the vault belongs to the identity {expected}, this is {found}")]
+    OtherIdentity {
+        /// Whose it is.
+        expected: Address,
+        /// Who wants it.
+        found: Address,
+    },
+    /// The key of a vault is not what was sealed.
+    #[error("the key cannot be opened: the file is damaged")]
+    Damaged,
     /// The key is sealed and no passphrase was given.
     #[error("the key is protected by a passphrase and none was given")]
     PassphraseMissing,
@@ -101,10 +113,7 @@ pub(super) fn write_sealed(
 
 /// Reads what a key file contains.
 pub(super) fn read(bytes: &[u8], passphrase: Option<&str>) -> Result<Wallet, KeyTextError> {
-    let text = std::str::from_utf8(bytes).map_err(|error| KeyTextError::Utf8 {
-        at: error.valid_up_to(),
-    })?;
-    let mut lines = Lines::of(text);
+    let mut lines = Lines::of_bytes(bytes)?;
     if lines.next("`swarmhold-key-v1`")? != HEADER {
         return Err(lines.error("`swarmhold-key-v1`"));
     }
@@ -178,79 +187,8 @@ fn head(wallet: &Wallet) -> Zeroizing<String> {
     text
 }
 
-fn push_line(text: &mut String, line: &str) {
+pub(super) fn push_line(text: &mut String, line: &str) {
     writeln!(text, "{line}").expect("a String takes any text");
-}
-
-/// Walks a text line by line and knows where it is.
-struct Lines<'t> {
-    text: &'t str,
-    number: usize,
-    /// Bytes of the text that have been read, line ends included.
-    offset: usize,
-}
-
-impl<'t> Lines<'t> {
-    fn of(text: &'t str) -> Self {
-        Self {
-            text,
-            number: 0,
-            offset: 0,
-        }
-    }
-
-    /// The next line, which must be there and end with a line feed.
-    fn next(&mut self, expected: &'static str) -> Result<&'t str, KeyTextError> {
-        self.number += 1;
-        let (line, _) = self.text[self.offset..]
-            .split_once('\n')
-            .ok_or_else(|| self.error(expected))?;
-        self.offset += line.len() + 1;
-        Ok(line)
-    }
-
-    /// What follows the name at the start of the next line.
-    fn field(&mut self, name: &str, expected: &'static str) -> Result<&'t str, KeyTextError> {
-        self.next(expected)?
-            .strip_prefix(name)
-            .ok_or_else(|| self.error(expected))
-    }
-
-    /// A value of the current line: base64 of exactly `N` bytes.
-    fn bytes<const N: usize>(&self, value: &str) -> Result<Zeroizing<[u8; N]>, KeyTextError> {
-        let wrong = KeyTextError::Value {
-            line: self.number,
-            bytes: N,
-        };
-        let decoded = Zeroizing::new(BASE64.decode(value).map_err(|_| wrong.clone())?);
-        if decoded.len() != N {
-            return Err(wrong);
-        }
-        let mut bytes = Zeroizing::new([0; N]);
-        bytes.copy_from_slice(&decoded);
-        Ok(bytes)
-    }
-
-    /// Everything read so far.
-    fn read(&self) -> &'t str {
-        &self.text[..self.offset]
-    }
-
-    /// Nothing follows.
-    fn end(&mut self) -> Result<(), KeyTextError> {
-        if self.offset == self.text.len() {
-            return Ok(());
-        }
-        self.number += 1;
-        Err(self.error("the end of the file"))
-    }
-
-    fn error(&self, expected: &'static str) -> KeyTextError {
-        KeyTextError::Line {
-            line: self.number,
-            expected,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -11,22 +11,31 @@
 //! node believes are those that [`verify`] took from a finished TLS session, where the peer signed
 //! the handshake itself with the key that the address names.
 //!
-//! Everything here is pure but [`keyfile`], which touches the disk, and [`Wallet::generate`], which
-//! asks the system for randomness.
+//! A [`VaultKey`] is what the containers of a vault are encrypted with; its file is sealed for a wallet or
+//! with a passphrase.
+//!
+//! Everything here is pure but [`keyfile`] and [`vaultfile`], which touch the disk, and
+//! [`Wallet::generate`] and [`VaultKey::generate`], which ask the system for randomness.
 
 pub mod cert;
+mod derive;
 pub mod keyfile;
 mod keytext;
 mod leaf;
+mod lines;
 mod refused;
 mod seal;
 pub mod tls;
+mod vault_key;
+pub mod vaultfile;
 pub mod verify;
 mod wallet;
 mod words;
 
+pub(crate) use derive::derive;
 pub use keytext::KeyTextError;
 pub use refused::{CertificateRefused, refusal_in};
 pub use seal::SealError;
+pub use vault_key::{Guard, VaultKey};
 pub use wallet::{RandomnessError, Wallet};
 pub use words::WordsError;

@@ -119,35 +119,17 @@ impl Seal<'_> {
         passphrase: &str,
     ) -> Result<Zeroizing<Vec<u8>>, SealError> {
         let key = self.key(passphrase)?;
-        // Room for the tag from the start: growing would leave the seed behind.
-        let mut sealed = Zeroizing::new(Vec::with_capacity(SEALED_BYTES));
-        sealed.extend_from_slice(seed);
-        key.seal_in_place_append_tag(
-            Nonce::assume_unique_for_key(self.nonce),
-            Aad::from(self.above.as_bytes()),
-            &mut *sealed,
-        )
-        .expect("32 bytes are within what AES-GCM seals");
-        Ok(sealed)
+        Ok(close_with(&key, self.nonce, self.above, seed))
     }
 
     /// Opens a sealed seed.
     pub(super) fn open(
         &self,
-        mut sealed: Zeroizing<[u8; SEALED_BYTES]>,
+        sealed: Zeroizing<[u8; SEALED_BYTES]>,
         passphrase: &str,
     ) -> Result<Zeroizing<[u8; 32]>, SealError> {
-        let opened = self
-            .key(passphrase)?
-            .open_in_place(
-                Nonce::assume_unique_for_key(self.nonce),
-                Aad::from(self.above.as_bytes()),
-                &mut *sealed,
-            )
-            .map_err(|_| SealError::PassphraseWrong)?;
-        let mut seed = Zeroizing::new([0; 32]);
-        seed.copy_from_slice(opened);
-        Ok(seed)
+        let key = self.key(passphrase)?;
+        open_with(&key, self.nonce, self.above, sealed).ok_or(SealError::PassphraseWrong)
     }
 
     /// The key that a passphrase makes.
@@ -168,9 +150,46 @@ impl Seal<'_> {
         Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
             .hash_password_into(passphrase.as_bytes(), &self.salt, key.as_mut())
             .expect("salt and output have lengths that argon2id takes");
-        let key = UnboundKey::new(&AES_256_GCM, key.as_ref()).expect("the key has 32 bytes");
-        Ok(LessSafeKey::new(key))
+        Ok(sealing_key(&key))
     }
+}
+
+/// 32 bytes as a key of AES-256-GCM.
+pub(super) fn sealing_key(key: &[u8; 32]) -> LessSafeKey {
+    LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).expect("the key has 32 bytes"))
+}
+
+/// Seals 32 bytes; the seal also vouches for the text above. A nonce is never used twice with one key.
+pub(super) fn close_with(
+    key: &LessSafeKey,
+    nonce: [u8; 12],
+    above: &str,
+    secret: &[u8; 32],
+) -> Zeroizing<Vec<u8>> {
+    // Room for the tag from the start: growing would leave the secret behind.
+    let mut sealed = Zeroizing::new(Vec::with_capacity(SEALED_BYTES));
+    sealed.extend_from_slice(secret);
+    key.seal_in_place_append_tag(
+        Nonce::assume_unique_for_key(nonce),
+        Aad::from(above.as_bytes()),
+        &mut *sealed,
+    )
+    .expect("32 bytes are within what AES-GCM seals");
+    sealed
+}
+
+/// What was sealed with this key, nonce and text; none if anything of that is another.
+pub(super) fn open_with(
+    key: &LessSafeKey,
+    nonce: [u8; 12],
+    above: &str,
+    mut sealed: Zeroizing<[u8; SEALED_BYTES]>,
+) -> Option<Zeroizing<[u8; 32]>> {
+    let nonce = Nonce::assume_unique_for_key(nonce);
+    let opened = key.open_in_place(nonce, Aad::from(above.as_bytes()), &mut *sealed);
+    let mut secret = Zeroizing::new([0; 32]);
+    secret.copy_from_slice(opened.ok()?);
+    Some(secret)
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use super::status::FetchStatus;
 use crate::digest::ManifestId;
 use crate::manifest::Manifest;
 use crate::net::SessionKey;
-use crate::store::{Content, Ledger, OpenError, ReadError};
+use crate::store::{Content, Ledger, OpenError};
 use crate::swarm::{Input, Ticket};
 
 impl Driver {
@@ -323,7 +323,8 @@ fn open_kept(
     for chunk in layout.chunks() {
         match content.read(chunk) {
             // what rots is fetched again
-            Ok(_) | Err(ReadError::Rotten { .. } | ReadError::Shrunk { .. }) => {}
+            Ok(_) => {}
+            Err(error) if error.is_lost() => {}
             Err(error) => return Err(OpenFailure::Resume(error)),
         }
         let done = layout.offset(chunk).unwrap_or_default();

@@ -21,7 +21,7 @@ use super::share::Proof;
 use crate::chunk::ChunkIndex;
 use crate::digest::ManifestId;
 use crate::moment::Moment;
-use crate::store::{Content, Look, ReadError, Scrubbed};
+use crate::store::{Content, Look, Scrubbed};
 
 /// Files that are looked at in a second: ten thousand take less than three minutes.
 const LOOKS_MAX: usize = 64;
@@ -161,7 +161,7 @@ impl Driver {
             rounds.found.read += u64::from(scrubbed.read);
         }
         for (chunk, error) in scrubbed.errors {
-            if matches!(error, ReadError::Io { .. }) {
+            if !error.is_lost() {
                 self.rounds.found.unreadable += 1;
                 tracing::warn!(%id, %chunk, %error, "a chunk cannot be read");
             } else {

@@ -1,7 +1,8 @@
 //! What a container's content asks of the thing that holds its bytes.
 //!
 //! Small enough to fake a disk: [`files`](super::files) is a real file, `memory` (tests only) is a
-//! disk in RAM that fails when it is told to, and forgets what was not synced. Every call names its own position, so several
+//! disk in RAM that fails when it is told to, and forgets what was not synced; [`vault`](super::vault) encrypts
+//! on the way to another one. Every call names its own position, so several
 //! threads use one backend at once and none of them waits for another's IO.
 
 use std::io;
@@ -11,7 +12,8 @@ use super::ledger::FileStamp;
 
 /// Bytes at positions, that can be made durable and given their final name.
 pub(super) trait Backend: Send + Sync {
-    /// Fills `buffer` from `offset` on; short only where the bytes end.
+    /// Fills `buffer` from `offset` on; short only where the bytes end. `InvalidData` if what is there was
+    /// never written through a backend that can tell.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
 
     /// The bytes from `offset` on, `len` of them; fewer only where they end.

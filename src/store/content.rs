@@ -34,6 +34,7 @@ use super::files::{FileDisk, is_disk_full};
 use super::journal::{Journal, Record};
 use super::ledger::FileStamp;
 use super::scrub::Owner;
+use super::vault::{SealedDisk, Vault, sealed_len};
 use super::whole::{Span, Whole};
 
 /// How many chunks of the whole are hashed after a write, at most. More than one, so that the hash
@@ -104,6 +105,51 @@ impl Content {
     pub fn download(manifest: Arc<Manifest>, path: &Path) -> Result<Self, OpenError> {
         let disk = FileDisk::part(path, manifest.layout().size())?;
         Ok(Self::empty(manifest, Arc::new(disk)))
+    }
+
+    /// As [`download`](Self::download), into a vault: nothing of the container is on the disk but
+    /// encrypted.
+    pub fn download_sealed(
+        manifest: Arc<Manifest>,
+        path: &Path,
+        vault: &Vault,
+    ) -> Result<Self, OpenError> {
+        let (id, size) = (manifest.program_id(), manifest.layout().size());
+        let file = Arc::new(FileDisk::part(path, sealed_len(size))?);
+        let disk = SealedDisk::begin(file.clone(), vault, id, size);
+        let disk = disk.map_err(|source| OpenError::Io {
+            path: file.path(),
+            source,
+        })?;
+        Ok(Self::empty(manifest, Arc::new(disk)))
+    }
+
+    /// As [`keep`](Self::keep), from a vault; where it may not be written to, it is served as it is.
+    pub fn keep_sealed(
+        manifest: Arc<Manifest>,
+        path: &Path,
+        vault: &Vault,
+    ) -> Result<Self, OpenError> {
+        let (id, size) = (manifest.program_id(), manifest.layout().size());
+        let kept = FileDisk::kept(path, sealed_len(size));
+        let (file, is_ours) = match kept {
+            Err(OpenError::Io { .. }) => (FileDisk::complete(path, sealed_len(size))?, false),
+            kept => (kept?, true),
+        };
+        let file: Arc<dyn Backend> = Arc::new(file);
+        let path = path.to_owned();
+        let disk = match SealedDisk::open(&file, vault, id, size) {
+            Ok(Some(disk)) => disk,
+            Ok(None) => return Err(OpenError::NotOurs { path }),
+            Err(source) => return Err(OpenError::Io { path, source }),
+        };
+        let have = Bitfield::full(manifest.layout().chunk_count());
+        let content = Self::over(manifest, Arc::new(disk), have);
+        match is_ours {
+            true => content.own(),
+            false => content.state().seen = content.disk.stamp().ok(),
+        }
+        Ok(content)
     }
 
     /// A download into any backend.
@@ -194,8 +240,7 @@ impl Content {
             return Ok(None);
         }
         self.read_anyway(index).map(Some).inspect_err(|error| {
-            // a read that failed says nothing about the bytes
-            if !matches!(error, ReadError::Io { .. }) {
+            if error.is_lost() {
                 self.state().have.remove(index);
             }
         })

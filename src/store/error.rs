@@ -53,6 +53,12 @@ pub enum OpenError {
         /// The `.part` file.
         path: PathBuf,
     },
+    /// A file in the vault's place is not this vault's.
+    #[error("E-VAULT: {path} was not written with this vault's key, or its beginning is damaged")]
+    NotOurs {
+        /// The file.
+        path: PathBuf,
+    },
     /// The disk does not have the space that the container takes.
     #[error("E-DISK-FULL: {path} needs {needed} B, the disk has {}", left(.available))]
     DiskFull {
@@ -186,6 +192,15 @@ pub enum ReadError {
         /// Bytes of it that are there.
         found: usize,
     },
+    /// What lies in the vault cannot be decrypted: it was never written, somebody changed it, or the
+    /// disk is rotting. The chunk's bit is cleared.
+    #[error("E-HASH: chunk {chunk} of {path} is not what was encrypted there")]
+    Forged {
+        /// The file.
+        path: PathBuf,
+        /// The chunk.
+        chunk: ChunkIndex,
+    },
     /// The system refused. The chunk's bit stays.
     #[error("E-IO: cannot read chunk {chunk} of {path}")]
     Io {
@@ -269,6 +284,7 @@ impl OpenError {
             Self::WrongSize { .. } => "E-SIZE",
             Self::AlreadyThere { .. } => "E-EXISTS",
             Self::InUse { .. } => "E-LOCKED",
+            Self::NotOurs { .. } => "E-VAULT",
             Self::DiskFull { .. } => "E-DISK-FULL",
             Self::Io { .. } => "E-IO",
         }
@@ -309,9 +325,17 @@ impl ReadError {
     /// The stable code of this error, with which its text starts.
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::Rotten { .. } => "E-HASH",
+            Self::Rotten { .. } | Self::Forged { .. } => "E-HASH",
             Self::Shrunk { .. } => "E-SIZE",
             Self::Io { .. } => "E-IO",
+        }
+    }
+
+    /// Whether the bytes are not the chunk. Otherwise nothing is known of them.
+    pub const fn is_lost(&self) -> bool {
+        match self {
+            Self::Rotten { .. } | Self::Shrunk { .. } | Self::Forged { .. } => true,
+            Self::Io { .. } => false,
         }
     }
 }

@@ -71,10 +71,10 @@ impl Content {
     fn check_whole(&self, whole: &mut Whole) -> Result<(), FinishError> {
         match self.hash_rest(whole) {
             Ok(found) if found == self.manifest.program_id() => Ok(()),
-            Err(error @ ReadError::Io { .. }) => Err(error.into()),
+            Err(error) if !error.is_lost() => Err(error.into()),
             // chunks that were read back for that hash were not verified again, so any of them, or
             // the manifest, may be at fault
-            Ok(_) | Err(ReadError::Rotten { .. } | ReadError::Shrunk { .. }) => {
+            Ok(_) | Err(_) => {
                 *whole = Whole::new();
                 self.check_all(whole, |_| true)
             }
@@ -101,8 +101,9 @@ impl Content {
             }
             match self.read(index) {
                 Ok(Some(chunk)) => whole.on_chunk(&chunk),
-                Ok(None) | Err(ReadError::Rotten { .. } | ReadError::Shrunk { .. }) => lost += 1,
-                Err(error @ ReadError::Io { .. }) => return Err(error.into()),
+                Ok(None) => lost += 1,
+                Err(error) if error.is_lost() => lost += 1,
+                Err(error) => return Err(error.into()),
             }
         }
         let (path, total) = (self.path(), self.layout().chunk_count());

@@ -10,7 +10,7 @@
 //!
 //! Reading order: `content` (which chunks are proven), `journal` and `ledger` (which are safe), `resume`, `rearrange` and `finish` (how a download
 //! begins and ends), `whole` (the hash of it all), `backend` and `files` (the disk), then `ingest`,
-//! `manifest_file`, `folders`, `new_file` and `age_file`, which stand alone. `os` is where systems differ.
+//! `manifest_file`, `folders`, `new_file` and `age_file`, which stand alone, and `vault`, which is another disk over the disk. `os` is where systems differ.
 //!
 //! All calls block, so they belong on worker threads. Nothing here logs, reads a clock, or knows of
 //! peers.
@@ -41,6 +41,7 @@ mod scrub;
 mod state;
 #[cfg(test)]
 mod tests;
+mod vault;
 mod whole;
 
 pub use age_file::{AgeFileError, decrypt_file, encrypt_file, opens};
@@ -58,3 +59,4 @@ pub use state::{
     BanRow, ContainerRow, CreditRow, PeerRow, Pin, STATE_FILE, State, StateError, Trouble,
     VerdictRows, WrongRow,
 };
+pub use vault::Vault;

@@ -45,7 +45,9 @@ impl Content {
                 self.state().have.insert(index);
                 Ok(())
             }
-            Err(ReadError::Rotten { .. }) => Ok(()),
+            // a file that has its size cannot have shrunk, unless somebody else writes to it
+            Err(error @ ReadError::Shrunk { .. }) => Err(error),
+            Err(error) if error.is_lost() => Ok(()),
             Err(error) => Err(error),
         }
     }

@@ -147,10 +147,14 @@ impl Span {
     }
 
     fn unreadable(self, disk: &Arc<dyn Backend>, source: io::Error) -> ReadError {
-        ReadError::Io {
-            path: disk.path(),
-            chunk: self.chunk,
-            source,
+        let (path, chunk) = (disk.path(), self.chunk);
+        match source.kind() {
+            io::ErrorKind::InvalidData => ReadError::Forged { path, chunk },
+            _ => ReadError::Io {
+                path,
+                chunk,
+                source,
+            },
         }
     }
 }

@@ -14,7 +14,7 @@ use super::{KeyFileError, random};
 use crate::limits::KEY_FILE_BYTES_MAX;
 
 /// Reads a short regular file that nobody else may touch.
-pub(super) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
+pub(in crate::identity) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
     let named = fs::symlink_metadata(path).map_err(|error| {
         if error.kind() == io::ErrorKind::NotFound {
             return KeyFileError::NotFound {
@@ -36,12 +36,25 @@ pub(super) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
 }
 
 /// Creates a file that does not exist yet, and does not return before it is on the disk.
-pub(super) fn create(path: &Path, bytes: &[u8]) -> Result<(), KeyFileError> {
+pub(in crate::identity) fn create(path: &Path, bytes: &[u8]) -> Result<(), KeyFileError> {
     let draft = draft_path(path)?;
     let written = write_draft(&draft, bytes).and_then(|()| publish(&draft, path));
     let removed = fs::remove_file(&draft).map_err(|error| io_error(&draft, "remove", error));
     written?;
     removed?;
+    sync_folder(path)
+}
+
+/// Writes a file in place of the one that has its name, and does not return before it is on the disk.
+pub(in crate::identity) fn replace(path: &Path, bytes: &[u8]) -> Result<(), KeyFileError> {
+    let draft = draft_path(path)?;
+    let written = write_draft(&draft, bytes)
+        .and_then(|()| fs::rename(&draft, path).map_err(|error| io_error(path, "replace", error)));
+    if let Err(error) = written {
+        // best effort: the error that matters is the one being reported
+        let _ = fs::remove_file(&draft);
+        return Err(error);
+    }
     sync_folder(path)
 }
 

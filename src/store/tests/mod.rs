@@ -3,7 +3,7 @@
 //! Here is the container that the tests store; `faults` breaks a disk in RAM, `injection` does so at every call,
 //! `files` uses a real one, `moves` takes over what another manifest brought, `safety` is about what is synced
 //! and written down, `power` cuts the power, `rot` flips bits,
-//! `hostile` has names and links that are meant to lead elsewhere.
+//! `vault` encrypts; `hostile` has names and links that are meant to lead elsewhere.
 
 mod faults;
 mod files;
@@ -13,6 +13,7 @@ mod moves;
 mod power;
 mod rot;
 mod safety;
+mod vault;
 
 use std::path::Path;
 use std::sync::Arc;

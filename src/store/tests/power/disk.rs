@@ -89,6 +89,11 @@ impl PowerDisk {
         self.state().reads
     }
 
+    /// Reads are counted from here on.
+    pub(in crate::store::tests) fn forget_reads(&self) {
+        self.state().reads = 0;
+    }
+
     fn change(&self, op: Op) {
         let state = &mut *self.state();
         apply(&op, &mut state.image);
