@@ -74,6 +74,15 @@ pub(super) struct Global {
     )]
     #[arg(hide_env_values = true)]
     pub(super) passphrase_file: Option<PathBuf>,
+    /// Read the vault's passphrase from the first line of this file
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "SWARMHOLD_VAULT_PASSPHRASE_FILE"
+    )]
+    #[arg(hide_env_values = true)]
+    pub(super) vault_passphrase_file: Option<PathBuf>,
     /// Print JSON: one object, or one a line from share and get; errors too, on stderr
     #[arg(long, global = true, env = "SWARMHOLD_JSON", hide_env_values = true)]
     #[arg(value_parser = FalseyValueParser::new())]
@@ -237,6 +246,15 @@ pub(super) struct Get {
     )]
     #[arg(hide_env_values = true)]
     pub(super) peer: Vec<PeerHint>,
+    /// Keep it encrypted, in this node's vault; `swarmhold export` reads it again
+    #[arg(
+        long,
+        conflicts_with = "output",
+        env = "SWARMHOLD_VAULT",
+        hide_env_values = true
+    )]
+    #[arg(value_parser = FalseyValueParser::new())]
+    pub(super) vault: bool,
     /// Which chunks to ask for first
     #[arg(
         long,

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::node::keyfile::KeyFileError;
 use crate::node::{BACKUP_BYTES_MAX, DamagedChunk, PASSPHRASE_BYTES_MAX, ProgramId};
 
 use super::text::count;
@@ -67,6 +68,12 @@ pub(super) enum CliError {
     /// A setting cannot be this.
     #[error("E-SETTING: {value:?}: {why}")]
     Setting { value: String, why: String },
+    /// The key of the vault cannot be used.
+    #[error("the vault stays shut")]
+    VaultKey(#[source] KeyFileError),
+    /// There is no vault.
+    #[error("E-VAULT: there is no vault in this home")]
+    NoVault,
     /// The words on stdin are no text, or too long.
     #[error("E-WORDS: stdin must be UTF-8 text of at most {BACKUP_BYTES_MAX} B")]
     Words,

@@ -3,6 +3,7 @@
 //! ```text
 //! SWARMHOLD_HOME, or $XDG_DATA_HOME/swarmhold       0700
 //!   identity.key                                    0600
+//!   vault.key                                       0600, if there is a vault
 //!   wwwdata/...                                     the node's own containers and manifests
 //! ```
 
@@ -19,17 +20,35 @@ use super::args::Global;
 use super::error::CliError;
 use super::output::Output;
 use crate::node::keyfile::{self, KeyFileError};
-use crate::node::{PASSPHRASE_BYTES_MAX, Wallet};
+use crate::node::{
+    Library, PASSPHRASE_BYTES_MAX, Settings, VAULT, Vault, VaultUse, Wallet, vaultfile,
+};
 
 /// The identity's file in the home folder.
 const KEY_FILE: &str = "identity.key";
+/// The vault's key in the home folder.
+const VAULT_FILE: &str = "vault.key";
 /// The variable that a passphrase may stand in.
 const PASSPHRASE: &str = "SWARMHOLD_PASSPHRASE";
+/// The variable that the vault's passphrase may stand in.
+const VAULT_PASSPHRASE: &str = "SWARMHOLD_VAULT_PASSPHRASE";
 
 /// A node's folder, and the passphrase for the identity in it.
 pub(super) struct Home {
     folder: PathBuf,
     passphrase: Option<Zeroizing<String>>,
+    vault_passphrase: Option<Zeroizing<String>>,
+}
+
+/// What a command wants of the vault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum VaultWish {
+    /// To keep what it fetches in there; the vault is made if there is none.
+    Keep,
+    /// What the settings say.
+    Settings,
+    /// To read what is in there, if it opens.
+    Read,
 }
 
 /// A wallet, and whether it was there before.
@@ -57,8 +76,14 @@ impl Home {
                 .data_dir()
                 .join("swarmhold"),
         };
-        let passphrase = passphrase(global.passphrase_file.as_deref())?;
-        Ok(Self { folder, passphrase })
+        let passphrase = passphrase_of(global.passphrase_file.as_deref(), PASSPHRASE)?;
+        let vault_passphrase =
+            passphrase_of(global.vault_passphrase_file.as_deref(), VAULT_PASSPHRASE)?;
+        Ok(Self {
+            folder,
+            passphrase,
+            vault_passphrase,
+        })
     }
 
     pub(super) fn folder(&self) -> &Path {
@@ -103,6 +128,59 @@ impl Home {
         Ok(())
     }
 
+    /// The library, with the vault if there is one and it opens.
+    pub(super) fn library(&self, out: &Output) -> anyhow::Result<Library> {
+        let library = Library::open(&self.folder, None);
+        if !is_taken(&self.vault_file()) {
+            return Ok(library);
+        }
+        let vault = self.vault(&self.existing_identity()?, VaultWish::Read, out)?;
+        Ok(library.with_vault(vault))
+    }
+
+    pub(super) fn vault_file(&self) -> PathBuf {
+        self.folder.join(VAULT_FILE)
+    }
+
+    /// The vault, as far as it is wanted and opens. One that is wanted and does not open is an error; so
+    /// is a passphrase that does not fit.
+    pub(super) fn vault(
+        &self,
+        wallet: &Wallet,
+        wish: VaultWish,
+        out: &Output,
+    ) -> anyhow::Result<VaultUse> {
+        let keeps = match wish {
+            VaultWish::Keep => true,
+            VaultWish::Settings => Settings::open(&self.folder).is_on(VAULT)?,
+            VaultWish::Read => false,
+        };
+        let path = self.vault_file();
+        if keeps {
+            let is_new = !is_taken(&path);
+            let key = vaultfile::load_or_create(&path, wallet, self.vault_passphrase());
+            let key = key.map_err(CliError::VaultKey)?;
+            if is_new {
+                out.note(&format!("made a new vault: {}", path.display()));
+            }
+            return Ok(VaultUse::Keep(Vault::new(key)));
+        }
+        match vaultfile::load(&path, wallet, self.vault_passphrase()) {
+            Ok(key) => Ok(VaultUse::Open(Vault::new(key))),
+            Err(KeyFileError::NotFound { .. }) => Ok(VaultUse::Shut),
+            Err(error) if self.vault_passphrase.is_some() => Err(CliError::VaultKey(error).into()),
+            // whoever needs it is told then
+            Err(error) => {
+                tracing::debug!(%error, "the vault stays shut");
+                Ok(VaultUse::Shut)
+            }
+        }
+    }
+
+    pub(super) fn vault_passphrase(&self) -> Option<&str> {
+        self.vault_passphrase.as_ref().map(|text| text.as_str())
+    }
+
     fn passphrase(&self) -> Option<&str> {
         self.passphrase.as_ref().map(|text| text.as_str())
     }
@@ -120,19 +198,22 @@ impl Home {
 }
 
 /// The first line of the file, or what the environment says.
-fn passphrase(file: Option<&Path>) -> Result<Option<Zeroizing<String>>, CliError> {
+pub(super) fn passphrase_of(
+    file: Option<&Path>,
+    variable: &str,
+) -> Result<Option<Zeroizing<String>>, CliError> {
     let unfit = |origin: String| CliError::Passphrase { origin };
     if let Some(path) = file {
         let text = read_text(path)?.ok_or_else(|| unfit(path.display().to_string()))?;
         let line = text.split(['\r', '\n']).next().unwrap_or_default();
         return Ok(Some(Zeroizing::new(line.to_owned())));
     }
-    match env::var_os(PASSPHRASE).filter(|value| !value.is_empty()) {
+    match env::var_os(variable).filter(|value| !value.is_empty()) {
         None => Ok(None),
         Some(value) => {
             let text = value
                 .into_string()
-                .map_err(|_| unfit(PASSPHRASE.to_owned()))?;
+                .map_err(|_| unfit(variable.to_owned()))?;
             Ok(Some(Zeroizing::new(text)))
         }
     }
@@ -180,7 +261,7 @@ mod tests {
     fn read(contents: &[u8]) -> Result<Option<Zeroizing<String>>, CliError> {
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(file.path(), contents).unwrap();
-        passphrase(Some(file.path()))
+        passphrase_of(Some(file.path()), PASSPHRASE)
     }
 
     #[test]

@@ -73,6 +73,9 @@ fn judge(cause: &(dyn StdError + 'static)) -> Option<Verdict> {
         .or_else(|| cause.downcast_ref().map(kept::of_library))
         .or_else(|| cause.downcast_ref().map(kept::of_age_file))
         .or_else(|| cause.downcast_ref().map(kept::of_state))
+        .or_else(|| cause.downcast_ref().map(kept::of_vault))
+        .or_else(|| cause.downcast_ref().map(kept::of_export))
+        .or_else(|| cause.downcast_ref().map(kept::of_scrub))
         .or_else(|| cause.downcast_ref().map(of_io))
 }
 
@@ -138,6 +141,10 @@ fn of_cli(error: &CliError) -> Verdict {
         CliError::NoSetting(_) | CliError::Setting { .. } => {
             plain(Exit::Usage, "E-SETTING").hint("swarmhold config --help")
         }
+        CliError::VaultKey(source) => kept::of_vault_key(source),
+        CliError::NoVault => {
+            plain(Exit::NotFound, "E-VAULT").hint("swarmhold get --vault LINK makes one")
+        }
         CliError::Words => plain(Exit::BadData, "E-WORDS"),
         CliError::Damaged { .. } => plain(Exit::Integrity, "E-CHUNK-HASH"),
         CliError::Rotten { .. } => plain(Exit::Integrity, "E-HASH"),
@@ -157,6 +164,7 @@ fn of_fetch(error: &FetchError) -> Verdict {
             .hint("ask the publisher for the link again, over a channel that you trust"),
         FetchError::Open(open) => of_open(open),
         FetchError::Room(room) => kept::of_room(room),
+        FetchError::Vault(vault) => kept::of_vault(vault),
         FetchError::Resume(read) => of_read(read).hint("remove the file, then get it again"),
         FetchError::Write {
             disk_full: true, ..

@@ -36,6 +36,6 @@ pub(crate) use derive::derive;
 pub use keytext::KeyTextError;
 pub use refused::{CertificateRefused, refusal_in};
 pub use seal::SealError;
-pub use vault_key::{Guard, VaultKey};
+pub use vault_key::{Guard, Sealed, VaultKey};
 pub use wallet::{RandomnessError, Wallet};
 pub use words::WordsError;

@@ -48,6 +48,15 @@ pub enum Guard<'g> {
     Passphrase(&'g str),
 }
 
+/// What opens a vault's file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sealed {
+    /// The wallet of this address.
+    Identity(Address),
+    /// Whoever knows the passphrase.
+    Passphrase,
+}
+
 impl VaultKey {
     /// Makes a new key from the system's randomness.
     pub fn generate() -> Result<Self, RandomnessError> {
@@ -120,6 +129,31 @@ pub(super) fn read(
     passphrase: Option<&str>,
 ) -> Result<VaultKey, KeyTextError> {
     let mut lines = Lines::of_bytes(bytes)?;
+    let (id, guard) = head(&mut lines)?;
+    let secret = match guard {
+        GuardLine::Identity(address) => of_wallet(&mut lines, id, address, wallet, passphrase)?,
+        GuardLine::Argon2id(cost) => of_passphrase(&mut lines, cost, passphrase)?,
+    };
+    Ok(VaultKey { id, secret })
+}
+
+/// What opens a file.
+pub(super) fn sealed_with(bytes: &[u8]) -> Result<Sealed, KeyTextError> {
+    let (_, guard) = head(&mut Lines::of_bytes(bytes)?)?;
+    Ok(match guard {
+        GuardLine::Identity(address) => Sealed::Identity(address),
+        GuardLine::Argon2id(_) => Sealed::Passphrase,
+    })
+}
+
+/// The line that says what opens a file.
+enum GuardLine {
+    Identity(Address),
+    Argon2id(Cost),
+}
+
+/// The lines that both forms begin with.
+fn head(lines: &mut Lines<'_>) -> Result<([u8; ID_BYTES], GuardLine), KeyTextError> {
     if lines.next("`swarmhold-vault-v1`")? != HEADER {
         return Err(lines.error("`swarmhold-vault-v1`"));
     }
@@ -127,17 +161,11 @@ pub(super) fn read(
     let id = lines.field("id ", expected)?;
     let id = unhex(id).ok_or_else(|| lines.error(expected))?;
     let line = lines.next(GUARD_EXPECTED)?;
-    let secret = match line.strip_prefix("identity ") {
-        Some(address) => {
-            let address = address.parse().map_err(|_| lines.error(GUARD_EXPECTED))?;
-            of_wallet(&mut lines, id, address, wallet, passphrase)?
-        }
-        None => {
-            let cost = Cost::from_line(line).ok_or_else(|| lines.error(GUARD_EXPECTED))?;
-            of_passphrase(&mut lines, cost, passphrase)?
-        }
+    let guard = match line.strip_prefix("identity ") {
+        Some(address) => address.parse().ok().map(GuardLine::Identity),
+        None => Cost::from_line(line).map(GuardLine::Argon2id),
     };
-    Ok(VaultKey { id, secret })
+    Ok((id, guard.ok_or_else(|| lines.error(GUARD_EXPECTED))?))
 }
 
 fn of_wallet(

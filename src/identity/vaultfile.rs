@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::keyfile::{KeyFileError, private, random, text_error};
-use super::vault_key::{self, Guard, VaultKey};
+use super::vault_key::{self, Guard, Sealed, VaultKey};
 use super::wallet::Wallet;
 
 /// Reads a vault's key. A passphrase must be given if, and only if, the key is sealed with one;
@@ -39,6 +39,12 @@ pub fn load_or_create(
     }
 }
 
+/// What opens a vault's file.
+pub fn sealed_with(path: &Path) -> Result<Sealed, KeyFileError> {
+    let bytes = private::read(path)?;
+    vault_key::sealed_with(&bytes).map_err(|source| text_error(path, source))
+}
+
 /// Seals a vault's key anew, in place of the file that there is. Whoever has a copy of that one, and what
 /// opened it, still has the key.
 pub fn reseal(path: &Path, key: &VaultKey, guard: Guard<'_>) -> Result<(), KeyFileError> {
@@ -69,6 +75,8 @@ mod tests {
             let made = load_or_create(&path, &wallet(), passphrase).unwrap();
             let found = load_or_create(&path, &wallet(), passphrase).unwrap();
             assert_eq!(made.id(), found.id());
+            let sealed = sealed_with(&path).unwrap();
+            assert_eq!(sealed == Sealed::Passphrase, passphrase.is_some());
             assert_eq!(made.derive(b"", b"x"), found.derive(b"", b"x"));
             assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
         }

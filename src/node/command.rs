@@ -14,6 +14,7 @@ use super::rounds::Scrub;
 use super::share::Proof;
 use super::status::FetchStatus;
 use super::steer::{Change, Course};
+use super::vault::VaultError;
 use crate::digest::{Address, ManifestId};
 use crate::manifest::{Manifest, ManifestError};
 use crate::net::SessionKey;
@@ -132,6 +133,7 @@ pub(super) enum Note {
 pub(super) enum OpenFailure {
     Open(OpenError),
     Room(RoomError),
+    Vault(VaultError),
     Resume(ReadError),
     TakeOver(WriteError),
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use super::vault::VaultUse;
 use crate::digest::{Address, DigestError};
 use crate::identity::Wallet;
 use crate::swarm::Contribution;
@@ -33,6 +34,8 @@ pub struct Config {
     /// What its own folder may hold, in bytes; [`u64::MAX`] is no limit. Default: what the settings in
     /// its home say, or no limit.
     pub quota: Option<u64>,
+    /// What it does with the vault in its home. Default: nothing, it is shut.
+    pub vault: VaultUse,
 }
 
 /// Where a node listens.
@@ -66,6 +69,7 @@ impl Config {
             contribution: Contribution::default(),
             discovery: Discovery::On,
             quota: None,
+            vault: VaultUse::Shut,
         }
     }
 }

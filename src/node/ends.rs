@@ -88,8 +88,10 @@ impl Driver {
         self.keep_manifest(&manifest, quest.output.clone());
         self.reach.forget(fetch);
         let tally = self.swarm.tally(&id).cloned().unwrap_or_default();
+        let form = self.library.form_at(&path, manifest.program_id());
         quest.finish(Ok(Fetched {
             path,
+            form,
             manifest,
             tally,
         }));

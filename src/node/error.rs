@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::collect::RoomError;
+use super::vault::VaultError;
 use crate::chunk::ChunkIndex;
 use crate::digest::{ManifestId, ProgramId};
 use crate::manifest::ManifestError;
@@ -100,6 +101,9 @@ pub enum FetchError {
     /// The quota has no room for it.
     #[error(transparent)]
     Room(#[from] RoomError),
+    /// Its place in the vault, or out of it, cannot be used.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
     /// What an earlier fetch left cannot be read.
     #[error(transparent)]
     Resume(#[from] ReadError),

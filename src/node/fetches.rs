@@ -1,10 +1,7 @@
 //! Fetches: from a manifest to chunks. How they find it is in `finding`, how they end in `ends`.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-
-use tokio::sync::watch;
 
 use super::apply::described;
 use super::catalog::Entry;
@@ -12,13 +9,14 @@ use super::command::{Note, OpenFailure};
 use super::config::{Discovery, PeerHint};
 use super::driver::{Driver, peer_key};
 use super::error::FetchError;
-use super::quest::{FetchId, Leftover, Quest, Source, Stage};
+use super::places::Place;
+use super::quest::{FetchId, Quest, Source, Stage};
 use super::reach::is_global;
 use super::status::FetchStatus;
 use crate::digest::ManifestId;
 use crate::manifest::Manifest;
 use crate::net::SessionKey;
-use crate::store::{Content, Ledger, OpenError};
+use crate::store::{Content, OpenError};
 use crate::swarm::{Input, Ticket};
 
 impl Driver {
@@ -101,7 +99,6 @@ impl Driver {
         }
         quest.stage = Stage::Opening;
         quest.manifest = Some(Arc::clone(&manifest));
-        let ours = self.library.folders.container(manifest.program_id());
         let library = self.library.clone();
         library.in_use.begin(manifest.id());
         let (status, notes) = (quest.status.clone(), self.notes.clone());
@@ -110,11 +107,14 @@ impl Driver {
         tokio::task::spawn_blocking(move || {
             let admitted = library.admit(&manifest, output.as_deref());
             let outcome = admitted.map_err(OpenFailure::Room);
-            let outcome = outcome.and_then(|()| match output {
-                Some(path) => open_new(manifest, &path, ledger, &leftovers, &status),
-                None if ours.exists() => open_kept(manifest, &ours, &status),
-                None => open_new(manifest, &ours, ledger, &leftovers, &status),
-            });
+            let place = Place {
+                manifest,
+                output: output.as_deref(),
+                ledger,
+                leftovers: &leftovers,
+                status: &status,
+            };
+            let outcome = outcome.and_then(|()| place.open(&library));
             let outcome = outcome.map(|content| content.recalling(recall));
             if let Some(content) = outcome.as_ref().ok().filter(|it| !it.is_complete()) {
                 let (id, contents) = (content.manifest().id(), library.similar(content.manifest()));
@@ -161,6 +161,7 @@ impl Driver {
         let error = match failure {
             OpenFailure::Open(error) => FetchError::Open(error),
             OpenFailure::Room(error) => FetchError::Room(error),
+            OpenFailure::Vault(error) => FetchError::Vault(error),
             OpenFailure::Resume(error) => FetchError::Resume(error),
             OpenFailure::TakeOver(error) => {
                 let (reason, disk_full) = described(&error);
@@ -281,59 +282,6 @@ impl Driver {
         });
         theirs.count()
     }
-}
-
-fn open_new(
-    manifest: Arc<Manifest>,
-    path: &Path,
-    ledger: Option<Arc<dyn Ledger>>,
-    leftovers: &[Leftover],
-    status: &watch::Sender<FetchStatus>,
-) -> Result<Content, OpenFailure> {
-    let size = manifest.layout().size();
-    let mut content = Content::download(manifest, path).map_err(OpenFailure::Open)?;
-    if let Some(ledger) = ledger {
-        content = content.recorded_in(ledger);
-    }
-    let show = |done| {
-        status.send_replace(FetchStatus::Checking { done, size });
-    };
-    content.resume(show).map_err(OpenFailure::Resume)?;
-    for Leftover { manifest, held } in leftovers.iter().rev() {
-        let taken = content.take_over(manifest, held);
-        taken.map_err(OpenFailure::TakeOver)?;
-    }
-    Ok(content)
-}
-
-/// Takes over a container that an earlier fetch finished, after reading all of it again.
-fn open_kept(
-    manifest: Arc<Manifest>,
-    path: &Path,
-    status: &watch::Sender<FetchStatus>,
-) -> Result<Content, OpenFailure> {
-    let layout = manifest.layout();
-    // Where it may not be written to, it is served as it is.
-    let content = Content::keep(Arc::clone(&manifest), path)
-        .or_else(|error| match matches!(error, OpenError::Io { .. }) {
-            true => Content::seed(manifest, path),
-            false => Err(error),
-        })
-        .map_err(OpenFailure::Open)?;
-    for chunk in layout.chunks() {
-        match content.read(chunk) {
-            // what rots is fetched again
-            Ok(_) => {}
-            Err(error) if error.is_lost() => {}
-            Err(error) => return Err(OpenFailure::Resume(error)),
-        }
-        let done = layout.offset(chunk).unwrap_or_default();
-        status.send_replace(FetchStatus::Checking {
-            done,
-            size: layout.size(),
-        });
-    }
-    Ok(content)
 }
 
 /// Peers that a manifest names. Whoever wrote it is a stranger, so it sends nobody to addresses that

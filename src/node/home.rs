@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::digest::ProgramId;
-use crate::store::{Folders, FoldersError, OpenError, part_path};
+use crate::store::{Folders, FoldersError, Holding, OpenError, part_path};
 
 /// What an earlier fetch left where the next one will put its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,12 +28,11 @@ pub enum LeftError {
 /// What an earlier fetch of this container left, at `output` or, without one, in the node's folder
 /// `home`, which is created if it does not exist.
 pub fn left(home: &Path, output: Option<&Path>, id: ProgramId) -> Result<Left, LeftError> {
-    let container = match output {
-        Some(path) => path.to_owned(),
-        None => Folders::open(home)?.container(id),
+    let is_there = match output {
+        Some(path) => path.exists() || part_path(path)?.exists(),
+        None => Folders::open(home)?.holding(id) != Holding::Nothing,
     };
-    let part = part_path(&container)?;
-    Ok(match container.exists() || part.exists() {
+    Ok(match is_there {
         true => Left::Something,
         false => Left::Nothing,
     })

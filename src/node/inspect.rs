@@ -1,12 +1,14 @@
 //! Holding a container against its manifest: no node, no network.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use super::library::{Known, Library};
+use super::library::{Condition, Known, Library};
+use super::vault::VaultError;
 use crate::chunk::ChunkIndex;
-use crate::digest::{ManifestId, ProgramId};
+use crate::digest::{Hasher, ManifestId, ProgramId};
 use crate::manifest::{Layout, Manifest};
-use crate::store::{IngestError, ManifestFileError, ingest_as};
+use crate::store::{Content, IngestError, ManifestFileError, OpenError, ReadError, ingest_as};
 
 /// What a file is, held against a manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +51,15 @@ pub enum ScrubError {
     /// The container cannot be read.
     #[error(transparent)]
     Container(#[from] IngestError),
+    /// It is in the vault, which is shut.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// It cannot be opened in the vault.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// It cannot be read in the vault.
+    #[error(transparent)]
+    Read(#[from] ReadError),
 }
 
 impl Library {
@@ -61,6 +72,11 @@ impl Library {
     ) -> Result<Comparison, ScrubError> {
         let manifest = self.folders.load_manifest(known.manifest_id)?;
         let manifest = manifest.ok_or(ScrubError::NoManifest(known.manifest_id))?;
+        if known.condition == Condition::Vault {
+            let vault = self.vault_for(known.program_id)?;
+            let content = Content::keep_sealed(Arc::new(manifest), &known.path, vault)?;
+            return Ok(compare_sealed(&content, progress)?);
+        }
         Ok(compare(&manifest, &known.path, progress)?)
     }
 }
@@ -80,6 +96,27 @@ pub fn compare(
         found: ingested.program_id,
         expected: manifest.program_id(),
         damaged: damaged(layout, differs),
+    })
+}
+
+/// As [`compare`], in the vault. What cannot be decrypted has no part in the SHA-256 of the whole.
+fn compare_sealed(content: &Content, progress: impl Fn(u64)) -> Result<Comparison, ReadError> {
+    let layout = content.manifest().layout();
+    let (mut hasher, mut differs) = (Hasher::new(), Vec::new());
+    for chunk in layout.chunks() {
+        match content.read(chunk) {
+            Ok(Some(verified)) => hasher.update(verified.bytes()),
+            Ok(None) => {}
+            Err(error) if error.is_lost() => {}
+            Err(error) => return Err(error),
+        }
+        differs.push(!content.have().contains(chunk));
+        progress(layout.offset(chunk).unwrap_or_default());
+    }
+    Ok(Comparison {
+        found: ProgramId::new(hasher.finish()),
+        expected: content.manifest().program_id(),
+        damaged: damaged(layout, differs.into_iter()),
     })
 }
 

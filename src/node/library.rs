@@ -16,10 +16,11 @@ use super::clock::unix_time;
 use super::collect::RoomError;
 use super::memory;
 use super::similar::sketch;
+use super::vault::VaultUse;
 use crate::digest::{ManifestId, ProgramId};
 use crate::manifest::{Link, Manifest};
 use crate::store::{
-    ContainerRow, Folders, Holding, Ledger as _, Pin, RemoveError, State, StateError, part_path,
+    ContainerRow, Folders, Form, Holding, Ledger as _, Pin, RemoveError, State, StateError,
 };
 
 /// The setting that says how many bytes the node's own folder may hold.
@@ -38,6 +39,7 @@ pub struct Library {
     pub(super) folders: Arc<Folders>,
     pub(super) quota: Option<u64>,
     pub(super) in_use: InUse,
+    pub(super) vault: VaultUse,
 }
 
 /// Containers that this process fetches or serves now. Clones share it.
@@ -90,6 +92,8 @@ pub struct Known {
 pub enum Condition {
     /// All of it, in the node's own folder.
     Complete,
+    /// All of it, in the vault.
+    Vault,
     /// Some of its chunks: so many are known to be safely on the disk.
     Partial {
         /// Chunks that are here.
@@ -167,6 +171,7 @@ impl Library {
             state,
             folders,
             in_use: InUse::default(),
+            vault: VaultUse::default(),
         }
     }
 
@@ -235,12 +240,11 @@ impl Library {
     /// nothing could be written down is only logged.
     pub(super) fn admit(&self, manifest: &Manifest, path: Option<&Path>) -> Result<(), RoomError> {
         let needed = manifest.to_json().len() as u64;
-        let ours = std::path::absolute(self.folders.container(manifest.program_id())).ok();
         let path = path.and_then(|path| std::path::absolute(path).ok());
-        let path = path.filter(|path| ours.as_ref() != Some(path));
+        let path = path.filter(|path| !self.is_own(path, manifest.program_id()));
         let kept = match path {
             Some(_) => 0,
-            None => manifest.layout().size(),
+            None => self.len_of(manifest),
         };
         let mut row = row(manifest, path, kept, unix_time());
         match self.make_room(manifest, needed + kept) {
@@ -324,7 +328,7 @@ impl Library {
 
     pub(super) fn known(&self, row: ContainerRow) -> Known {
         let condition = self.condition(&row);
-        let ours = || self.folders.container(row.program_id);
+        let ours = || self.own(row.program_id);
         Known {
             manifest_id: row.manifest_id,
             program_id: row.program_id,
@@ -349,18 +353,12 @@ impl Library {
             Some(_) if self.part(row).is_some_and(|part| part.exists()) => held(),
             Some(_) => Condition::Gone,
             None => match self.folders.holding(row.program_id) {
-                Holding::Whole(_) => Condition::Complete,
-                Holding::Part(_) => held(),
+                Holding::Whole(Form::Open, _) => Condition::Complete,
+                Holding::Whole(Form::Sealed, _) => Condition::Vault,
+                Holding::Part(..) => held(),
                 Holding::Nothing => Condition::Manifest,
             },
         }
-    }
-
-    /// Where its unfinished bytes are, by the name under which a download claims them.
-    fn part(&self, row: &ContainerRow) -> Option<PathBuf> {
-        let ours = || self.folders.container(row.program_id);
-        let whole = row.path.clone().unwrap_or_else(ours);
-        std::path::absolute(part_path(&whole).ok()?).ok()
     }
 }
 

@@ -51,6 +51,7 @@ impl Memory {
         let state = open(&config.home);
         let book = CreditBook::new(state.clone());
         let library = Library::over(state.clone(), Arc::new(folders), config.quota);
+        let library = library.with_vault(config.vault.clone());
         library.adopt();
         Self {
             bans: Bans::load(state.clone(), clock),

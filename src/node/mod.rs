@@ -34,6 +34,7 @@ mod library;
 mod memory;
 mod old_files;
 mod outflow;
+mod places;
 mod pool;
 mod publish;
 mod quest;
@@ -53,6 +54,7 @@ mod steer;
 mod subnet;
 mod syncs;
 mod twins;
+mod vault;
 mod verdicts;
 mod work;
 
@@ -81,22 +83,25 @@ pub use library::{Condition, Known, Library, LibraryError, QUOTA, Removed};
 pub use publish::{create, create_recalling};
 pub use quest::Fetched;
 pub use rounds::Scrub;
-pub use settings::Settings;
+pub use settings::{ON, Settings};
 pub use share::{Proof, Share};
 pub use status::{Banned, ContainerStatus, FetchStatus, PeerStatus, Status};
+pub use vault::{ExportError, VAULT, VaultError, VaultUse};
 pub use verdicts::remember_right;
 
 // What surfaces need of the layers below, so that they name nothing but the node.
 pub use crate::age::{HeaderError, Key, Recipient};
 pub use crate::digest::{Address, Digest, DigestError, ManifestId, ProgramId};
-pub use crate::identity::{KeyTextError, SealError, Wallet, WordsError, keyfile};
+pub use crate::identity::{
+    Guard, KeyTextError, SealError, Sealed, Wallet, WordsError, keyfile, vaultfile,
+};
 pub use crate::limits::{BACKUP_BYTES_MAX, PASSPHRASE_BYTES_MAX};
 pub use crate::manifest::{Link, LinkError, Manifest, ManifestError, Recall, SignatureState};
 pub use crate::net::BindError;
 pub use crate::store::{
-    AgeFileError, FinishError, FoldersError, IngestError, ManifestFileError, OpenError, Pin,
-    ReadError, RemoveError, StateError, SyncError, decrypt_file, encrypt_file, opens,
-    read_manifest_file, replace_file, write_new_file,
+    AgeFileError, Exported, FinishError, FoldersError, Form, IngestError, ManifestFileError,
+    OpenError, Pin, ReadError, RemoveError, StateError, SyncError, Vault, decrypt_file,
+    encrypt_file, opens, read_manifest_file, replace_file, write_new_file,
 };
 pub use crate::swarm::{Account, Order, Rates, Strike, Tally};
 

@@ -25,6 +25,7 @@ use crate::digest::{Address, ManifestId, ProgramId};
 use crate::manifest::{Link, Manifest, SignatureState};
 use crate::moment::Moment;
 use crate::net::SessionKey;
+use crate::store::Form;
 use crate::swarm::{Tally, Trust};
 
 /// What became of attempts, kept for the message when all fail.
@@ -45,6 +46,8 @@ pub(super) struct FetchId(pub(super) u64);
 pub struct Fetched {
     /// Where its bytes are.
     pub path: PathBuf,
+    /// In which form they are there.
+    pub form: Form,
     /// What they should be, and are.
     pub manifest: Arc<Manifest>,
     /// Who gave how much of it.

@@ -5,6 +5,9 @@ use std::path::Path;
 use super::memory;
 use crate::store::{State, StateError};
 
+/// What a switch is that is on.
+pub const ON: &str = "on";
+
 /// The settings of a home.
 #[derive(Debug)]
 pub struct Settings {
@@ -21,6 +24,11 @@ impl Settings {
     /// What is set.
     pub fn value(&self, name: &str) -> Result<Option<String>, StateError> {
         Ok(self.state.settings()?.remove(name))
+    }
+
+    /// Whether a switch is on.
+    pub fn is_on(&self, name: &str) -> Result<bool, StateError> {
+        Ok(self.value(name)?.as_deref() == Some(ON))
     }
 
     /// Sets something, or takes it back. An error says that it does not last.

@@ -17,7 +17,7 @@ use super::library::Library;
 use super::twins::short;
 use crate::digest::ManifestId;
 use crate::manifest::Manifest;
-use crate::store::{Content, Holding};
+use crate::store::{Content, Form, Holding};
 
 /// Hashes in a sketch.
 pub(super) const SKETCH_MAX: usize = 64;
@@ -54,16 +54,24 @@ impl Library {
         contents.take(SIMILAR_MAX).collect()
     }
 
-    /// All of a container, if it is here.
+    /// All of a container, if it is here and can be read.
     fn whole(&self, id: ManifestId) -> Option<Content> {
         let row = self.state.container(id).ok()??;
-        let manifest = self.folders.load_manifest(id).ok()??;
-        let ours = || {
-            let whole = matches!(self.folders.holding(row.program_id), Holding::Whole(_));
-            whole.then(|| self.folders.container(row.program_id))
+        let manifest = Arc::new(self.folders.load_manifest(id).ok()??);
+        if let Some(path) = &row.path {
+            return Content::seed(manifest, path).ok();
+        }
+        let Holding::Whole(form, _) = self.folders.holding(row.program_id) else {
+            return None;
         };
-        let path = row.path.clone().or_else(ours)?;
-        Content::seed(Arc::new(manifest), &path).ok()
+        let path = self.folders.container_in(form, row.program_id);
+        match form {
+            Form::Open => Content::seed(manifest, &path).ok(),
+            Form::Sealed => {
+                let vault = self.vault_for(row.program_id).ok()?;
+                Content::keep_sealed(manifest, &path, vault).ok()
+            }
+        }
     }
 }
 

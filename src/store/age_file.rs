@@ -1,12 +1,13 @@
 //! Encrypting a file to recipients, and decrypting one, 64 KiB at a time.
 //!
 //! What is written appears under its name when it is whole and durable, and not before; a file that turns
-//! out to be damaged halfway leaves nothing behind.
+//! out to be damaged halfway leaves nothing behind. `export` does the same with a container in the vault.
 
 use std::fs::{File, Metadata};
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use super::error::ReadError;
 use super::new_file::fill_new_file;
 use super::os::Links;
 use super::regular::open_regular;
@@ -58,6 +59,9 @@ pub enum AgeFileError {
     /// The system has no randomness to make keys of.
     #[error("E-RANDOM: the system gave no randomness to make a key of")]
     Randomness(#[from] getrandom::Error),
+    /// A chunk of a container cannot be read, or has changed.
+    #[error(transparent)]
+    Read(#[from] ReadError),
     /// The system refused to read the one or to write the other.
     #[error("E-IO: cannot read {from}, or cannot write {to}")]
     Io {
@@ -80,6 +84,7 @@ impl AgeFileError {
             Self::Content { .. } => "E-AGE",
             Self::GivenUp { .. } => "E-CANCELLED",
             Self::Randomness(_) => "E-RANDOM",
+            Self::Read(error) => error.code(),
             Self::Io { .. } => "E-IO",
         }
     }
@@ -120,36 +125,11 @@ pub fn decrypt_file(
     from: &Path,
     to: &Path,
     key: &Key,
-    mut goes_on: impl FnMut(u64) -> bool,
+    goes_on: impl FnMut(u64) -> bool,
 ) -> Result<(), AgeFileError> {
     let job = Job { from, to };
     let (mut file, metadata) = job.open()?;
-    let header = job.read_header(&mut file)?;
-    let file_key = header.open(key).map_err(|why| job.header(why))?;
-    let begin = header.end() as u64;
-    let mut nonce = [0; NONCE_BYTES];
-    file.seek(SeekFrom::Start(begin))
-        .and_then(|_| file.read_exact(&mut nonce))
-        .map_err(|source| {
-            if source.kind() == io::ErrorKind::UnexpectedEof {
-                return job.content(StreamError::Damaged { piece: 0 });
-            }
-            job.io(source)
-        })?;
-    let mut opener = Opener::new(&file_key, &nonce);
-    job.write(|out| {
-        let payload = metadata.len().saturating_sub(begin + NONCE_BYTES as u64);
-        let mut pieces = Pieces::new(&mut file, payload, PIECE_BYTES + TAG_BYTES);
-        while let Some((piece, position)) = pieces.next()? {
-            let opened = opener.open(piece, position);
-            out.write_all(opened.map_err(|why| Failure::Known(job.content(why)))?)?;
-            if !goes_on(pieces.done) {
-                let path = to.to_owned();
-                return Err(Failure::Known(AgeFileError::GivenUp { path }));
-            }
-        }
-        Ok(())
-    })
+    job.decrypt(&mut file, metadata.len(), key, goes_on)
 }
 
 /// Whether a file is one of age that this key opens. A file that is none, or is damaged, is not.
@@ -159,22 +139,18 @@ pub fn opens(path: &Path, key: &Key) -> Result<bool, AgeFileError> {
         to: path,
     };
     let (mut file, _) = job.open()?;
-    match job.read_header(&mut file) {
-        Ok(header) => Ok(header.open(key).is_ok()),
-        Err(AgeFileError::Header { .. }) => Ok(false),
-        Err(error) => Err(error),
-    }
+    job.opens(&mut file, key)
 }
 
 /// What is read, and what becomes of it.
 #[derive(Clone, Copy)]
-struct Job<'p> {
-    from: &'p Path,
-    to: &'p Path,
+pub(super) struct Job<'p> {
+    pub(super) from: &'p Path,
+    pub(super) to: &'p Path,
 }
 
 /// Why the new file was not written.
-enum Failure {
+pub(super) enum Failure {
     Known(AgeFileError),
     System(io::Error),
 }
@@ -194,14 +170,61 @@ impl Job<'_> {
         })
     }
 
-    fn read_header(self, file: &mut File) -> Result<Header, AgeFileError> {
+    /// Decrypts `len` bytes.
+    pub(super) fn decrypt(
+        self,
+        source: &mut (impl Read + Seek),
+        len: u64,
+        key: &Key,
+        mut goes_on: impl FnMut(u64) -> bool,
+    ) -> Result<(), AgeFileError> {
+        let header = self.read_header(source)?;
+        let file_key = header.open(key).map_err(|why| self.header(why))?;
+        let begin = header.end() as u64;
+        let mut nonce = [0; NONCE_BYTES];
+        source
+            .seek(SeekFrom::Start(begin))
+            .and_then(|_| source.read_exact(&mut nonce))
+            .map_err(|error| {
+                if error.kind() == io::ErrorKind::UnexpectedEof {
+                    return self.content(StreamError::Damaged { piece: 0 });
+                }
+                self.io(error)
+            })?;
+        let mut opener = Opener::new(&file_key, &nonce);
+        self.write(|out| {
+            let payload = len.saturating_sub(begin + NONCE_BYTES as u64);
+            let mut pieces = Pieces::new(source, payload, PIECE_BYTES + TAG_BYTES);
+            while let Some((piece, position)) = pieces.next()? {
+                let opened = opener.open(piece, position);
+                out.write_all(opened.map_err(|why| Failure::Known(self.content(why)))?)?;
+                if !goes_on(pieces.done) {
+                    let path = self.to.to_owned();
+                    return Err(Failure::Known(AgeFileError::GivenUp { path }));
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Whether what begins here is of age and opens with this key.
+    pub(super) fn opens(self, source: &mut impl Read, key: &Key) -> Result<bool, AgeFileError> {
+        match self.read_header(source) {
+            Ok(header) => Ok(header.open(key).is_ok()),
+            Err(AgeFileError::Header { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn read_header(self, source: &mut impl Read) -> Result<Header, AgeFileError> {
         let mut begin = Vec::new();
-        let read = file.take(HEADER_BYTES_MAX as u64).read_to_end(&mut begin);
+        let read = source.take(HEADER_BYTES_MAX as u64).read_to_end(&mut begin);
         read.map_err(|source| self.io(source))?;
         Header::decode(&begin).map_err(|why| self.header(why))
     }
 
-    fn write(
+    /// Writes a new file; if that fails, nothing is left.
+    pub(super) fn write(
         self,
         fill: impl FnOnce(&mut BufWriter<&mut File>) -> Result<(), Failure>,
     ) -> Result<(), AgeFileError> {
@@ -236,6 +259,10 @@ impl Job<'_> {
     }
 
     fn io(self, source: io::Error) -> AgeFileError {
+        let source = match source.downcast::<ReadError>() {
+            Ok(read) => return read.into(),
+            Err(source) => source,
+        };
         AgeFileError::Io {
             from: self.from.to_owned(),
             to: self.to.to_owned(),
@@ -254,10 +281,10 @@ struct Pieces<R> {
     piece: Vec<u8>,
 }
 
-impl<'f> Pieces<BufReader<&'f mut File>> {
-    fn new(file: &'f mut File, bytes: u64, len: usize) -> Self {
+impl<'s, S: Read> Pieces<BufReader<&'s mut S>> {
+    fn new(source: &'s mut S, bytes: u64, len: usize) -> Self {
         Self {
-            reader: BufReader::with_capacity(BUFFER_BYTES, file),
+            reader: BufReader::with_capacity(BUFFER_BYTES, source),
             left: bytes,
             done: 0,
             len,

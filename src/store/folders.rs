@@ -3,6 +3,7 @@
 //! ```text
 //! root/wwwdata/deluges/<manifest id>.deluge    manifests
 //! root/wwwdata/containers/<program id>         containers
+//! root/wwwdata/containers/<program id>.vault   containers in the vault
 //! root/wwwdata/tempoutdata/                    results that are being made
 //! root/wwwdata/finaloutdata/                   results that are done
 //! ```
@@ -24,6 +25,15 @@ use super::os;
 #[derive(Debug, Clone)]
 pub struct Folders {
     wwwdata: PathBuf,
+}
+
+/// How a container of the node's own lies on the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// As it is.
+    Open,
+    /// Encrypted, in the vault.
+    Sealed,
 }
 
 /// Why a node cannot have its folders.
@@ -84,7 +94,16 @@ impl Folders {
 
     /// Where a container is kept that was not given a place of its own.
     pub fn container(&self, id: ProgramId) -> PathBuf {
-        self.wwwdata.join("containers").join(id.to_string())
+        self.container_in(Form::Open, id)
+    }
+
+    /// Where a container is kept in this form.
+    pub fn container_in(&self, form: Form, id: ProgramId) -> PathBuf {
+        let name = match form {
+            Form::Open => id.to_string(),
+            Form::Sealed => format!("{id}.vault"),
+        };
+        self.wwwdata.join("containers").join(name)
     }
 
     /// Keeps a manifest, in place of an earlier one with the same id. Returns its file.

@@ -5,12 +5,16 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io;
+use std::path::{Path, PathBuf};
 
-use super::Folders;
 use super::files::part_path;
+use super::folders::{Folders, Form};
 use super::os::Links;
 use super::regular::open_regular;
 use crate::digest::{ManifestId, ProgramId};
+
+/// In the order in which they are looked for.
+const FORMS: [Form; 2] = [Form::Open, Form::Sealed];
 
 /// A container's file in the node's folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,9 +22,9 @@ pub enum Holding {
     /// There is none.
     Nothing,
     /// It is whole, and of so many bytes.
-    Whole(u64),
+    Whole(Form, u64),
     /// It is not finished; its `.part` has so many bytes, room for all of it.
-    Part(u64),
+    Part(Form, u64),
 }
 
 /// Why a container was not removed from the node's folder.
@@ -54,63 +58,61 @@ impl Holding {
     pub const fn bytes(self) -> u64 {
         match self {
             Self::Nothing => 0,
-            Self::Whole(bytes) | Self::Part(bytes) => bytes,
+            Self::Whole(_, bytes) | Self::Part(_, bytes) => bytes,
         }
     }
 }
 
 impl Folders {
-    /// What there is of a container.
+    /// What there is of a container: whole rather than not, in the open rather than in the vault.
     pub fn holding(&self, id: ProgramId) -> Holding {
-        let whole = self.container(id);
-        let len = |path: &std::path::Path| {
+        let len = |path: PathBuf| {
             let metadata = fs::symlink_metadata(path).ok();
             Some(metadata.filter(fs::Metadata::is_file)?.len())
         };
-        let part = || Some(Holding::Part(len(&part_path(&whole).ok()?)?));
-        let whole = len(&whole).map(Holding::Whole);
-        whole.or_else(part).unwrap_or(Holding::Nothing)
+        let whole = |form| Some(Holding::Whole(form, len(self.container_in(form, id))?));
+        let part = |form| Some(Holding::Part(form, len(self.part(form, id)?)?));
+        let found = FORMS.into_iter().find_map(whole);
+        found
+            .or_else(|| FORMS.into_iter().find_map(part))
+            .unwrap_or(Holding::Nothing)
     }
 
     /// Whether a download of any process writes to a container.
     pub fn is_being_written(&self, id: ProgramId) -> bool {
-        let part = part_path(&self.container(id)).ok();
-        let open = |part: std::path::PathBuf| {
-            open_regular(File::options().read(true), &part, Links::Refuse).ok()?
+        let open =
+            |part: PathBuf| open_regular(File::options().read(true), &part, Links::Refuse).ok()?;
+        let is_locked = |form| {
+            let lock = self.part(form, id).and_then(open);
+            let lock = lock.map(|(file, _)| file.try_lock());
+            matches!(lock, Some(Err(TryLockError::WouldBlock)))
         };
-        let lock = part.and_then(open).map(|(file, _)| file.try_lock());
-        matches!(lock, Some(Err(TryLockError::WouldBlock)))
+        FORMS.into_iter().any(is_locked)
     }
 
     /// Removes what there is of a container, unless a download writes to it. Returns how many bytes
     /// that frees.
     pub fn remove_container(&self, id: ProgramId) -> Result<u64, RemoveError> {
-        let whole = self.container(id);
         let mut freed = 0;
-        let io = |source| RemoveError::Io { id, source };
-        if let Ok(part) = part_path(&whole) {
-            let mut options = File::options();
-            match open_regular(options.read(true).write(true), &part, Links::Refuse) {
-                Ok(Some((file, metadata))) => {
-                    match file.try_lock() {
-                        Ok(()) => {}
-                        Err(TryLockError::WouldBlock) => return Err(RemoveError::InUse(id)),
-                        Err(TryLockError::Error(source)) => return Err(io(source)),
-                    }
-                    fs::remove_file(&part).map_err(io)?;
-                    freed += metadata.len();
-                }
-                // something else has the name, or nothing
-                Ok(None) => {}
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(io(error)),
+        for form in FORMS {
+            if let Some(part) = self.part(form, id) {
+                freed += remove_part(&part, id)?;
             }
         }
-        if let Holding::Whole(bytes) = self.holding(id) {
-            fs::remove_file(&whole).map_err(io)?;
-            freed += bytes;
+        for form in FORMS {
+            let whole = self.container_in(form, id);
+            let metadata = fs::symlink_metadata(&whole).ok();
+            if let Some(metadata) = metadata.filter(fs::Metadata::is_file) {
+                fs::remove_file(&whole).map_err(|source| RemoveError::Io { id, source })?;
+                freed += metadata.len();
+            }
         }
         Ok(freed)
+    }
+
+    /// Where a download of a container keeps what it has.
+    fn part(&self, form: Form, id: ProgramId) -> Option<PathBuf> {
+        part_path(&self.container_in(form, id)).ok()
     }
 
     /// Removes the copy of a manifest, if there is one. Returns how many bytes that frees.
@@ -131,6 +133,27 @@ impl Folders {
             name.to_str()?.strip_suffix(".deluge")?.parse().ok()
         };
         Ok(fs::read_dir(self.deluges())?.filter_map(id).collect())
+    }
+}
+
+/// Removes a `.part`, unless somebody writes to it. Returns how many bytes that frees.
+fn remove_part(part: &Path, id: ProgramId) -> Result<u64, RemoveError> {
+    let io = |source| RemoveError::Io { id, source };
+    let mut options = File::options();
+    match open_regular(options.read(true).write(true), part, Links::Refuse) {
+        Ok(Some((file, metadata))) => {
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Err(RemoveError::InUse(id)),
+                Err(TryLockError::Error(source)) => return Err(io(source)),
+            }
+            fs::remove_file(part).map_err(io)?;
+            Ok(metadata.len())
+        }
+        // something else has the name, or nothing
+        Ok(None) => Ok(0),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        Err(error) => Err(io(error)),
     }
 }
 
@@ -155,11 +178,17 @@ mod tests {
         assert_eq!(folders.remove_container(id).unwrap(), 0);
         let part = part_path(&folders.container(id)).unwrap();
         fs::write(&part, b"12345").unwrap();
-        assert_eq!(folders.holding(id), Holding::Part(5));
+        assert_eq!(folders.holding(id), Holding::Part(Form::Open, 5));
         assert_eq!(folders.remove_container(id).unwrap(), 5);
         fs::write(folders.container(id), b"123").unwrap();
         fs::write(&part, b"12345").unwrap();
-        assert_eq!(folders.holding(id), Holding::Whole(3));
+        assert_eq!(folders.holding(id), Holding::Whole(Form::Open, 3));
+        let sealed = folders.container_in(Form::Sealed, id);
+        fs::write(part_path(&sealed).unwrap(), b"1").unwrap();
+        fs::write(&sealed, b"12").unwrap();
+        assert_eq!(folders.holding(id), Holding::Whole(Form::Open, 3));
+        fs::remove_file(folders.container(id)).unwrap();
+        assert_eq!(folders.holding(id), Holding::Whole(Form::Sealed, 2));
         assert_eq!(folders.remove_container(id).unwrap(), 8);
         assert!(names(&folders).is_empty());
     }

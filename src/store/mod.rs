@@ -10,7 +10,7 @@
 //!
 //! Reading order: `content` (which chunks are proven), `journal` and `ledger` (which are safe), `resume`, `rearrange` and `finish` (how a download
 //! begins and ends), `whole` (the hash of it all), `backend` and `files` (the disk), then `ingest`,
-//! `manifest_file`, `folders`, `new_file` and `age_file`, which stand alone, and `vault`, which is another disk over the disk. `os` is where systems differ.
+//! `manifest_file`, `folders`, `new_file`, `age_file` and `export`, which stand alone, and `vault`, which is another disk over the disk. `os` is where systems differ.
 //!
 //! All calls block, so they belong on worker threads. Nothing here logs, reads a clock, or knows of
 //! peers.
@@ -19,6 +19,7 @@ mod age_file;
 mod backend;
 mod content;
 mod error;
+mod export;
 mod files;
 mod finish;
 mod folders;
@@ -47,8 +48,9 @@ mod whole;
 pub use age_file::{AgeFileError, decrypt_file, encrypt_file, opens};
 pub use content::Content;
 pub use error::{FinishError, OpenError, ReadError, ReserveError, SyncError, WriteError};
+pub use export::Exported;
 pub use files::part_path;
-pub use folders::{Folders, FoldersError};
+pub use folders::{Folders, FoldersError, Form};
 pub use holdings::{Holding, RemoveError};
 pub use ingest::{IngestError, Ingested, ingest, ingest_as};
 pub use ledger::{Claim, FileStamp, Ledger};
@@ -59,4 +61,4 @@ pub use state::{
     BanRow, ContainerRow, CreditRow, PeerRow, Pin, STATE_FILE, State, StateError, Trouble,
     VerdictRows, WrongRow,
 };
-pub use vault::Vault;
+pub use vault::{Vault, sealed_len};

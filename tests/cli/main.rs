@@ -21,4 +21,5 @@ mod scrub;
 mod share;
 mod test;
 mod usage;
+mod vault;
 mod verify;

@@ -63,27 +63,42 @@ Examples:
   swarmhold scrub
   swarmhold scrub app.tar --json")]
     Scrub(Scrub),
-    /// Decrypt a container that was encrypted to this node
+    /// Write what the vault holds, or decrypt what was encrypted to this node
     #[command(long_about = "\
-Decrypt a container that was encrypted to this node into a file. `get -o` does it by itself; this is for \
-what lies in the node's own folder, or anywhere. Prints the path alone on stdout.")]
+Write a container that lies in the vault into a file, or decrypt one that was encrypted to this node; \
+one that is both is decrypted. `get -o` does the second by itself; this is for what lies in the node's own \
+folder, or anywhere. Prints the path alone on stdout.")]
     #[command(after_help = "\
 REF is a name, a manifest id or program id or the first six digits of one, a link, or the path of an \
 age file.
 
 Examples:
+  swarmhold export app.tar -o app.tar       from the vault
   swarmhold export app.tar.age -o app.tar")]
     Export(Export),
+    /// Tell how the vault is opened, or change that
+    #[command(long_about = "\
+Tell how the vault is opened, or change that. A vault is made by the first get with --vault: for this \
+identity, so that nothing is asked for, or with a passphrase where one is given in \
+SWARMHOLD_VAULT_PASSPHRASE or --vault-passphrase-file. Its key stays the same when that is changed: nothing \
+in it is encrypted anew, and whoever has both a copy of the old vault.key and what opened it keeps the key.")]
+    #[command(after_help = "\
+Examples:
+  swarmhold vault
+  swarmhold vault reseal --new-passphrase-file new.txt
+  swarmhold vault reseal --identity")]
+    Vault(Vault),
     /// Tell or change the settings
     #[command(long_about = "\
 Tell or change the settings, which hold for all commands in this home. Options and SWARMHOLD_ \
 variables win over them. Settings: quota (what the node's own folder may hold, as in 20G; none is no \
-limit).")]
+limit), vault (on: every get without -o keeps what it fetches encrypted, as with --vault).")]
     #[command(after_help = "\
 Examples:
   swarmhold config list
   swarmhold config set quota 20G
-  swarmhold config set quota none")]
+  swarmhold config set quota none
+  swarmhold config set vault on")]
     Config(Config),
 }
 
@@ -141,6 +156,33 @@ pub(in crate::cli) struct Export {
         hide_env_values = true
     )]
     pub(in crate::cli) output: PathBuf,
+}
+
+/// `swarmhold vault`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Vault {
+    #[command(subcommand)]
+    pub(in crate::cli) action: Option<VaultAction>,
+}
+
+/// What to do with the vault.
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum VaultAction {
+    /// Have something else open the vault from now on
+    Reseal {
+        /// Read the new passphrase from the first line of this file
+        #[arg(long, value_name = "FILE", env = "SWARMHOLD_NEW_PASSPHRASE_FILE")]
+        #[arg(hide_env_values = true, required_unless_present = "identity")]
+        new_passphrase_file: Option<PathBuf>,
+        /// This identity opens it, and no passphrase is asked for
+        #[arg(
+            long,
+            conflicts_with = "new_passphrase_file",
+            env = "SWARMHOLD_IDENTITY"
+        )]
+        #[arg(value_parser = FalseyValueParser::new(), hide_env_values = true)]
+        identity: bool,
+    },
 }
 
 /// `swarmhold gc`.

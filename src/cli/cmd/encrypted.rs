@@ -18,7 +18,8 @@ use crate::cli::output::Output;
 use crate::cli::progress::{self, Work};
 use crate::cli::signals::Signals;
 use crate::cli::start;
-use crate::node::{self, Key, Library, Recipient};
+use crate::cli::text::shown as shown_name;
+use crate::node::{self, Condition, Exported, Key, Known, Library, Recipient};
 
 const SUFFIX: &str = "age";
 
@@ -123,18 +124,53 @@ pub(super) fn export(
     out: &Output,
 ) -> anyhow::Result<()> {
     let path = Path::new(&export.what);
-    let container = match path.is_file() {
-        true => path.to_owned(),
-        false => library.find(&export.what)?.path,
+    let known = match library.find(&export.what) {
+        // a file that this node reads is what its path says, whatever else has that name
+        _ if path.is_file() && node::opens(path, &key)? => None,
+        Err(_) if path.is_file() => None,
+        found => Some(found?),
     };
+    let container = known.as_ref().map_or(path, |known| &known.path).to_owned();
     let output = &export.output;
-    start::wait(async |mut signals| decrypt(&container, output, key, out, &mut signals).await)?;
+    let in_vault = known.filter(|known| known.condition == Condition::Vault);
+    start::wait(async |mut signals| match in_vault {
+        Some(known) => unlock(library.clone(), known, output, key, out, &mut signals).await,
+        None => decrypt(&container, output, key, out, &mut signals).await,
+    })?;
     out.result(output, || {
         json!({
             "path": output.display().to_string(),
             "container_path": container.display().to_string(),
         })
     })?;
+    Ok(())
+}
+
+/// Writes what a container in the vault holds.
+async fn unlock(
+    library: Library,
+    known: Known,
+    to: &Path,
+    key: Key,
+    out: &Output,
+    signals: &mut Signals,
+) -> anyhow::Result<()> {
+    let (name, path, shown) = (known.name.clone(), to.to_owned(), out.clone());
+    let work = move |is_wanted: &AtomicBool| {
+        progress::working(&shown, Work::Decrypting, known.size, |show| {
+            library.export(&known, &path, &key, |done| {
+                show(done);
+                is_wanted.load(Ordering::Relaxed)
+            })
+        })
+    };
+    let (name, to) = (shown_name(&name), to.display());
+    match until_stopped(signals, work).await?? {
+        Exported::Container => out.note(&format!("wrote {name} from the vault into {to}")),
+        Exported::Decrypted => {
+            out.note(&format!("decrypted {name} from the vault into {to}"));
+        }
+    }
     Ok(())
 }
 

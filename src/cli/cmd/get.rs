@@ -11,12 +11,12 @@ use super::landing::Landing;
 use super::reference::Reference;
 use crate::cli::args::{Get, Global};
 use crate::cli::error::CliError;
-use crate::cli::home::{Home, is_taken};
+use crate::cli::home::{Home, VaultWish, is_taken};
 use crate::cli::output::Output;
 use crate::cli::signals::Signals;
 use crate::cli::start::{self, Port};
 use crate::node::{
-    Config, DISK_RETRY, Fetch, FetchError, FetchOptions, Fetched, Key, Left, Node, ProgramId,
+    Config, DISK_RETRY, Fetch, FetchError, FetchOptions, Fetched, Form, Key, Left, Node, ProgramId,
     Rates, What, left, read_manifest_file,
 };
 
@@ -52,12 +52,17 @@ pub(in crate::cli) fn run(global: &Global, get: Get, out: &Output) -> anyhow::Re
         disk_retry: DISK_RETRY,
     };
     let home = Home::find(global)?;
+    let wish = match get.vault {
+        true => VaultWish::Keep,
+        false => VaultWish::Settings,
+    };
     let left = left(home.folder(), options.output.as_deref(), program_id)?;
     let wallet = home.identity(out)?.wallet;
     let (key, chosen) = (Key::of_wallet(&wallet), options.output.is_some());
     let mut config = Config::new(home.folder(), wallet);
     config.upload_rate_max = get.up.and_then(|rate| rate.0);
     config.quota = get.room.bytes();
+    config.vault = home.vault(&config.wallet, wish, out)?;
     config.download_rate_max = get.down.and_then(|rate| rate.0);
     start::wait(async |mut signals| {
         let node = start::start(config, &get.network, Port::Any).await?;
@@ -78,6 +83,13 @@ pub(in crate::cli) fn run(global: &Global, get: Get, out: &Output) -> anyhow::Re
         let (fetched, landing) = outcome?;
         let path = match chosen {
             true => encrypted::unseal(&fetched.path, key, out, &mut signals).await?,
+            false if fetched.form == Form::Sealed => {
+                let id = fetched.manifest.program_id().short();
+                out.note(&format!(
+                    "it is in the vault; to read it: swarmhold export {id} -o FILE"
+                ));
+                None
+            }
             false => encrypted::point_out(&fetched.path, &key, out)?,
         };
         report(&fetched, &landing, path.as_deref(), out)
@@ -181,6 +193,7 @@ fn report(
             "path": path.display().to_string(),
             "container_path": fetched.path.display().to_string(),
             "decrypted": decrypted.is_some(),
+            "vault": fetched.form == Form::Sealed,
             "name": manifest.name(),
             "program_id": manifest.program_id().to_string(),
             "manifest_id": manifest.id().to_string(),

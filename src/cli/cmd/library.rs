@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::cli::args::Global;
 use crate::cli::args::library::{Gc, Library as Command, One, Remove};
 use crate::cli::calendar::rfc3339;
-use crate::cli::cmd::{config, encrypted, scrub};
+use crate::cli::cmd::{config, encrypted, scrub, vault};
 use crate::cli::error::CliError;
 use crate::cli::home::Home;
 use crate::cli::output::{Output, prompt};
@@ -28,9 +28,11 @@ pub(in crate::cli) fn run(global: &Global, command: &Command, out: &Output) -> a
         Command::Gc(gc) => collect(home, gc, out),
         Command::Scrub(what) => scrub::run(global, what, out),
         Command::Export(export) => {
-            let key = Key::of_wallet(&Home::find(global)?.existing_identity()?);
-            encrypted::export(&Library::open(home, None), export, key, out)
+            let own = Home::find(global)?;
+            let key = Key::of_wallet(&own.existing_identity()?);
+            encrypted::export(&own.library(out)?, export, key, out)
         }
+        Command::Vault(what) => vault::run(&Home::find(global)?, what, out),
         Command::Config(config) => config::run(home, config, out),
     }
 }
@@ -79,6 +81,7 @@ fn line(known: &Known) -> Vec<String> {
 fn state(condition: Condition) -> String {
     match condition {
         Condition::Complete => "complete".to_owned(),
+        Condition::Vault => "vault".to_owned(),
         Condition::Partial { held, chunks } => {
             format!("partial {} %", percent(held.into(), chunks.into()))
         }
@@ -91,6 +94,7 @@ fn state(condition: Condition) -> String {
 fn object(known: &Known) -> Value {
     let (state, held) = match known.condition {
         Condition::Complete => ("complete", None),
+        Condition::Vault => ("vault", None),
         Condition::Partial { held, chunks } => ("partial", Some((held, chunks))),
         Condition::InPlace => ("in-place", None),
         Condition::Gone => ("gone", None),
@@ -124,7 +128,11 @@ fn rm(library: &Library, remove: &Remove, out: &Output) -> anyhow::Result<()> {
             let path = known.path.display();
             format!("forgot {name}; {path} is yours and stays; freed {freed}")
         }
-        Condition::Complete | Condition::Partial { .. } | Condition::Gone | Condition::Manifest => {
+        Condition::Complete
+        | Condition::Vault
+        | Condition::Partial { .. }
+        | Condition::Gone
+        | Condition::Manifest => {
             format!("removed {name}; freed {freed}")
         }
     });

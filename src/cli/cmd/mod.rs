@@ -16,4 +16,5 @@ mod landing;
 mod own_manifest;
 mod reference;
 mod sum;
+mod vault;
 mod watch;

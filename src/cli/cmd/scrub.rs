@@ -24,7 +24,7 @@ struct Sum {
 
 pub(in crate::cli) fn run(global: &Global, scrub: &Scrub, out: &Output) -> anyhow::Result<()> {
     let home = Home::find(global)?;
-    let library = Library::open(home.folder(), None);
+    let library = home.library(out)?;
     let all = match scrub.what.is_empty() {
         true => library.list()?,
         false => {
@@ -35,7 +35,9 @@ pub(in crate::cli) fn run(global: &Global, scrub: &Scrub, out: &Output) -> anyho
     let mut sum = Sum::default();
     for known in &all {
         match known.condition {
-            Condition::Complete | Condition::InPlace => one(&library, known, &mut sum, out)?,
+            Condition::Complete | Condition::Vault | Condition::InPlace => {
+                one(&library, known, &mut sum, out)?
+            }
             // a download looks at what it has when it goes on
             Condition::Partial { .. } | Condition::Gone | Condition::Manifest => {}
         }
@@ -79,7 +81,7 @@ fn described(known: &Known, outcome: &Result<Comparison, ScrubError>) -> String 
     }
     let chunks = count(damaged.len() as u64, "chunk");
     let next = match known.condition {
-        Condition::Complete => "the next get fetches what is wrong",
+        Condition::Complete | Condition::Vault => "the next get fetches what is wrong",
         Condition::InPlace | Condition::Partial { .. } | Condition::Gone | Condition::Manifest => {
             "the file is yours, and is not written to"
         }

@@ -2,7 +2,14 @@
 
 use super::{Verdict, exists, of_io, plain};
 use crate::cli::exit::Exit;
-use crate::node::{AgeFileError, HeaderError, LibraryError, RemoveError, RoomError, StateError};
+use crate::node::keyfile::KeyFileError;
+use crate::node::{
+    AgeFileError, ExportError, HeaderError, KeyTextError, LibraryError, RemoveError, RoomError,
+    ScrubError, StateError, VaultError,
+};
+
+/// What opens a vault.
+const OPENS: &str = "set SWARMHOLD_VAULT_PASSPHRASE, or --vault-passphrase-file FILE";
 
 pub(super) fn of_room(error: &RoomError) -> Verdict {
     match error {
@@ -29,6 +36,57 @@ pub(super) fn of_library(error: &LibraryError) -> Verdict {
     }
 }
 
+pub(super) fn of_vault(error: &VaultError) -> Verdict {
+    let verdict = |exit, hint| plain(exit, "E-VAULT").hint(hint);
+    match error {
+        VaultError::Shut(_) => verdict(Exit::Permission, OPENS),
+        VaultError::InTheOpen { .. } => {
+            verdict(Exit::Exists, "swarmhold rm removes it; then get it again")
+        }
+    }
+}
+
+pub(super) fn of_export(error: &ExportError) -> Verdict {
+    match error {
+        ExportError::NoManifest(_) => plain(Exit::NotFound, "E-NO-MANIFEST").hint("get it again"),
+        ExportError::Manifest(manifest) => super::of_manifest_file(manifest),
+        ExportError::Vault(vault) => of_vault(vault),
+        ExportError::Open(open) => super::of_open(open),
+        ExportError::File(file) => of_age_file(file),
+    }
+}
+
+pub(super) fn of_scrub(error: &ScrubError) -> Verdict {
+    match error {
+        ScrubError::NoManifest(_) => plain(Exit::NotFound, "E-NO-MANIFEST").hint("get it again"),
+        ScrubError::Manifest(manifest) => super::of_manifest_file(manifest),
+        ScrubError::Container(ingest) => super::of_ingest(ingest),
+        ScrubError::Vault(vault) => of_vault(vault),
+        ScrubError::Open(open) => super::of_open(open),
+        ScrubError::Read(read) => super::of_read(read),
+    }
+}
+
+/// What a vault's key is refused for has other remedies than what an identity's is.
+pub(super) fn of_vault_key(error: &KeyFileError) -> Verdict {
+    let verdict = super::of_key_file(error);
+    let KeyFileError::Text { source, .. } = error else {
+        return Verdict {
+            hint: None,
+            ..verdict
+        };
+    };
+    let hint = match source {
+        KeyTextError::PassphraseMissing => Some(OPENS),
+        KeyTextError::PassphraseUnused => {
+            Some("leave SWARMHOLD_VAULT_PASSPHRASE and --vault-passphrase-file out")
+        }
+        KeyTextError::OtherIdentity { .. } => Some("restore that identity, or --home FOLDER"),
+        _ => None,
+    };
+    Verdict { hint, ..verdict }
+}
+
 pub(super) fn of_state(error: &StateError) -> Verdict {
     plain(Exit::Config, error.code())
 }
@@ -44,6 +102,7 @@ pub(super) fn of_age_file(error: &AgeFileError) -> Verdict {
             plain(Exit::Interrupted, code).hint("swarmhold export FILE.age -o FILE decrypts it")
         }
         AgeFileError::Randomness(_) => plain(Exit::Other, code),
+        AgeFileError::Read(read) => super::of_read(read),
         AgeFileError::Io { source, .. } => of_io(source),
     }
 }

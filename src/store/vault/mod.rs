@@ -33,7 +33,7 @@ use crate::identity::VaultKey;
 
 pub(super) use self::disk::SealedDisk;
 use self::slots::FileKey;
-pub(super) use self::slots::sealed_len;
+pub use self::slots::sealed_len;
 
 /// Tells the key of a file from what shows that it is the right one.
 const FILE: &[u8] = b"swarmhold/vault/file/1";

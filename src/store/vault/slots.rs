@@ -19,8 +19,8 @@ const STRIDE: usize = SLOT_BYTES + EXTRA_BYTES;
 /// Where the first slot begins: the header has a page of its own.
 const BEGIN: u64 = 4096;
 
-/// The size of the file that a container of so many bytes takes.
-pub(in crate::store) fn sealed_len(bytes: u64) -> u64 {
+/// The size of the file that a container of so many bytes takes in a vault, in bytes.
+pub fn sealed_len(bytes: u64) -> u64 {
     BEGIN + bytes + count(bytes) * EXTRA_BYTES as u64
 }
 
