@@ -11,9 +11,8 @@
 //!
 //! The folder must be on a disk, not in memory. Each round begins with nothing left to be written.
 
-use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
@@ -28,12 +27,15 @@ mod noise;
 mod options;
 #[path = "../common/say.rs"]
 mod say;
+#[path = "../common/sharing.rs"]
+mod sharing;
 #[path = "../common/size.rs"]
 mod size;
 
 use median::median;
 use options::Common;
 use say::say;
+use sharing::{Sharing, swarmhold};
 
 /// What fetching may lose by syncing.
 const COST_MAX: f64 = 0.05;
@@ -60,46 +62,6 @@ struct Options {
     size: u64,
     #[command(flatten)]
     common: Common,
-}
-
-/// A share that runs until it is dropped.
-struct Sharing {
-    child: Child,
-    link: String,
-}
-
-impl Sharing {
-    fn start(folder: &Path, container: &Path) -> Self {
-        let mut child = swarmhold(folder, "alice")
-            .arg("share")
-            .arg(container)
-            .args(["--listen", "127.0.0.1:0", "--no-discovery", "-q"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
-        let stdout = child.stdout.take().expect("it is piped");
-        let mut link = String::new();
-        let read = BufReader::new(stdout).read_line(&mut link);
-        read.expect("a share prints its link");
-        Self { child, link }
-    }
-}
-
-impl Drop for Sharing {
-    fn drop(&mut self) {
-        // it may have ended by itself
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn swarmhold(folder: &Path, home: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_swarmhold"));
-    command
-        .env("SWARMHOLD_HOME", folder.join(home))
-        .stdin(Stdio::null())
-        .stderr(Stdio::null());
-    command
 }
 
 /// Fetches once. Returns bytes per second, from start to end of the process.

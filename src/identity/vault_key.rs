@@ -175,7 +175,7 @@ fn of_wallet(
     wallet: &Wallet,
     passphrase: Option<&str>,
 ) -> Result<Zeroizing<[u8; 32]>, KeyTextError> {
-    let (nonce, above, sealed) = rest(lines)?;
+    let rest = Rest::read(lines)?;
     let found = wallet.address();
     if found != expected {
         return Err(KeyTextError::OtherIdentity { expected, found });
@@ -184,7 +184,7 @@ fn of_wallet(
         return Err(KeyTextError::PassphraseUnused);
     }
     let with = sealing_key(&derive(&id, wallet.seed(), OF_WALLET));
-    open_with(&with, nonce, above, sealed).ok_or(KeyTextError::Damaged)
+    open_with(&with, rest.nonce, rest.above, rest.sealed).ok_or(KeyTextError::Damaged)
 }
 
 fn of_passphrase(
@@ -195,7 +195,11 @@ fn of_passphrase(
     cost.check()?;
     let salt = lines.field("salt ", "`salt`")?;
     let salt = *lines.bytes(salt)?;
-    let (nonce, above, sealed) = rest(lines)?;
+    let Rest {
+        nonce,
+        above,
+        sealed,
+    } = Rest::read(lines)?;
     let passphrase = passphrase.ok_or(KeyTextError::PassphraseMissing)?;
     let seal = Seal {
         cost,
@@ -206,17 +210,28 @@ fn of_passphrase(
     Ok(seal.open(sealed, passphrase)?)
 }
 
-/// The nonce, the text that the seal vouches for, and the seal: how both forms end.
-fn rest<'t>(
-    lines: &mut Lines<'t>,
-) -> Result<([u8; 12], &'t str, Zeroizing<[u8; SEALED_BYTES]>), KeyTextError> {
-    let nonce = lines.field("nonce ", "`nonce`")?;
-    let nonce = *lines.bytes(nonce)?;
-    let above = lines.read();
-    let sealed = lines.field("sealed ", "`sealed`")?;
-    let sealed = lines.bytes(sealed)?;
-    lines.end()?;
-    Ok((nonce, above, sealed))
+/// How both forms end.
+struct Rest<'t> {
+    nonce: [u8; 12],
+    /// What the seal vouches for.
+    above: &'t str,
+    sealed: Zeroizing<[u8; SEALED_BYTES]>,
+}
+
+impl<'t> Rest<'t> {
+    fn read(lines: &mut Lines<'t>) -> Result<Self, KeyTextError> {
+        let nonce = lines.field("nonce ", "`nonce`")?;
+        let nonce = *lines.bytes(nonce)?;
+        let above = lines.read();
+        let sealed = lines.field("sealed ", "`sealed`")?;
+        let sealed = lines.bytes(sealed)?;
+        lines.end()?;
+        Ok(Self {
+            nonce,
+            above,
+            sealed,
+        })
+    }
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -29,7 +29,7 @@ pub enum LeftError {
 /// `home`, which is created if it does not exist.
 pub fn left(home: &Path, output: Option<&Path>, id: ProgramId) -> Result<Left, LeftError> {
     let is_there = match output {
-        Some(path) => path.exists() || part_path(path)?.exists(),
+        Some(path) => part_path(path)?.exists() || path.exists(),
         None => Folders::open(home)?.holding(id) != Holding::Nothing,
     };
     Ok(match is_there {

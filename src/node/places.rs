@@ -39,10 +39,11 @@ impl Place<'_> {
             (Form::Open, true) => {
                 // Where it may not be written to, it is served as it is.
                 let content = Content::keep(manifest(), &path);
-                let content = content.or_else(|error| match error {
-                    OpenError::Io { .. } => Content::seed(manifest(), &path),
-                    error => Err(error),
-                });
+                let content =
+                    content.or_else(|error| match matches!(error, OpenError::Io { .. }) {
+                        true => Content::seed(manifest(), &path),
+                        false => Err(error),
+                    });
                 self.check(content.map_err(OpenFailure::Open)?)
             }
             (Form::Open, false) => {

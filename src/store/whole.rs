@@ -148,13 +148,13 @@ impl Span {
 
     fn unreadable(self, disk: &Arc<dyn Backend>, source: io::Error) -> ReadError {
         let (path, chunk) = (disk.path(), self.chunk);
-        match source.kind() {
-            io::ErrorKind::InvalidData => ReadError::Forged { path, chunk },
-            _ => ReadError::Io {
-                path,
-                chunk,
-                source,
-            },
+        if source.kind() == io::ErrorKind::InvalidData {
+            return ReadError::Forged { path, chunk };
+        }
+        ReadError::Io {
+            path,
+            chunk,
+            source,
         }
     }
 }

@@ -62,8 +62,8 @@ fn tell(home: &Home, out: &Output) -> anyhow::Result<()> {
 }
 
 fn refused(error: KeyFileError) -> CliError {
-    match error {
-        KeyFileError::NotFound { .. } => CliError::NoVault,
-        error => CliError::VaultKey(error),
+    match matches!(error, KeyFileError::NotFound { .. }) {
+        true => CliError::NoVault,
+        false => CliError::VaultKey(error),
     }
 }

@@ -82,7 +82,12 @@ pub(super) fn of_vault_key(error: &KeyFileError) -> Verdict {
             Some("leave SWARMHOLD_VAULT_PASSPHRASE and --vault-passphrase-file out")
         }
         KeyTextError::OtherIdentity { .. } => Some("restore that identity, or --home FOLDER"),
-        _ => None,
+        KeyTextError::Utf8 { .. }
+        | KeyTextError::Line { .. }
+        | KeyTextError::Value { .. }
+        | KeyTextError::Address
+        | KeyTextError::Damaged
+        | KeyTextError::Seal(_) => None,
     };
     Verdict { hint, ..verdict }
 }

@@ -114,7 +114,7 @@ fn nothing_of_the_container_is_on_the_disk_but_encrypted() {
 fn chunks_of_many_slots_are_read_and_proven() {
     let place = Place::new();
     let bytes = Sample::of_size(300 * CHUNK + 7).bytes;
-    let layout = Layout::new(bytes.len() as u64, 8 * CHUNK as u32).unwrap();
+    let layout = Layout::new(bytes.len() as u64, 8 * 32_768).unwrap();
     let draft = Draft {
         name: "large".into(),
         layout,
