@@ -15,7 +15,7 @@
 //! with a passphrase.
 //!
 //! Everything here is pure but [`keyfile`] and [`vaultfile`], which touch the disk, and
-//! [`Wallet::generate`] and [`VaultKey::generate`], which ask the system for randomness.
+//! [`Wallet::generate`], which asks the system for randomness.
 
 pub mod cert;
 mod derive;

@@ -22,7 +22,7 @@ use super::derive::derive;
 use super::keytext::{KeyTextError, push_line};
 use super::lines::Lines;
 use super::seal::{Cost, SEALED_BYTES, Seal, SealError, close_with, open_with, sealing_key};
-use super::wallet::{RandomnessError, Wallet};
+use super::wallet::Wallet;
 use crate::digest::Address;
 use crate::limits::KEY_FILE_BYTES_MAX;
 
@@ -58,15 +58,12 @@ pub enum Sealed {
 }
 
 impl VaultKey {
-    /// Makes a new key from the system's randomness.
-    pub fn generate() -> Result<Self, RandomnessError> {
-        let mut key = Self {
-            id: [0; ID_BYTES],
-            secret: Zeroizing::new([0; 32]),
-        };
-        getrandom::fill(&mut key.id)?;
-        getrandom::fill(key.secret.as_mut())?;
-        Ok(key)
+    /// The key of a vault with this name; both must be fresh randomness.
+    pub fn new(id: [u8; ID_BYTES], secret: [u8; 32]) -> Self {
+        Self {
+            id,
+            secret: Zeroizing::new(secret),
+        }
     }
 
     /// Tells one vault from another; no secret.
@@ -252,10 +249,7 @@ mod tests {
     use super::*;
 
     fn key() -> VaultKey {
-        VaultKey {
-            id: [5; ID_BYTES],
-            secret: Zeroizing::new([7; 32]),
-        }
+        VaultKey::new([5; ID_BYTES], [7; 32])
     }
 
     fn wallet() -> Wallet {
@@ -339,7 +333,7 @@ mod tests {
         let made = |key: &VaultKey, salt: &[u8], purpose: &[u8]| *key.derive(salt, purpose);
         let one = made(&key(), b"a", b"b");
         assert_eq!(one, made(&key(), b"a", b"b"));
-        let other = VaultKey::generate().unwrap();
+        let other = VaultKey::new([5; ID_BYTES], [8; 32]);
         for another in [
             made(&key(), b"x", b"b"),
             made(&key(), b"a", b"x"),

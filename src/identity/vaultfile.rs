@@ -29,7 +29,7 @@ pub fn load_or_create(
         Err(KeyFileError::NotFound { .. }) => {}
         other => return other,
     }
-    let key = VaultKey::generate()?;
+    let key = VaultKey::new(random()?, random()?);
     let guard = passphrase.map_or(Guard::Wallet(wallet), Guard::Passphrase);
     match private::create(path, sealed(path, &key, guard)?.as_bytes()) {
         Ok(()) => Ok(key),

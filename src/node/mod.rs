@@ -69,7 +69,6 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 pub use crate::swarm::Contribution;
 pub use ban_rows::KeptBan;
-
 pub use bans::{Lift, kept_bans, lift_bans};
 pub use block::DISK_RETRY;
 pub use clock::{Stopwatch, unix_time};

@@ -301,7 +301,7 @@ fn the_power_may_go_at_any_time() {
 
 #[test]
 fn the_power_may_go_at_any_time_in_a_vault() {
-    let vault = Vault::new(VaultKey::generate().unwrap());
+    let vault = Vault::new(VaultKey::new([1; 16], [2; 32]));
     let seen = cut_everywhere(Form::Sealed(vault), SEALED_IMAGES);
     let count = |seen: AtomicU32| seen.into_inner();
     let (images, again, at_rest) = (count(seen.images), count(seen.again), count(seen.at_rest));

@@ -30,7 +30,7 @@ impl Place {
         let folder = tempfile::tempdir().unwrap();
         Self {
             path: folder.path().join("container.vault"),
-            vault: vault(),
+            vault: vault(1),
             _folder: folder,
         }
     }
@@ -57,8 +57,8 @@ impl Place {
     }
 }
 
-fn vault() -> Vault {
-    Vault::new(VaultKey::generate().unwrap())
+fn vault(of: u8) -> Vault {
+    Vault::new(VaultKey::new([of; 16], [of; 32]))
 }
 
 /// A container each of whose chunks has the marker at several places.
@@ -291,7 +291,7 @@ fn a_file_of_another_vault_or_container_is_refused() {
     let (place, sample) = (Place::new(), marked());
     drop(place.filled(&sample));
     let thief = Place {
-        vault: vault(),
+        vault: vault(2),
         ..place
     };
     let refused = |place: &Place, sample: &Sample| {
@@ -315,7 +315,7 @@ fn an_unfinished_file_of_another_vault_is_begun_anew() {
     content.sync().unwrap();
     drop(content);
     let other = Place {
-        vault: vault(),
+        vault: vault(2),
         ..place
     };
     let content = other.begin(&sample);
