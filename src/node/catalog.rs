@@ -65,6 +65,8 @@ pub(super) struct Catalog {
     lent: BTreeMap<ManifestId, Loan>,
     /// Of both.
     twins: Twins,
+    /// Of containers that are fetched and lie in another place already: what is there.
+    copies: BTreeMap<ManifestId, Arc<Content>>,
 }
 
 #[derive(Debug)]
@@ -94,10 +96,20 @@ impl Catalog {
         lent.is_some_and(|loan| loan.content.have().contains(chunk))
     }
 
-    /// Has a container lend its chunks to another, unless it takes part itself.
+    /// Where else a container that takes part lies, if this chunk is still there.
+    pub(super) fn copy(&self, id: &ManifestId, chunk: ChunkIndex) -> Option<&Arc<Content>> {
+        let copy = self.copies.get(id)?;
+        copy.have().contains(chunk).then_some(copy)
+    }
+
+    /// Has a container lend its chunks to another, or to itself in another place, unless it takes part.
     pub(super) fn lend(&mut self, to: ManifestId, content: Arc<Content>) {
         let id = content.manifest().id();
         if self.entries.contains_key(&id) {
+            return;
+        }
+        if id == to {
+            self.copies.insert(id, content);
             return;
         }
         if !self.lent.contains_key(&id) {
@@ -112,6 +124,7 @@ impl Catalog {
 
     /// Nothing is lent to this container any more.
     pub(super) fn end_loans(&mut self, to: &ManifestId) {
+        self.copies.remove(to);
         let twins = &mut self.twins;
         self.lent.retain(|id, loan| {
             loan.to.remove(to);

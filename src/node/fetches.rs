@@ -105,6 +105,7 @@ impl Driver {
         let (output, leftovers) = (quest.output.clone(), quest.leftovers.clone());
         let (recall, ledger) = (Arc::clone(&self.recall), self.ledger.clone());
         tokio::task::spawn_blocking(move || {
+            let copy = library.copy_of(&manifest, output.as_deref());
             let admitted = library.admit(&manifest, output.as_deref());
             let outcome = admitted.map_err(OpenFailure::Room);
             let place = Place {
@@ -117,7 +118,9 @@ impl Driver {
             let outcome = outcome.and_then(|()| place.open(&library));
             let outcome = outcome.map(|content| content.recalling(recall));
             if let Some(content) = outcome.as_ref().ok().filter(|it| !it.is_complete()) {
-                let (id, contents) = (content.manifest().id(), library.similar(content.manifest()));
+                let similar = library.similar(content.manifest());
+                let contents = copy.into_iter().chain(similar).collect();
+                let id = content.manifest().id();
                 // As below.
                 let _ = notes.send(Note::Similar { id, contents });
             }

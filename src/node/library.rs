@@ -242,6 +242,8 @@ impl Library {
         let needed = manifest.to_json().len() as u64;
         let path = path.and_then(|path| std::path::absolute(path).ok());
         let path = path.filter(|path| !self.is_own(path, manifest.program_id()));
+        // what the node keeps itself is what it is known by, or nobody would ever collect it
+        let path = path.filter(|_| !self.keeps(manifest));
         let kept = match path {
             Some(_) => 0,
             None => self.len_of(manifest),
@@ -262,6 +264,16 @@ impl Library {
             tracing::warn!("the container is not written down: {error}");
         }
         Ok(())
+    }
+
+    /// Whether the node's own folder has all of a container, by this manifest.
+    fn keeps(&self, manifest: &Manifest) -> bool {
+        let row = self.state.container(manifest.id()).ok().flatten();
+        row.is_some_and(|row| row.path.is_none() && row.kept > 0)
+            && matches!(
+                self.folders.holding(manifest.program_id()),
+                Holding::Whole(..)
+            )
     }
 
     /// A manifest is wrong: it is not known any more. Bytes that it named stay for the next one.

@@ -68,7 +68,8 @@ impl Driver {
         let content = Arc::clone(&entry.content);
         if let Some(chunk) = like.filter(|_| places.is_empty()) {
             let content = Arc::clone(&content);
-            places.push(Place { id, chunk, content });
+            let of = Some(id);
+            places.push(Place { of, chunk, content });
         }
         if places.is_empty() {
             return self.tell(Input::NotCopied { ticket });
@@ -82,17 +83,22 @@ impl Driver {
         });
     }
 
-    /// Where in other containers a chunk's bytes are said to be.
+    /// Where else a chunk's bytes are said to be: in another copy of the container, or in others.
     fn held_twins(&self, id: &ManifestId, chunk: ChunkIndex) -> Vec<Place> {
+        let copy = self.catalog.copy(id, chunk).map(|content| Place {
+            of: None,
+            chunk,
+            content: Arc::clone(content),
+        });
         let twins = self.twins_of(id, chunk).into_iter();
         let places = twins.filter_map(|(id, chunk)| {
             let have = self.swarm.have(&id);
-            let held = have.is_some_and(|have| have.contains(chunk));
-            let held = held || self.catalog.lends(&id, chunk);
+            let of = have.filter(|have| have.contains(chunk)).map(|_| id);
+            let held = of.is_some() || self.catalog.lends(&id, chunk);
             let content = Arc::clone(self.catalog.content(&id).filter(|_| held)?);
-            Some(Place { id, chunk, content })
+            Some(Place { of, chunk, content })
         });
-        places.collect()
+        copy.into_iter().chain(places).collect()
     }
 
     /// Chunks that should have the same bytes, one of each other container.

@@ -10,6 +10,7 @@
 //! larger one each chunk is in the sketch by chance: where a tenth of 4096 is shared, all 64 miss with
 //! a chance of 0.9 to the 64th, one in 800. What is overlooked is fetched.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::driver::Driver;
@@ -54,23 +55,41 @@ impl Library {
         contents.take(SIMILAR_MAX).collect()
     }
 
+    /// All of a container that is about to be fetched to a path, or into the node's own folder, if it lies
+    /// in another place already. Its bytes are believed until they are read. Blocks on the disk.
+    pub(super) fn copy_of(
+        &self,
+        manifest: &Arc<Manifest>,
+        output: Option<&Path>,
+    ) -> Option<Content> {
+        let output = output.and_then(|path| std::path::absolute(path).ok());
+        let row = self.state.container(manifest.id()).ok()??;
+        let users = row.path.filter(|path| output.as_ref() != Some(path));
+        let users = users.and_then(|path| Content::seed(Arc::clone(manifest), &path).ok());
+        let own = || output.and_then(|_| self.own_content(Arc::clone(manifest)));
+        users.or_else(own)
+    }
+
     /// All of a container, if it is here and can be read.
     fn whole(&self, id: ManifestId) -> Option<Content> {
         let row = self.state.container(id).ok()??;
         let manifest = Arc::new(self.folders.load_manifest(id).ok()??);
-        if let Some(path) = &row.path {
-            return Content::seed(manifest, path).ok();
+        match &row.path {
+            Some(path) => Content::seed(manifest, path).ok(),
+            None => self.own_content(manifest),
         }
-        let Holding::Whole(form, _) = self.folders.holding(row.program_id) else {
+    }
+
+    /// All of a container in the node's own folder, if it is there and can be read.
+    fn own_content(&self, manifest: Arc<Manifest>) -> Option<Content> {
+        let id = manifest.program_id();
+        let Holding::Whole(form, _) = self.folders.holding(id) else {
             return None;
         };
-        let path = self.folders.container_in(form, row.program_id);
+        let path = self.folders.container_in(form, id);
         match form {
             Form::Open => Content::seed(manifest, &path).ok(),
-            Form::Sealed => {
-                let vault = self.vault_for(row.program_id).ok()?;
-                Content::keep_sealed(manifest, &path, vault).ok()
-            }
+            Form::Sealed => Content::keep_sealed(manifest, &path, self.vault_for(id).ok()?).ok(),
         }
     }
 }

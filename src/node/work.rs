@@ -51,7 +51,9 @@ pub(super) enum Job {
 /// Where bytes are said to be.
 #[derive(Debug)]
 pub(super) struct Place {
-    pub(super) id: ManifestId,
+    /// The container that takes part whose chunk it is. Where there is none, nobody has to be told that it
+    /// is lost.
+    pub(super) of: Option<ManifestId>,
     pub(super) chunk: ChunkIndex,
     pub(super) content: Arc<Content>,
 }
@@ -225,7 +227,7 @@ fn copy(
                     return (stored.map_err(CopyError::from), lost);
                 }
             }
-            Ok(None) | Err(_) => lost.push((place.id, place.chunk)),
+            Ok(None) | Err(_) => lost.extend(place.of.map(|id| (id, place.chunk))),
         }
     }
     (Err(CopyError::Nowhere), lost)

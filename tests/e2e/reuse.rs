@@ -163,3 +163,57 @@ async fn a_library_that_rots_or_is_gone_costs_what_it_lacks() {
         after.node.stop().await;
     }
 }
+
+/// The same container once more, to another place: what lies elsewhere already is copied as far as it is
+/// right.
+#[tokio::test]
+async fn a_container_that_lies_elsewhere_is_copied_from_there() {
+    let world = World::new();
+    let bytes = noise(13, MIB);
+    let carol = world.node("carol").await;
+    let manifest = carol.seed(&bytes).await;
+    for (name, places) in [
+        ("from her own folder", [None, Some("second")]),
+        ("into her own folder", [Some("first"), None]),
+        ("to another path", [Some("first"), Some("second")]),
+    ] {
+        for rotten in [0, 3] {
+            let name = format!("{name}, {rotten} rotten");
+            let before = world.node(&name).await;
+            let options = |place: Option<&str>, peers| FetchOptions {
+                output: place.map(|place| before.folder.join(place)),
+                peers,
+                ..FetchOptions::default()
+            };
+            let [first, second] = places.map(|place| options(place, vec![carol.hint()]));
+            let what = || What::Manifest(Arc::clone(&manifest));
+            let mut fetch = before.node.fetch(what(), first).await;
+            let path = within(fetch.finished()).await.unwrap().path;
+            before.node.stop().await;
+            let mut spoiled = bytes.clone();
+            for chunk in spoiled.chunks_mut(CHUNK).take(rotten) {
+                chunk[5] ^= 1;
+            }
+            fs::write(&path, &spoiled).unwrap();
+
+            let after = world.node(&name).await;
+            let alone = FetchOptions {
+                peers: Vec::new(),
+                ..second.clone()
+            };
+            let how = if rotten == 0 { alone } else { second };
+            let mut fetch = after.node.fetch(what(), how).await;
+            let fetched = within(fetch.finished()).await.unwrap();
+            assert!(fetched.path != path && fs::read(&fetched.path).unwrap() == bytes);
+            let tally = &fetched.tally;
+            let expected = (rotten as u64, 32 - rotten as u64);
+            assert_eq!(
+                (tally.total.chunks, tally.reused_chunks),
+                expected,
+                "{name}"
+            );
+            assert!(fs::read(&path).unwrap() == spoiled, "it is only read");
+            after.node.stop().await;
+        }
+    }
+}

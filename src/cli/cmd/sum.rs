@@ -32,7 +32,8 @@ pub(super) struct Sum {
 impl fmt::Display for Sum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (name, size) = (&self.name, units::bytes(self.size));
-        if self.spared == self.size && self.left == Left::Something {
+        let here = self.spared + self.reused;
+        if here == self.size && (self.left == Left::Something || self.reused == self.size) {
             return write!(f, "{name}: all {size} were here already, and are verified");
         }
         write!(
