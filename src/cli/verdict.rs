@@ -281,6 +281,7 @@ fn of_finish(error: &FinishError) -> Verdict {
         FinishError::GivenUp { .. } => plain(Exit::Interrupted, error.code()),
         FinishError::AlreadyThere { .. } => exists(),
         FinishError::Read(read) => of_read(read),
+        FinishError::Sync(SyncError::DiskFull { .. }) => disk_full(),
         FinishError::Sync(SyncError::NotKept { source, .. })
         | FinishError::Publish { source, .. } => of_io(source),
     }

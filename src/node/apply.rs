@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::block::with_source;
 use super::command::Note;
 use super::driver::{Driver, peer_key, session_key};
 use super::quest::Unwritten;
@@ -364,6 +365,5 @@ impl Driver {
 /// Why a chunk could not be written, in words, and whether the disk is full.
 pub(super) fn described(error: &WriteError) -> (String, bool) {
     let disk_full = matches!(error, WriteError::DiskFull { .. });
-    let source = std::error::Error::source(error).map(|source| format!(": {source}"));
-    (format!("{error}{}", source.unwrap_or_default()), disk_full)
+    (with_source(error), disk_full)
 }

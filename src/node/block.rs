@@ -9,9 +9,11 @@ use std::time::Duration;
 
 use super::command::Note;
 use super::driver::Driver;
-use super::quest::{FetchId, Quest};
+use super::quest::{FetchId, Quest, Stage};
+use super::status::{ContainerStatus, FetchStatus};
+use crate::digest::ManifestId;
 use crate::moment::Moment;
-use crate::store::ReserveError;
+use crate::store::{ReserveError, SyncError};
 use crate::swarm::{Input, Wish};
 
 /// How long a fetch waits until it tries again where its bytes cannot be written, unless told otherwise.
@@ -75,7 +77,7 @@ impl Block {
         }
     }
 
-    fn on_room(&mut self) {
+    pub(super) fn on_room(&mut self) {
         self.state = State::Going;
     }
 
@@ -88,6 +90,30 @@ impl Block {
 }
 
 impl Driver {
+    /// The disk was full when it was to confirm what a container had written.
+    pub(super) fn on_full_at_sync(&mut self, id: ManifestId, error: &SyncError) {
+        let Some(fetch) = self.fetch_of(&id) else {
+            return;
+        };
+        let wish = Wish::Stuck;
+        self.tell(Input::Steer { id, wish });
+        let quest = self.quests.get(&fetch);
+        if quest.is_some_and(|quest| quest.block.why().is_none()) {
+            self.block(fetch, with_source(error));
+        }
+    }
+
+    /// The space of a fetch is not to be had, and nothing of it is open yet.
+    pub(super) fn wait_for_room(&mut self, fetch: FetchId, why: String) {
+        let quest = self.quests.get(&fetch);
+        if let Some((quest, manifest)) = quest.and_then(|it| Some((it, it.manifest.as_ref()?))) {
+            let (container, why) = (ContainerStatus::at_start(manifest), why.clone());
+            let status = FetchStatus::Blocked { container, why };
+            quest.status.send_replace(status);
+        }
+        self.block(fetch, why);
+    }
+
     /// A fetch's bytes cannot be written for now.
     pub(super) fn block(&mut self, fetch: FetchId, why: String) {
         let now = self.clock.now();
@@ -100,13 +126,23 @@ impl Driver {
     /// Claims space again for the fetches that have waited long enough.
     pub(super) fn retry_blocked(&mut self) {
         let now = self.clock.now();
-        let due = |quest: &mut Quest| quest.block.is_due(now).then(|| quest.manifest_id());
+        let due = |quest: &mut Quest| {
+            let manifest = quest
+                .manifest
+                .as_ref()
+                .filter(|_| quest.block.is_due(now))?;
+            Some((quest.stage, Arc::clone(manifest)))
+        };
         let due = self
             .quests
             .iter_mut()
-            .filter_map(|(fetch, quest)| Some((*fetch, due(quest)??)));
-        for (fetch, id) in due.collect::<Vec<_>>() {
-            let Some(entry) = self.catalog.get(&id) else {
+            .filter_map(|(fetch, quest)| Some((*fetch, due(quest)?)));
+        for (fetch, (stage, manifest)) in due.collect::<Vec<_>>() {
+            if stage == Stage::Opening {
+                self.open(fetch, manifest);
+                continue;
+            }
+            let Some(entry) = self.catalog.get(&manifest.id()) else {
                 continue;
             };
             let (content, notes) = (Arc::clone(&entry.content), self.notes.clone());
@@ -122,9 +158,7 @@ impl Driver {
     pub(super) fn on_room(&mut self, fetch: FetchId, outcome: Result<(), ReserveError>) {
         match outcome {
             Err(error) => {
-                let source = std::error::Error::source(&error);
-                let source = source.map_or_else(String::new, |source| format!(": {source}"));
-                self.block(fetch, format!("{error}{source}"));
+                self.block(fetch, with_source(&error));
             }
             Ok(()) => {
                 let Some(quest) = self.quests.get_mut(&fetch) else {
@@ -139,6 +173,12 @@ impl Driver {
             }
         }
     }
+}
+
+/// What went wrong, and what the system said.
+pub(super) fn with_source(error: &dyn std::error::Error) -> String {
+    let source = error.source().map(|source| format!(": {source}"));
+    format!("{error}{}", source.unwrap_or_default())
 }
 
 #[cfg(test)]

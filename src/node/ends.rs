@@ -16,7 +16,7 @@ use super::verdicts::signer;
 use crate::chunk::{Bitfield, ChunkIndex};
 use crate::digest::{ManifestId, ProgramId};
 use crate::manifest::Manifest;
-use crate::store::{Content, FinishError, WrongRow};
+use crate::store::{Content, FinishError, SyncError, WrongRow};
 use crate::swarm::Input;
 
 /// How long an ended fetch waits for workers that still write to its file or read from it.
@@ -55,6 +55,10 @@ impl Driver {
         };
         match outcome {
             Ok(path) => self.succeed(fetch, id, path),
+            Err(FinishError::Sync(error @ SyncError::DiskFull { .. })) => {
+                self.on_full_at_sync(id, &error);
+                self.fetch_again(fetch, id);
+            }
             Err(
                 FinishError::Rotten { .. } | FinishError::Sync(_) | FinishError::Incomplete { .. },
             ) => self.fetch_again(fetch, id),
@@ -224,7 +228,7 @@ impl Driver {
     }
 
     /// The fetch whose bytes a container's are.
-    fn fetch_of(&self, id: &ManifestId) -> Option<FetchId> {
+    pub(super) fn fetch_of(&self, id: &ManifestId) -> Option<FetchId> {
         let mut quests = self.quests.iter();
         let fetch = quests.find(|(_, quest)| quest.has_bytes() && quest.manifest_id() == Some(*id));
         fetch.map(|(fetch, _)| *fetch)

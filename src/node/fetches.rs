@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::apply::described;
+use super::block::with_source;
 use super::catalog::Entry;
 use super::command::{Note, OpenFailure};
 use super::config::{Discovery, PeerHint};
@@ -17,7 +18,7 @@ use crate::digest::ManifestId;
 use crate::manifest::Manifest;
 use crate::net::SessionKey;
 use crate::store::{Content, OpenError};
-use crate::swarm::{Input, Ticket};
+use crate::swarm::{Input, Ticket, Trust};
 
 impl Driver {
     /// Begins a fetch.
@@ -142,6 +143,7 @@ impl Driver {
             return self.fail(fetch, FetchError::Already(id));
         }
         quest.stage = Stage::Downloading;
+        quest.block.on_room();
         quest.useful_at = self.clock.now();
         quest.progress_at = quest.useful_at;
         let (have, trust) = (content.have(), quest.want.trust());
@@ -172,6 +174,14 @@ impl Driver {
             }
         };
         // A stranger's manifest may ask for more room than there is; another may be honest.
+        let quest = self.quests.get(&fetch);
+        let is_pinned = quest.is_some_and(|quest| quest.want.trust() == Trust::Pinned);
+        let full = match &error {
+            FetchError::Open(full @ OpenError::DiskFull { .. }) if is_pinned => {
+                Some(with_source(full))
+            }
+            _ => None,
+        };
         let is_size = matches!(
             &error,
             FetchError::Open(OpenError::DiskFull { .. }) | FetchError::Room(_)
@@ -180,9 +190,10 @@ impl Driver {
         if let Some(id) = id.filter(|id| self.catalog.get(id).is_none()) {
             self.library.in_use.end(&id);
         }
-        match id {
-            Some(id) if is_size => self.set_aside(fetch, id, error),
-            Some(_) | None => self.fail(fetch, error),
+        match (id, full) {
+            (Some(_), Some(why)) => self.wait_for_room(fetch, why),
+            (Some(id), None) if is_size => self.set_aside(fetch, id, error),
+            (Some(_) | None, _) => self.fail(fetch, error),
         }
     }
 

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::digest::{Address, ManifestId, ProgramId};
+use crate::manifest::Manifest;
 use crate::swarm::{Strike, Tally};
 
 /// A node at one moment.
@@ -68,6 +69,22 @@ pub struct ContainerStatus {
     pub tally: Tally,
     /// The peers of its swarm that are connected.
     pub peers: Vec<PeerStatus>,
+}
+
+impl ContainerStatus {
+    /// A container of which nothing is known to be here yet.
+    pub(super) fn at_start(manifest: &Manifest) -> Self {
+        Self {
+            manifest_id: manifest.id(),
+            program_id: manifest.program_id(),
+            name: manifest.name().to_owned(),
+            size: manifest.layout().size(),
+            chunks: manifest.layout().chunk_count(),
+            held: 0,
+            tally: Tally::default(),
+            peers: Vec::new(),
+        }
+    }
 }
 
 /// One peer of one container's swarm at one moment.

@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::block::with_source;
 use super::command::Note;
 use super::driver::Driver;
 use crate::digest::ManifestId;
@@ -80,8 +81,11 @@ impl Driver {
             }
         }
         if let Err(error) = outcome {
-            let source = std::error::Error::source(&error).map(ToString::to_string);
-            tracing::error!(%id, %error, source, "what was written since the last sync is fetched again");
+            let why = with_source(&error);
+            tracing::error!(%id, why, "what was written since the last sync is fetched again");
+            if let SyncError::DiskFull { .. } = error {
+                self.on_full_at_sync(id, &error);
+            }
             self.on_damaged(&id);
         }
         let entry = self.catalog.get(&id);

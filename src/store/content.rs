@@ -209,7 +209,7 @@ impl Content {
         let unsynced = match sealed {
             true => self.mend(chunk, span)?,
             false => {
-                self.make_room(span.len as u64);
+                self.make_room(index, span.len)?;
                 self.write_until_kept(chunk, span)?
             }
         };

@@ -60,14 +60,14 @@ pub enum OpenError {
         path: PathBuf,
     },
     /// The disk does not have the space that the container takes.
-    #[error("E-DISK-FULL: {path} needs {needed} B, the disk has {}", left(.available))]
+    #[error("E-DISK-FULL: no space for {path}, {size} B{}", more(.missing))]
     DiskFull {
         /// The `.part` file.
         path: PathBuf,
         /// Size of the container, in bytes.
-        needed: u64,
-        /// Bytes that are free on the disk, if the system says.
-        available: Option<u64>,
+        size: u64,
+        /// Bytes that have to be freed for it, if the system says.
+        missing: Option<u64>,
         /// What the system said.
         source: io::Error,
     },
@@ -150,11 +150,21 @@ pub enum ReserveError {
     },
 }
 
-/// Why what was written may not survive a loss of power.
+/// Why what was written may not survive a loss of power. The bits of everything that was written since
+/// the last sync are cleared: those chunks are needed again.
 #[derive(Debug, thiserror::Error)]
 pub enum SyncError {
-    /// The disk did not confirm it. The bits of everything that was written since the last sync are
-    /// cleared: those chunks are needed again. After the second failure nothing more is written.
+    /// The disk, or this user's quota on it, had no room for what it had taken. Space may come back.
+    #[error("E-DISK-FULL: no space to keep {path}{}", more(.missing))]
+    DiskFull {
+        /// The file.
+        path: PathBuf,
+        /// Bytes that have to be freed for the whole container, if the system says.
+        missing: Option<u64>,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The disk did not confirm it. After the second time nothing more is written.
     #[error("E-IO: the disk did not keep {path}")]
     NotKept {
         /// The file.
@@ -316,6 +326,7 @@ impl SyncError {
     /// The stable code of this error, with which its text starts.
     pub const fn code(&self) -> &'static str {
         match self {
+            Self::DiskFull { .. } => "E-DISK-FULL",
             Self::NotKept { .. } => "E-IO",
         }
     }
@@ -354,10 +365,6 @@ impl FinishError {
             Self::Publish { .. } => "E-IO",
         }
     }
-}
-
-fn left(available: &Option<u64>) -> String {
-    available.map_or_else(|| "less".to_owned(), |bytes| format!("{bytes}"))
 }
 
 fn more(missing: &Option<u64>) -> String {

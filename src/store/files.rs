@@ -91,9 +91,9 @@ impl FileDisk {
     }
 
     /// Says why the space was not to be had, and leaves nothing behind that was not there before.
-    fn give_up(self, before: &Metadata, needed: u64, source: io::Error) -> OpenError {
+    fn give_up(self, before: &Metadata, size: u64, source: io::Error) -> OpenError {
         let path = self.path();
-        let available = os::space_left(&self.file());
+        let missing = self.missing_space(size);
         // best effort: the error that matters is the one being reported
         let _ = self.file().set_len(before.len());
         if before.len() == 0 {
@@ -102,8 +102,8 @@ impl FileDisk {
         if is_disk_full(&source) {
             OpenError::DiskFull {
                 path,
-                needed,
-                available,
+                size,
+                missing,
                 source,
             }
         } else {

@@ -14,7 +14,7 @@
 //!
 //! Invariants: a chunk that is written and not confirmed is in exactly one of `unsynced` and the
 //! batch of the sync under way; `epoch` counts failed syncs, so that a write that began before one is
-//! done again.
+//! done again. A disk that was full is no failure of its own: it may fail as often as it is full.
 
 use std::io;
 use std::path::PathBuf;
@@ -25,7 +25,8 @@ use crate::limits::UNSYNCED_BYTES_MAX;
 use crate::manifest::Layout;
 
 use super::content::{Content, State};
-use super::error::SyncError;
+use super::error::{SyncError, WriteError};
+use super::files::is_disk_full;
 use super::ledger::{Claim, FileStamp, Ledger};
 
 /// Failed syncs after which nothing more is written.
@@ -40,8 +41,10 @@ pub(super) struct Journal {
     /// What those may come to.
     pub(super) unsynced_bytes_max: u64,
     confirmed: Bitfield,
-    /// Syncs that failed.
+    /// Syncs that came to nothing.
     epoch: u32,
+    /// Those of them that no room on the disk would have helped.
+    failures: u32,
     /// A failure that only a `put` has seen so far.
     untold: Option<io::Error>,
 }
@@ -61,18 +64,19 @@ impl Journal {
             unsynced_bytes_max: UNSYNCED_BYTES_MAX.max(2 * chunk_size),
             confirmed: Bitfield::empty(layout.chunk_count()),
             epoch: 0,
+            failures: 0,
             untold: None,
         }
     }
 
-    /// Failed syncs so far.
+    /// Syncs that came to nothing so far.
     pub(super) fn epoch(&self) -> u32 {
         self.epoch
     }
 
     /// Whether nothing more is to be written.
     pub(super) fn is_broken(&self) -> bool {
-        self.epoch >= FAILURES_MAX
+        self.failures >= FAILURES_MAX
     }
 
     /// Bytes that a loss of power may take.
@@ -125,27 +129,45 @@ impl Content {
         Ok(())
     }
 
-    /// Waits until `len` bytes more may be written.
-    pub(super) fn make_room(&self, len: u64) {
+    /// Waits until `len` bytes more may be written, of this chunk. An error says that the disk is full.
+    pub(super) fn make_room(&self, chunk: ChunkIndex, len: usize) -> Result<(), WriteError> {
         let is_full = |state: &State| {
             let Journal {
                 unsynced_bytes: unsynced,
                 unsynced_bytes_max: most,
                 ..
             } = state.journal;
-            unsynced > 0 && unsynced + len > most
+            unsynced > 0 && unsynced + len as u64 > most
         };
         if !is_full(&self.state()) {
-            return;
+            return Ok(());
         }
         let _turn = self.turn();
         if !is_full(&self.state()) {
-            return;
+            return Ok(());
         }
-        if let Err(error) = self.sync_in_turn() {
-            // The chunk at hand is not lost: it is written after this. The next sync tells.
-            let SyncError::NotKept { source, .. } = error;
-            self.state().journal.untold = Some(source);
+        // the next sync tells of the chunks that are lost
+        match self.sync_in_turn() {
+            Ok(()) => Ok(()),
+            // the one at hand is not: it is written after this
+            Err(SyncError::NotKept { source, .. }) => {
+                self.state().journal.untold = Some(source);
+                Ok(())
+            }
+            Err(SyncError::DiskFull {
+                path,
+                missing,
+                source,
+            }) => {
+                self.state().journal.untold = Some(source.kind().into());
+                Err(WriteError::DiskFull {
+                    path,
+                    chunk,
+                    len,
+                    missing,
+                    source,
+                })
+            }
         }
     }
 
@@ -178,11 +200,12 @@ impl Content {
         if found.is_empty() {
             return;
         }
-        if self.disk.sync().is_ok() {
-            self.state().journal.on_found(&found);
-            self.write_down(None);
-        } else {
-            self.give_up(&found.iter().collect::<Vec<_>>());
+        match self.disk.sync() {
+            Ok(()) => {
+                self.state().journal.on_found(&found);
+                self.write_down(None);
+            }
+            Err(why) => self.give_up(&found.iter().collect::<Vec<_>>(), &why),
         }
     }
 
@@ -196,7 +219,7 @@ impl Content {
         }
         let batch_bytes = self.bytes_of(&batch);
         if let Err(source) = self.disk.sync() {
-            self.give_up(&batch);
+            self.give_up(&batch, &source);
             return Err(self.not_kept(source));
         }
         {
@@ -213,7 +236,7 @@ impl Content {
     }
 
     /// Nothing counts that was written since the last good sync.
-    fn give_up(&self, batch: &[ChunkIndex]) {
+    fn give_up(&self, batch: &[ChunkIndex], why: &io::Error) {
         // A file that cannot be opened anew is as good as one that failed twice.
         let reopened = self.disk.reopen();
         let state = &mut *self.state();
@@ -222,7 +245,9 @@ impl Content {
             state.have.remove(*chunk);
         }
         state.journal.unsynced_bytes = 0;
-        state.journal.epoch += match reopened {
+        state.journal.epoch += 1;
+        state.journal.failures += match reopened {
+            Ok(()) if is_disk_full(why) => 0,
             Ok(()) => 1,
             Err(_) => FAILURES_MAX,
         };
@@ -257,9 +282,14 @@ impl Content {
     }
 
     fn not_kept(&self, source: io::Error) -> SyncError {
-        SyncError::NotKept {
-            path: self.path(),
-            source,
+        let path = self.path();
+        match is_disk_full(&source) {
+            true => SyncError::DiskFull {
+                path,
+                missing: self.disk.missing_space(self.layout().size()),
+                source,
+            },
+            false => SyncError::NotKept { path, source },
         }
     }
 

@@ -36,6 +36,8 @@ pub(super) enum Fault {
     Unreadable,
     /// Writes are not confirmed.
     Unsynced,
+    /// Writes are not confirmed for want of space.
+    FullAtSync,
     /// The final name belongs to another file.
     NameTaken,
     /// The final name is not confirmed.
@@ -160,6 +162,7 @@ impl Backend for MemoryDisk {
     fn sync(&self) -> io::Result<()> {
         let mut state = self.state();
         state.syncs += 1;
+        state.check(Fault::FullAtSync, io::ErrorKind::QuotaExceeded)?;
         state.check(Fault::Unsynced, io::ErrorKind::Other)
     }
 

@@ -19,8 +19,12 @@ pub enum Wish {
     Pause,
     /// Chunks are asked for again.
     Resume,
+    /// Its chunks cannot be stored for now, as when one could not be written
+    /// ([`Output::Stopped`](super::Output::Stopped), which is not said): requests are taken back, and no
+    /// more are made.
+    Stuck,
     /// Its chunks can be stored again, as far as is known. Undoes
-    /// [`Output::Stopped`](super::Output::Stopped), and nothing else.
+    /// [`Output::Stopped`](super::Output::Stopped) and `Stuck`, and nothing else.
     Mended,
     /// These limits hold for this container, within those for all.
     Limit(Rates),

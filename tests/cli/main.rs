@@ -10,6 +10,7 @@ mod create;
 mod encrypted;
 mod fetch;
 mod folder;
+mod full_at_sync;
 mod id;
 mod info;
 mod interrupted;

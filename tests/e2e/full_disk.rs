@@ -1,8 +1,9 @@
-//! A disk that is full in the middle of a fetch: that fetch waits, and goes on by itself.
+//! A disk that is full at the start of a fetch or in the middle of one: that fetch waits, and goes on by
+//! itself.
 //!
 //! The disk is a small tmpfs, so this needs root on Linux. Elsewhere it says so and passes, unless
 //! `SWARMHOLD_NO_SKIP` forbids that. The space of a `.part` is claimed before the first chunk is asked
-//! for, so the test takes it away again: it punches a hole where nothing has come yet, and
+//! for, so a test that wants it to be missing later takes it away again: it punches a hole where nothing has come yet, and
 //! fills the disk.
 
 use std::fs::{self, File};
@@ -120,4 +121,56 @@ async fn a_fetch_waits_for_room_and_goes_on_by_itself() {
     assert!(fs::read(&fetched.path).unwrap() == bytes);
     let chunks = fetched.tally.total.chunks;
     assert_eq!(chunks, 192, "no chunk was stored twice");
+}
+
+#[tokio::test]
+async fn a_fetch_that_finds_no_room_waits_for_it() {
+    let world = World::new();
+    let bob = world.node("bob").await;
+    let Some(disk) = SmallDisk::or_skip(&bob.folder) else {
+        return;
+    };
+    let alice = world.node("alice").await;
+    let bytes = noise(3, 6 * MIB);
+    let manifest = alice.seed(&bytes).await;
+    let ballast = disk.fill();
+    let fetch = async |name: &str| {
+        let path = disk.0.join(name);
+        let options = FetchOptions {
+            output: Some(path.clone()),
+            peers: vec![alice.hint()],
+            disk_retry: Duration::from_millis(100),
+            ..FetchOptions::default()
+        };
+        let what = What::Manifest(manifest.clone());
+        let fetch = bob.node.fetch(what, options).await;
+        Fetching { fetch, path }
+    };
+    let blocked = async |fetching: &Fetching| {
+        let mut status = fetching.fetch.status();
+        let is_blocked = |status: &FetchStatus| matches!(status, FetchStatus::Blocked { .. });
+        match within(status.wait_for(is_blocked)).await.unwrap().clone() {
+            FetchStatus::Blocked { container, why } => (container.held, why),
+            _ => unreachable!("it was waited for"),
+        }
+    };
+    let mut given_up = fetch("given up").await;
+    let full = |fetching: &Fetching| {
+        let part = part_of(&fetching.path);
+        format!(
+            "E-DISK-FULL: no space for {}, 6291456 B; 6291456 B more are needed: \
+             No space left on device (os error 28)",
+            part.display()
+        )
+    };
+    assert_eq!(blocked(&given_up).await, (0, full(&given_up)));
+    assert!(!part_of(&given_up.path).exists(), "nothing is left behind");
+    given_up.fetch.cancel().await;
+    assert!(given_up.fails().await.starts_with("E-CANCELLED: "));
+
+    let mut fetching = fetch("fetched").await;
+    assert_eq!(blocked(&fetching).await, (0, full(&fetching)));
+    fs::remove_file(ballast).unwrap();
+    let fetched = fetching.gets(&bytes).await;
+    assert_eq!(fetched.tally.total.chunks, 192);
 }

@@ -145,7 +145,8 @@ fn a_failed_sync_costs_what_came_since_the_last_good_one() {
     put(content, &sample.chunk(2));
     put(content, &sample.chunk(3));
     disk.break_with(Fault::Unsynced);
-    let SyncError::NotKept { .. } = content.sync().unwrap_err();
+    let error = content.sync().unwrap_err();
+    assert!(matches!(error, SyncError::NotKept { .. }));
     disk.repair();
     assert_eq!(
         (held(content), download.claimed()),
@@ -196,4 +197,64 @@ fn a_failure_that_only_a_put_has_seen_is_told_by_the_next_sync() {
     assert!(content.sync().is_err());
     assert_eq!((held(content), download.claimed()), (vec![128], vec![128]));
     assert!(content.sync().is_ok());
+}
+
+#[test]
+fn a_disk_that_is_full_at_a_sync_may_be_so_often() {
+    let sample = Sample::of_size(6 * CHUNK);
+    let download = Download::of(&sample);
+    let (disk, content) = (&download.disk, &download.content);
+    put(content, &sample.chunk(0));
+    content.sync().unwrap();
+    for round in 1..=5 {
+        put(content, &sample.chunk(1));
+        put(content, &sample.chunk(2));
+        disk.break_with(Fault::FullAtSync);
+        let error = content.sync().unwrap_err();
+        assert_eq!(
+            (error.code(), error.to_string()),
+            (
+                "E-DISK-FULL",
+                "E-DISK-FULL: no space to keep memory.part".to_owned()
+            )
+        );
+        disk.repair();
+        let written = disk.writes();
+        assert_eq!(
+            (held(content), download.claimed()),
+            (vec![0], vec![0]),
+            "what it had taken is needed again"
+        );
+        let syncs = disk.syncs();
+        content.sync().unwrap();
+        assert_eq!(
+            (disk.syncs(), disk.reopened(), disk.writes()),
+            (syncs, round, written)
+        );
+    }
+    put_all(content, &sample);
+    content.finish().unwrap();
+}
+
+#[test]
+fn a_put_that_finds_the_disk_full_at_a_sync_says_so_and_writes_nothing() {
+    let sample = Sample::of_size(129 * CHUNK);
+    let download = Download::of(&sample);
+    let (disk, content) = (&download.disk, &download.content);
+    disk.break_with(Fault::FullAtSync);
+    let chunks: Vec<_> = sample.chunks().collect();
+    let (last, first) = chunks.split_last().unwrap();
+    first.iter().for_each(|chunk| put(content, chunk));
+    let error = content.put(last).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "E-DISK-FULL: no space for chunk 128, 32768 B, in memory.part"
+    );
+    assert!(error.may_pass());
+    assert_eq!((held(content), disk.writes()), (vec![], 128));
+    disk.repair();
+    let told = content.sync().unwrap_err();
+    assert_eq!(told.code(), "E-DISK-FULL", "for whoever counts the chunks");
+    put_all(content, &sample);
+    content.finish().unwrap();
 }

@@ -44,6 +44,10 @@ impl Download {
                 container.on_resumed();
                 self.all_hungry = true;
             }
+            Wish::Stuck => {
+                container.on_stopped();
+                self.take_all_back(now, id, out);
+            }
             Wish::Mended => {
                 container.on_mended();
                 self.all_hungry = true;

@@ -245,3 +245,16 @@ fn a_chunk_that_cannot_be_written_stops_a_container_that_pauses() {
     assert_eq!(bench.requests.len(), 8, "the one that was not stored too");
     assert_eq!(run(&mut bench, &[(1, Some(10 * MS))], 64).len(), 8);
 }
+
+#[test]
+fn a_container_that_is_stuck_asks_for_nothing_until_it_is_mended() {
+    let mut bench = Bench::wanting(8);
+    bench.connect(1, Bitfield::full(8));
+    assert_eq!(bench.requests.len(), 8);
+    steer(&mut bench, Wish::Stuck);
+    assert!(bench.requests.is_empty(), "they are taken back");
+    steer(&mut bench, Wish::Resume);
+    assert!(bench.requests.is_empty(), "stuck is stuck");
+    steer(&mut bench, Wish::Mended);
+    assert_eq!(run(&mut bench, &[(1, Some(10 * MS))], 64).len(), 8);
+}
