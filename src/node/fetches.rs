@@ -176,11 +176,10 @@ impl Driver {
         // A stranger's manifest may ask for more room than there is; another may be honest.
         let quest = self.quests.get(&fetch);
         let is_pinned = quest.is_some_and(|quest| quest.want.trust() == Trust::Pinned);
-        let full = match &error {
-            FetchError::Open(full @ OpenError::DiskFull { .. }) if is_pinned => {
-                Some(with_source(full))
-            }
-            _ => None,
+        let full = if let FetchError::Open(full @ OpenError::DiskFull { .. }) = &error {
+            Some(with_source(full)).filter(|_| is_pinned)
+        } else {
+            None
         };
         let is_size = matches!(
             &error,

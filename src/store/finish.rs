@@ -12,6 +12,7 @@ use crate::digest::ProgramId;
 
 use super::content::Content;
 use super::error::{FinishError, ReadError};
+use super::planted::{Bug, is_planted};
 use super::whole::Whole;
 
 impl Content {
@@ -26,12 +27,14 @@ impl Content {
         if whole.is_proven() {
             return Ok(self.path());
         }
+        let is_skipped = is_planted(Bug::NamesUnsynced);
+        let sync = || if is_skipped { Ok(()) } else { self.sync() };
         let (synced, checked) = thread::scope(|scope| {
-            let sync = thread::Builder::new().spawn_scoped(scope, || self.sync());
+            let thread = thread::Builder::new().spawn_scoped(scope, sync);
             let checked = self.check_whole(&mut whole);
-            let synced = match sync {
+            let synced = match thread {
                 Ok(thread) => thread.join().expect("a sync does not panic"),
-                Err(_) => self.sync(),
+                Err(_) => sync(),
             };
             (synced, checked)
         });
@@ -132,6 +135,9 @@ impl Content {
                 });
             }
             return Err(self.not_published(source));
+        }
+        if is_planted(Bug::ForgetsFolder) {
+            return Ok(());
         }
         let synced = self.disk.sync_name();
         synced.map_err(|source| self.not_published(source))

@@ -28,6 +28,7 @@ use super::content::{Content, State};
 use super::error::{SyncError, WriteError};
 use super::files::is_disk_full;
 use super::ledger::{Claim, FileStamp, Ledger};
+use super::planted::{Bug, is_planted};
 
 /// Failed syncs after which nothing more is written.
 const FAILURES_MAX: u32 = 2;
@@ -139,7 +140,7 @@ impl Content {
             } = state.journal;
             unsynced > 0 && unsynced + len as u64 > most
         };
-        if !is_full(&self.state()) {
+        if !is_full(&self.state()) || is_planted(Bug::NeverWaits) {
             return Ok(());
         }
         let _turn = self.turn();
@@ -200,7 +201,7 @@ impl Content {
         if found.is_empty() {
             return;
         }
-        match self.disk.sync() {
+        match self.sync_unless(Bug::ClaimsFoundUnsynced) {
             Ok(()) => {
                 self.state().journal.on_found(&found);
                 self.write_down(None);
@@ -218,7 +219,7 @@ impl Content {
             return untold.map_or(Ok(()), |source| Err(self.not_kept(source)));
         }
         let batch_bytes = self.bytes_of(&batch);
-        if let Err(source) = self.disk.sync() {
+        if let Err(source) = self.sync_unless(Bug::ConfirmsUnsynced) {
             self.give_up(&batch, &source);
             return Err(self.not_kept(source));
         }
@@ -233,6 +234,13 @@ impl Content {
         }
         self.write_down(None);
         untold.map_or(Ok(()), |source| Err(self.not_kept(source)))
+    }
+
+    fn sync_unless(&self, bug: Bug) -> io::Result<()> {
+        match is_planted(bug) {
+            true => Ok(()),
+            false => self.disk.sync(),
+        }
     }
 
     /// Nothing counts that was written since the last good sync.

@@ -34,6 +34,7 @@ mod memory;
 mod memory_ledger;
 mod new_file;
 mod os;
+mod planted;
 mod positioned;
 mod rearrange;
 mod regular;

@@ -151,7 +151,7 @@ async fn a_fetch_that_finds_no_room_waits_for_it() {
         let is_blocked = |status: &FetchStatus| matches!(status, FetchStatus::Blocked { .. });
         match within(status.wait_for(is_blocked)).await.unwrap().clone() {
             FetchStatus::Blocked { container, why } => (container.held, why),
-            _ => unreachable!("it was waited for"),
+            other => unreachable!("{other:?} is not blocked"),
         }
     };
     let mut given_up = fetch("given up").await;

@@ -221,7 +221,7 @@ impl Ledger {
         match wish {
             Wish::Pause => _ = self.paused.insert(id),
             Wish::Resume => _ = self.paused.remove(&id),
-            Wish::Order(_) | Wish::Readers(_) | Wish::Mended | Wish::Limit(_) => {}
+            Wish::Order(_) | Wish::Readers(_) | Wish::Stuck | Wish::Mended | Wish::Limit(_) => {}
         }
     }
 

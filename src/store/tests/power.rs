@@ -6,7 +6,7 @@
 //! * the file opens, and no chunk that is not as the manifest says is accepted or handed out;
 //! * every chunk that a sync confirmed is still held, and every claim that the ledger kept is true,
 //!   so that no more is fetched again than what was waiting for a sync and the chunk being written;
-//! * a final name leads to the whole container;
+//! * a final name leads to the whole container, and what is finished has its final name;
 //! * the rest can be put; of one in four the download then ends as any other.
 //!
 //! The same holds in a vault, where the disk has nothing but what is encrypted: 2,500 images of that.
@@ -16,6 +16,7 @@
 //! recognise chunks that were hashed before, as a node does.
 
 pub(super) mod disk;
+mod planted;
 mod rng;
 
 use std::sync::Arc;
@@ -145,7 +146,7 @@ fn put_some(content: &Content, all: &[VerifiedChunk], rng: &mut Rng, chunks: usi
     }
 }
 
-/// A download that stops once on the way, cleanly, and goes on.
+/// A download that stops on the way, once cleanly, once killed, and goes on.
 fn whole_life(form: &Form, sample: &Sample, chunks: &[VerifiedChunk]) -> Vec<Op> {
     let mut rng = Rng::new(1);
     let (disk, content) = open(form, sample, Image::default());
@@ -157,6 +158,12 @@ fn whole_life(form: &Form, sample: &Sample, chunks: &[VerifiedChunk]) -> Vec<Op>
     let (disk, content) = open(form, sample, disk.live());
     content.resume(|_| {}).unwrap();
     assert_eq!(disk.reads(), 0, "it was left at rest");
+    put_some(&content, chunks, &mut rng, 11);
+    drop(content);
+    log.extend(disk.log());
+    let (disk, content) = open(form, sample, disk.live());
+    content.resume(|_| {}).unwrap();
+    assert_eq!(content.have().count(), 41, "the page cache has them all");
     put_some(&content, chunks, &mut rng, usize::MAX);
     content.finish().unwrap();
     log.extend(disk.log());
@@ -181,6 +188,8 @@ struct Point<'a> {
     certain: Bitfield,
     /// Chunks that were written.
     stored: Bitfield,
+    /// Whether the whole life went by.
+    is_over: bool,
 }
 
 impl<'a> Point<'a> {
@@ -189,6 +198,7 @@ impl<'a> Point<'a> {
         Self {
             certain: form.right_chunks(sample, &cut.certain),
             stored: stored(form, sample, start, &log[..at]),
+            is_over: false,
             cut,
         }
     }
@@ -197,8 +207,6 @@ impl<'a> Point<'a> {
 /// What is the same for all images.
 struct Trial {
     form: Form,
-    /// Images in all.
-    images: u64,
     sample: Sample,
     chunks: Vec<VerifiedChunk>,
     recall: Arc<Recall>,
@@ -207,11 +215,25 @@ struct Trial {
 }
 
 impl Trial {
-    /// Cuts the power at one operation, once for each of the seeds that belong to it.
-    fn check_all(&self, at: usize, cuts: usize) {
+    fn new(form: Form) -> Self {
+        let sample = Sample::of_size(CHUNKS as usize * CHUNK - 77);
+        let chunks: Vec<_> = sample.chunks().collect();
+        Self {
+            log: whole_life(&form, &sample, &chunks),
+            form,
+            chunks,
+            recall: Arc::new(Recall::new(&[7; 16])),
+            seen: Seen::default(),
+            sample,
+        }
+    }
+
+    /// Cuts the power at one operation, once for each of these seeds.
+    fn check(&self, at: usize, seeds: impl IntoIterator<Item = u64>) {
         let start = Image::default();
-        let point = Point::new(&self.form, &self.sample, &start, &self.log, at);
-        for seed in (at as u64..self.images).step_by(cuts) {
+        let mut point = Point::new(&self.form, &self.sample, &start, &self.log, at);
+        point.is_over = at == self.log.len();
+        for seed in seeds {
             let _which = Which(format!("operation {at} with seed {seed}"));
             self.seen.images.fetch_add(1, Ordering::Relaxed);
             let mut rng = Rng::new(seed);
@@ -239,6 +261,10 @@ impl Trial {
     /// there was something to recover.
     fn recover(&self, point: &Point<'_>, image: Image, seed: u64) -> Option<Vec<Op>> {
         let sample = &self.sample;
+        assert!(
+            image.name == Name::Final || !point.is_over,
+            "what is finished has its name"
+        );
         if image.name == Name::Final {
             let whole = self.form.right_chunks(sample, &image);
             assert!(whole.is_full(), "a final name is the whole");
@@ -310,24 +336,14 @@ fn the_power_may_go_at_any_time_in_a_vault() {
 
 /// Cuts the power at every operation of one life, so many times in all.
 fn cut_everywhere(form: Form, images: u64) -> Seen {
-    let sample = Sample::of_size(CHUNKS as usize * CHUNK - 77);
-    let chunks: Vec<_> = sample.chunks().collect();
-    let trial = Trial {
-        log: whole_life(&form, &sample, &chunks),
-        form,
-        images,
-        chunks,
-        recall: Arc::new(Recall::new(&[7; 16])),
-        seen: Seen::default(),
-        sample,
-    };
+    let trial = Trial::new(form);
     let cuts = trial.log.len() + 1;
     let next = AtomicUsize::new(0);
     let workers = thread::available_parallelism().map_or(2, usize::from);
     let work = || {
         let points = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
         let points = points.take_while(|at| *at < cuts);
-        points.for_each(|at| trial.check_all(at, cuts));
+        points.for_each(|at| trial.check(at, (at as u64..images).step_by(cuts)));
     };
     thread::scope(|scope| {
         for _ in 0..workers {
