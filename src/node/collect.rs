@@ -2,8 +2,7 @@
 //!
 //! Only what a quota demands goes, the container that was not used for longest first. What the node
 //! keeps itself comes before the copies of manifests of files that are the user's. Never taken are
-//! pinned containers, a partial that a download of any process is writing to, what this process is
-//! using, and anything outside the node's folder.
+//! pinned containers, what any process fetches or serves, and anything outside the node's folder.
 
 use std::collections::BTreeSet;
 
@@ -23,6 +22,8 @@ pub struct Collected {
     pub containers: Vec<Known>,
     /// Bytes that this frees.
     pub freed: u64,
+    /// What would go, and stays because a process uses it.
+    pub in_use: Vec<Known>,
 }
 
 /// Whether to remove anything.
@@ -126,18 +127,11 @@ impl Library {
             if taken <= target {
                 break;
             }
-            if self.is_in_use(&row) {
-                continue;
-            }
             let frees = row.kept + row.manifest_bytes;
             let known = self.known(row.clone());
-            if how == Collecting::Removing {
-                match self.discard(&row) {
-                    Ok(_) => tracing::info!(id = %row.manifest_id, "collected"),
-                    // a download has begun meanwhile
-                    Err(LibraryError::Remove(RemoveError::InUse(_))) => continue,
-                    Err(error) => return Err(error),
-                }
+            if !self.is_let_go(&row, how)? {
+                collected.in_use.push(known);
+                continue;
             }
             taken = taken.saturating_sub(frees);
             collected.freed += frees;
@@ -146,10 +140,25 @@ impl Library {
         Ok(collected)
     }
 
-    /// Whether this process uses it, or another downloads it.
-    fn is_in_use(&self, row: &ContainerRow) -> bool {
-        self.in_use.contains(row.manifest_id)
+    /// Removes it, or would, unless a process uses it.
+    fn is_let_go(&self, row: &ContainerRow, how: Collecting) -> Result<bool, LibraryError> {
+        if self.in_use.contains(row.manifest_id)
             || row.path.is_none() && self.folders.is_being_written(row.program_id)
+        {
+            return Ok(false);
+        }
+        if how == Collecting::Planning {
+            return Ok(self.unused(row)?.is_some());
+        }
+        match self.discard(row) {
+            Ok(Some(_)) => {
+                tracing::info!(id = %row.manifest_id, "collected");
+                Ok(true)
+            }
+            // a download of an earlier version of the program has begun meanwhile
+            Ok(None) | Err(LibraryError::Remove(RemoveError::InUse(_))) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -78,6 +78,7 @@ pub(super) enum Note {
     /// The place for a fetch's bytes is open and what lay there is hashed.
     Opened {
         fetch: FetchId,
+        id: ManifestId,
         outcome: Result<Content, OpenFailure>,
     },
     /// Peers that were of use to fetches of the same manifest.

@@ -75,7 +75,7 @@ impl Driver {
                 id,
                 outcome,
             } => self.on_parsed(session, id, outcome),
-            Note::Opened { fetch, outcome } => self.on_opened(fetch, outcome),
+            Note::Opened { fetch, id, outcome } => self.on_opened(fetch, id, outcome),
             Note::Recalled { fetch, peers } => self.on_more_peers(fetch, peers),
             Note::Similar { id, contents } => self.on_similar(id, contents),
             Note::Finished { fetch, outcome } => self.on_finished(fetch, outcome),
@@ -101,11 +101,13 @@ impl Driver {
         quest.stage = Stage::Opening;
         quest.manifest = Some(Arc::clone(&manifest));
         let library = self.library.clone();
-        library.in_use.begin(manifest.id());
+        let id = manifest.id();
+        library.in_use.begin(id);
         let (status, notes) = (quest.status.clone(), self.notes.clone());
         let (output, leftovers) = (quest.output.clone(), quest.leftovers.clone());
         let (recall, ledger) = (Arc::clone(&self.recall), self.ledger.clone());
         tokio::task::spawn_blocking(move || {
+            library.lock(id);
             let copy = library.copy_of(&manifest, output.as_deref());
             let admitted = library.admit(&manifest, output.as_deref());
             let outcome = admitted.map_err(OpenFailure::Room);
@@ -121,24 +123,26 @@ impl Driver {
             if let Some(content) = outcome.as_ref().ok().filter(|it| !it.is_complete()) {
                 let similar = library.similar(content.manifest());
                 let contents = copy.into_iter().chain(similar).collect();
-                let id = content.manifest().id();
                 // As below.
                 let _ = notes.send(Note::Similar { id, contents });
             }
             // The driver is gone only when the node is.
-            let _ = notes.send(Note::Opened { fetch, outcome });
+            let _ = notes.send(Note::Opened { fetch, id, outcome });
         });
     }
 
-    fn on_opened(&mut self, fetch: FetchId, outcome: Result<Content, OpenFailure>) {
+    fn on_opened(&mut self, fetch: FetchId, id: ManifestId, outcome: Result<Content, OpenFailure>) {
         let Some(quest) = self.quests.get_mut(&fetch) else {
+            if self.catalog.get(&id).is_none() {
+                self.library.in_use.end(&id);
+            }
             return;
         };
         let content = match outcome {
             Ok(content) => Arc::new(content),
             Err(failure) => return self.on_not_opened(fetch, failure),
         };
-        let (id, layout) = (content.manifest().id(), content.manifest().layout());
+        let layout = content.manifest().layout();
         if self.catalog.get(&id).is_some() {
             return self.fail(fetch, FetchError::Already(id));
         }

@@ -7,13 +7,14 @@
 //!
 //! All calls block on the disk.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use super::clock::unix_time;
 use super::collect::RoomError;
+use super::in_use::InUse;
 use super::memory;
 use super::similar::sketch;
 use super::vault::VaultUse;
@@ -40,30 +41,6 @@ pub struct Library {
     pub(super) quota: Option<u64>,
     pub(super) in_use: InUse,
     pub(super) vault: VaultUse,
-}
-
-/// Containers that this process fetches or serves now. Clones share it.
-#[derive(Debug, Clone, Default)]
-pub(super) struct InUse(Arc<Mutex<BTreeSet<ManifestId>>>);
-
-impl InUse {
-    /// It is used from now on.
-    pub(super) fn begin(&self, id: ManifestId) {
-        self.lock().insert(id);
-    }
-
-    /// It is not used any more.
-    pub(super) fn end(&self, id: &ManifestId) {
-        self.lock().remove(id);
-    }
-
-    pub(super) fn contains(&self, id: ManifestId) -> bool {
-        self.lock().contains(&id)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeSet<ManifestId>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// One container.
@@ -127,6 +104,12 @@ pub enum LibraryError {
     /// A container's files are in use, or the system refused.
     #[error(transparent)]
     Remove(#[from] RemoveError),
+    /// A process serves or fetches it now.
+    #[error("E-LOCKED: {name:?} is being served or fetched by a process and stays")]
+    InUse {
+        /// The container's name: somebody else's text.
+        name: String,
+    },
     /// The system refused.
     #[error("E-IO: cannot write to {path}")]
     Io {
@@ -222,7 +205,9 @@ impl Library {
         let Some(row) = self.state.container(known.manifest_id)? else {
             return Err(LibraryError::Unknown(known.manifest_id.to_string()));
         };
-        let freed = self.discard(&row)?;
+        let freed = self.discard(&row)?.ok_or_else(|| LibraryError::InUse {
+            name: known.name.clone(),
+        })?;
         Ok(Removed {
             known: known.clone(),
             freed,
@@ -315,15 +300,16 @@ impl Library {
         }
     }
 
-    /// Removes what the node keeps of a container, and its row. Returns the bytes that are free now.
-    pub(super) fn discard(&self, row: &ContainerRow) -> Result<u64, LibraryError> {
+    /// Removes what the node keeps of a container, and its row. Returns the bytes that are free now; `None`
+    /// if somebody uses it, and nothing was removed.
+    pub(super) fn discard(&self, row: &ContainerRow) -> Result<Option<u64>, LibraryError> {
+        let Some(_removing) = self.unused(row)? else {
+            return Ok(None);
+        };
+        let others = self.state.others_of(row.program_id, row.manifest_id)?;
+        let is_ours = row.kept > 0 || others.iter().all(|other| other.kept == 0);
         let mut freed = 0;
-        let is_ours = row.path.is_none()
-            && (row.kept > 0
-                || !self
-                    .state
-                    .is_kept_for_another(row.program_id, row.manifest_id)?);
-        if is_ours {
+        if row.path.is_none() && is_ours {
             freed += self.folders.remove_container(row.program_id)?;
             if let Some(part) = self.part(row) {
                 self.state.forget(&part);
@@ -335,7 +321,7 @@ impl Library {
             source,
         })?;
         self.state.drop_containers(vec![row.manifest_id])?;
-        Ok(freed)
+        Ok(Some(freed))
     }
 
     pub(super) fn known(&self, row: ContainerRow) -> Known {

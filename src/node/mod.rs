@@ -28,6 +28,7 @@ mod error;
 mod fetches;
 mod finding;
 mod home;
+mod in_use;
 mod inspect;
 mod kept;
 mod library;

@@ -150,6 +150,7 @@ impl Driver {
         let path = entry.content.path();
         library.in_use.begin(manifest.id());
         tokio::task::spawn_blocking(move || {
+            library.lock(manifest.id());
             if let Err(error) = library.admit(&manifest, Some(&path)) {
                 tracing::warn!("what is shared is not written down: {error}");
             }

@@ -6,6 +6,7 @@
 //! root/wwwdata/containers/<program id>.vault   containers in the vault
 //! root/wwwdata/tempoutdata/                    results that are being made
 //! root/wwwdata/finaloutdata/                   results that are done
+//! root/in-use/<manifest id>                    who uses it now (`uses`)
 //! ```
 //!
 //! A file is named by digests that were computed or checked here, and by nothing else that a manifest
@@ -25,6 +26,7 @@ use super::os;
 #[derive(Debug, Clone)]
 pub struct Folders {
     wwwdata: PathBuf,
+    in_use: PathBuf,
 }
 
 /// How a container of the node's own lies on the disk.
@@ -73,13 +75,20 @@ impl Folders {
         for name in ["deluges", "containers", "tempoutdata", "finaloutdata"] {
             create(wwwdata.join(name))?;
         }
-        Ok(Self { wwwdata })
+        let in_use = root.join("in-use");
+        create(in_use.clone())?;
+        Ok(Self { wwwdata, in_use })
     }
 
     /// The folders below `root`, whether they exist or not.
     pub fn within(root: &Path) -> Self {
-        let wwwdata = root.join("wwwdata");
-        Self { wwwdata }
+        let (wwwdata, in_use) = (root.join("wwwdata"), root.join("in-use"));
+        Self { wwwdata, in_use }
+    }
+
+    /// Where it stands who uses what.
+    pub(super) fn in_use(&self) -> PathBuf {
+        self.in_use.clone()
     }
 
     /// Where manifests are kept.
@@ -214,7 +223,13 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let home = root.path().join("home");
         Folders::open(&home).unwrap();
-        for name in ["", "wwwdata", "wwwdata/deluges", "wwwdata/containers"] {
+        for name in [
+            "",
+            "in-use",
+            "wwwdata",
+            "wwwdata/deluges",
+            "wwwdata/containers",
+        ] {
             let mode = fs::metadata(home.join(name)).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o700, "{name}");
         }

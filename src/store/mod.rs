@@ -43,6 +43,7 @@ mod scrub;
 mod state;
 #[cfg(test)]
 mod tests;
+mod uses;
 mod vault;
 mod whole;
 
@@ -62,4 +63,5 @@ pub use state::{
     BanRow, ContainerRow, CreditRow, PeerRow, Pin, STATE_FILE, State, StateError, Trouble,
     VerdictRows, WrongRow,
 };
+pub use uses::{Removing, Using};
 pub use vault::{Vault, sealed_len};

@@ -274,3 +274,45 @@ fn a_share_and_a_get_in_one_home_know_of_each_other() {
         assert!(!ended.stderr.contains("E-STATE"), "{}", ended.stderr);
     }
 }
+
+/// Neither rm nor gc takes from under another process what it fetches or serves; one that was killed uses
+/// nothing.
+#[test]
+fn what_another_process_uses_stays_until_that_ends() {
+    let folder = folder(4 << 20);
+    let (_process, link) = sharing(&folder, &["app.tar", "--up", "2M"]);
+    let args = ["get", &link, "--listen", "127.0.0.1:0"];
+    let mut fetching = run(&folder, "bob", &args).start();
+    fetching.stderr_line(" %  ");
+    let locked = "swarmhold: E-LOCKED: \"app.tar\" is being served or fetched by a process and stays\n\
+         try: stop that share or get first\n";
+    let rm = || run(&folder, "bob", &["rm", "--yes", "app.tar"]);
+    let gc = || run(&folder, "bob", &["gc", "--quota", "1K"]);
+    rm().stderr(locked).code(1).run();
+    gc().stderr(
+        "removed 0 containers and freed 0 B; 4.0 MiB of 1.0 KiB are taken; \
+         1 is being served or fetched and stays\n",
+    )
+    .run();
+    let json = gc().args(["--dry-run", "--json"]).any_stdout().any_stderr();
+    let json = json.run().json();
+    assert_eq!(json["collected"], json!([]));
+    assert_eq!(json["in_use"][0]["name"], "app.tar");
+    fetching.signal(&["KILL"]);
+    fetching.ended();
+    gc().stdout("<hex>\n")
+        .stderr("removed 1 container and freed 4.0 MiB; 0 B of 1.0 KiB are taken\n")
+        .run();
+
+    // a file of bob's own
+    folder.write("own", noise(100_000));
+    let mut serving = share(&folder, &["own"]).home("bob").start();
+    serving.stdout_line("swarmhold:");
+    let listed = || run(&folder, "bob", &["list", "-q"]).any_stdout().run();
+    while !listed().stdout.contains("own") {}
+    let rm = || run(&folder, "bob", &["rm", "--yes", "own"]);
+    rm().stderr(&locked.replace("app.tar", "own")).code(1).run();
+    serving.signal(&["KILL"]);
+    serving.ended();
+    rm().stdout("<hex>\n").any_stderr().run();
+}

@@ -26,7 +26,8 @@ Examples:
     /// Forget a container, and remove what the node itself keeps of it
     #[command(long_about = "\
 Forget a container, and remove what the node itself keeps of it. A file of yours that was shared, or \
-fetched with -o, stays where it is. Asks first, unless --yes is given. Prints the manifest id on stdout.")]
+fetched with -o, stays where it is. What a share or get uses just now is not removed. Asks first, unless \
+--yes is given. Prints the manifest id on stdout.")]
     #[command(after_help = "\
 REF is a name, a manifest id or program id or the first six digits of one, a link, or a path.
 
@@ -43,7 +44,7 @@ Keep a container from being collected when the quota needs room. Prints its mani
     /// Remove what the quota has no room for, the oldest use first
     #[command(long_about = "\
 Remove containers from the node's own folder until it is within the quota, the one that was not used \
-for longest first. What is pinned stays, and so does a download under way. Prints the manifest ids of \
+for longest first. What is pinned stays, and so does what a share or get uses just now. Prints the manifest ids of \
 what went, one a line on stdout. A get that needs room does the same by itself.")]
     #[command(after_help = "\
 Examples:

@@ -354,5 +354,7 @@ mod tests {
             sum.to_string(),
             "app.tar: all 4.0 MiB were here already, and are verified"
         );
+        (sum.left, sum.spared, sum.reused) = (Left::Nothing, 0, sum.size);
+        assert!(sum.to_string().contains(": all 4.0 MiB were here already"));
     }
 }

@@ -192,8 +192,13 @@ fn collect(home: &Path, gc: &Gc, out: &Output) -> anyhow::Result<()> {
         Collecting::Planning => ("would remove", "free"),
         Collecting::Removing => ("removed", "freed"),
     };
+    let stays = match collected.in_use.len() as u64 {
+        0 => String::new(),
+        1 => "; 1 is being served or fetched and stays".to_owned(),
+        more => format!("; {more} are being served or fetched and stay"),
+    };
     out.note(&format!(
-        "{remove} {} and {free} {freed}; {} of {} are taken",
+        "{remove} {} and {free} {freed}; {} of {} are taken{stays}",
         count(many, "container"),
         units::bytes(taken),
         units::bytes(quota)
@@ -201,6 +206,7 @@ fn collect(home: &Path, gc: &Gc, out: &Output) -> anyhow::Result<()> {
     let objects = || {
         json!({
             "collected": collected.containers.iter().map(object).collect::<Vec<Value>>(),
+            "in_use": collected.in_use.iter().map(object).collect::<Vec<Value>>(),
             "freed_bytes": collected.freed,
             "taken_bytes": taken,
             "quota_bytes": quota,

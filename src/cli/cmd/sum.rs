@@ -33,7 +33,7 @@ impl fmt::Display for Sum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (name, size) = (&self.name, units::bytes(self.size));
         let here = self.spared + self.reused;
-        if here == self.size && (self.left == Left::Something || self.reused == self.size) {
+        if here >= self.size && (self.left == Left::Something || self.reused == self.size) {
             return write!(f, "{name}: all {size} were here already, and are verified");
         }
         write!(

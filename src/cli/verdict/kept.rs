@@ -23,7 +23,9 @@ pub(super) fn of_room(error: &RoomError) -> Verdict {
 pub(super) fn of_library(error: &LibraryError) -> Verdict {
     match error {
         LibraryError::State(state) => of_state(state),
-        LibraryError::Remove(RemoveError::InUse(_)) => plain(Exit::Other, "E-LOCKED"),
+        LibraryError::Remove(RemoveError::InUse(_)) | LibraryError::InUse { .. } => {
+            plain(Exit::Other, "E-LOCKED").hint("stop that share or get first")
+        }
         LibraryError::Remove(RemoveError::Io { source, .. }) | LibraryError::Io { source, .. } => {
             of_io(source)
         }

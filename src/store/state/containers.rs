@@ -84,18 +84,18 @@ impl State {
         })
     }
 
-    /// Whether the node's folder has the bytes of a container for another manifest than this. Blocks.
-    pub fn is_kept_for_another(
+    /// Other manifests that describe the same bytes as this one. Blocks.
+    pub fn others_of(
         &self,
         program_id: ProgramId,
         manifest_id: ManifestId,
-    ) -> Result<bool, StateError> {
+    ) -> Result<Vec<ContainerRow>, StateError> {
         self.read(move |connection| {
-            let sql = "SELECT EXISTS (
-                SELECT 1 FROM containers WHERE program = ? AND manifest <> ? AND kept > 0)";
+            let sql = "SELECT * FROM containers WHERE program = ? AND manifest <> ?";
             let (program, manifest) = (program_id.digest(), manifest_id.digest());
+            let mut others = connection.prepare(sql)?;
             let key = params![program.as_bytes(), manifest.as_bytes()];
-            connection.query_row(sql, key, |row| row.get(0))
+            others.query_map(key, container)?.collect()
         })
     }
 
@@ -228,7 +228,12 @@ mod tests {
         state.keep_container(other).unwrap();
         assert_eq!(state.room_taken().unwrap(), (2, (7 << 30) + 2000));
         let (program, other) = (first.program_id, ManifestId::new(Digest::of(b"y")));
-        let is_kept_for_another = |id| state.is_kept_for_another(program, id).unwrap();
-        assert!(is_kept_for_another(first.manifest_id) && !is_kept_for_another(other));
+        let kept = |id| {
+            let others = state.others_of(program, id).unwrap();
+            let kept = others.into_iter().map(|row| (row.manifest_id, row.kept));
+            kept.collect::<Vec<_>>()
+        };
+        assert_eq!(kept(first.manifest_id), [(other, 7 << 30)]);
+        assert_eq!(kept(other), [(first.manifest_id, 0)]);
     }
 }
