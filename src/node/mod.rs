@@ -25,6 +25,7 @@ mod driver;
 mod ends;
 mod engage;
 mod error;
+mod fetch;
 mod fetches;
 mod finding;
 mod home;
@@ -60,7 +61,6 @@ mod verdicts;
 mod work;
 
 use std::net::SocketAddr;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -76,6 +76,7 @@ pub use clock::{Stopwatch, unix_time};
 pub use collect::{Collected, Collecting, RoomError};
 pub use config::{Config, DEFAULT_PORT, Discovery, Listen, PeerHint, PeerHintError};
 pub use error::{CreateError, FetchError, ShareError, StartError};
+pub use fetch::Fetch;
 pub use fetches::PATIENCE;
 pub use home::{Left, LeftError, left};
 pub use inspect::{Comparison, DamagedChunk, ScrubError, compare};
@@ -107,9 +108,8 @@ pub use crate::swarm::{Account, Order, Rates, Strike, Tally};
 
 use self::command::Command;
 use self::quest::{FetchId, Source};
-use self::steer::{Change, Course};
+use self::steer::Course;
 use self::verdicts::Verdicts;
-use crate::limits::READERS_MAX;
 use crate::store::Content;
 
 /// A running node. Dropped, it stops as soon as it can; [`Node::stop`] waits for that.
@@ -323,79 +323,5 @@ impl Node {
             // An error means that it has stopped already.
             let _ = stopped.await;
         }
-    }
-}
-
-/// A fetch under way. Dropped, it is cancelled within a second; what it has is kept.
-#[derive(Debug)]
-pub struct Fetch {
-    id: FetchId,
-    commands: mpsc::Sender<Command>,
-    status: watch::Receiver<FetchStatus>,
-    outcome: oneshot::Receiver<Result<Fetched, FetchError>>,
-}
-
-impl Fetch {
-    /// How far it is, refreshed several times a second.
-    pub fn status(&self) -> watch::Receiver<FetchStatus> {
-        self.status.clone()
-    }
-
-    /// Tells it of more peers.
-    pub async fn add_peers(&self, peers: Vec<PeerHint>) {
-        // A node that has stopped needs no peers.
-        let _ = self
-            .commands
-            .send(Command::AddPeers { id: self.id, peers })
-            .await;
-    }
-
-    /// Asks for its chunks in another order from now on.
-    pub async fn reorder(&self, order: Order) {
-        self.steer(Change::Order(order)).await;
-    }
-
-    /// Says where readers wait: ranges of the container in bytes, each from where somebody reads to
-    /// where that one would like to have read soon. Their chunks come before everything else, those
-    /// nearest to the start of a range first, and do not stay with slow peers. Each call replaces
-    /// what the last one said, and none clears it; of more than 16 ranges the first count.
-    pub async fn read_ahead(&self, ranges: impl IntoIterator<Item = Range<u64>>) {
-        let ranges = ranges.into_iter().take(READERS_MAX).collect();
-        self.steer(Change::Readers(ranges)).await;
-    }
-
-    /// Asks for no more chunks until [`resume`](Self::resume). What has come stays and is served to
-    /// others; answers that are nearly here are taken in.
-    pub async fn pause(&self) {
-        self.steer(Change::Pause).await;
-    }
-
-    /// Goes on after a pause.
-    pub async fn resume(&self) {
-        self.steer(Change::Resume).await;
-    }
-
-    /// Limits it from now on, within the limits of the node.
-    pub async fn limit(&self, rates: Rates) {
-        self.steer(Change::Limit(rates)).await;
-    }
-
-    async fn steer(&self, change: Change) {
-        let id = self.id;
-        // A fetch that has ended, or whose node has stopped, goes no way at all.
-        let _ = self.commands.send(Command::Steer { id, change }).await;
-    }
-
-    /// Ends it. What it has stays beside the destination, as a `.part`, for the next attempt.
-    pub async fn cancel(&self) {
-        // A node that has stopped has cancelled it.
-        let _ = self.commands.send(Command::Cancel { id: self.id }).await;
-    }
-
-    /// Waits until the container is there, checked as a whole and under its name.
-    pub async fn finished(&mut self) -> Result<Fetched, FetchError> {
-        (&mut self.outcome)
-            .await
-            .unwrap_or(Err(FetchError::Stopped))
     }
 }
