@@ -45,7 +45,7 @@
 //! ```text
 //! limits  digest  chunk  moment           names and numbers
 //! manifest  wire  identity  age           formats: bytes <-> types            pure
-//! swarm                                   decisions: a sans-IO state machine  pure
+//! swarm  index                            decisions: sans-IO state machines   pure
 //! store  net                              IO: disk, sockets
 //! node                                    the only place where decisions meet IO
 //! cli                                     surface; sees node and nothing below
@@ -60,6 +60,7 @@ pub mod chunk;
 pub mod cli;
 pub mod digest;
 pub mod identity;
+pub mod index;
 pub mod limits;
 pub mod manifest;
 pub mod moment;

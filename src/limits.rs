@@ -51,8 +51,9 @@ pub const MANIFEST_DEPTH_MAX: usize = 4;
 pub const LINK_BYTES_MAX: usize = 4 * KIB;
 /// Addresses (`p=`) and SwarmMasters (`s=`) in a share link, each.
 pub const LINK_PEERS_MAX: usize = 32;
-/// Length of a SwarmMaster's name in a share link, in bytes: the longest host name and a port.
-pub const MASTER_BYTES_MAX: usize = 260;
+/// Length of a SwarmMaster's name in a share link, in bytes: a wallet address, the longest host name and
+/// a port.
+pub const MASTER_BYTES_MAX: usize = 65 + 260;
 /// Latest signing time, in seconds since 1970: the end of the year 9999.
 pub const SIGNED_TIME_MAX_S: u64 = 253_402_300_799;
 /// By how much a signing time may be ahead of our clock before we remark on it.
@@ -62,7 +63,7 @@ pub const HINT_PORT_MIN: u16 = 1024;
 
 // --- wire (DESIGN section 6) ------------------------------------------------------------------
 
-/// A request, in bytes. The largest, a chunk request, takes less than 80.
+/// A request, in bytes. The largest, a search, takes less than 400.
 pub const REQUEST_BYTES_MAX: usize = KIB;
 /// A reply header or a subscription update, in bytes; a full bitfield takes 512.
 pub const HEADER_BYTES_MAX: usize = 8 * KIB;
@@ -79,6 +80,17 @@ pub const COMPRESS_GAIN_MIN: usize = 20;
 /// Window that a compressed chunk may ask for, in bytes, where the chunk itself is smaller. Ours
 /// take half of it at most; the encoders of others take more for higher levels.
 pub const ZSTD_WINDOW_BYTES_MAX: usize = MIB;
+
+/// Holders named in one answer of a SwarmMaster: enough to begin with, and no list of everybody.
+pub const HOLDERS_TOLD_MAX: usize = 50;
+/// A query's text, in bytes: four for each character that a name may have.
+pub const QUERY_BYTES_MAX: usize = NAME_BYTES_MAX;
+/// A display name, in bytes of UTF-8.
+pub const NAME_BYTES_MAX: usize = 4 * NAME_CHARS_MAX;
+/// Containers named in one answer to a search: more than anybody reads.
+pub const HITS_MAX: usize = 50;
+/// The answer to a search, in bytes.
+pub const LISTING_BYTES_MAX: usize = 24 * KIB;
 
 // --- transport (DESIGN section 6, hostile-peer defaults) ---------------------------------------
 
@@ -197,6 +209,15 @@ const _: () = assert!(
 const _: () = assert!(
     DELUGES_MAX * 110 <= HEADER_BYTES_MAX,
     "a full list of deluges fits"
+);
+const _: () = assert!(
+    HOLDERS_TOLD_MAX * 150 + 16 <= HEADER_BYTES_MAX,
+    "a full list of holders fits"
+);
+const _: () = assert!(
+    HITS_MAX * (NAME_BYTES_MAX + 140) + 16 <= LISTING_BYTES_MAX
+        && LISTING_BYTES_MAX <= u16::MAX as usize,
+    "a full listing fits, and a length prefix of two bytes can say it"
 );
 const _: () = assert!(
     REQUEST_BYTES_MAX <= HEADER_BYTES_MAX && HEADER_BYTES_MAX <= u16::MAX as usize,

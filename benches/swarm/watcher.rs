@@ -107,6 +107,7 @@ async fn follow(leecher: PeerHint, manifest: Arc<Manifest>, told: watch::Sender<
             Event::Chunk { .. }
             | Event::Progress { .. }
             | Event::Wasted { .. }
+            | Event::Replied { .. }
             | Event::Manifest { .. }
             | Event::Deluges { .. }
             | Event::Answered { .. } => {}

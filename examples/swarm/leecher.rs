@@ -5,18 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use swarmhold::node::{ContainerStatus, FetchError};
+use swarmhold::node::{ContainerStatus, FetchError, SwarmMaster};
 use swarmhold::swarm::Tally;
 use swarmhold::{
-    Address, Config, Discovery, Fetch, FetchOptions, FetchStatus, Fetched, Link, Listen,
-    ManifestId, Node, PeerHint, Status, Wallet, What,
+    Address, Config, Discovery, FetchOptions, FetchStatus, Fetched, Link, Listen, ManifestId, Node,
+    PeerHint, Status, Wallet, What,
 };
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::cast::{Entrance, Part};
-use crate::index::{Follower, Index};
 
 /// A leecher that has entered.
 pub(crate) struct Leecher {
@@ -38,25 +37,25 @@ pub(crate) struct Leecher {
 }
 
 impl Leecher {
-    /// Starts a node in a folder of its own below `stage`, registers it, and begins to fetch.
+    /// Starts a node in a folder of its own below `stage`, which finds others through the master, and
+    /// begins to fetch. `peers` are others that it is told of by name.
     pub(crate) async fn enter(
         part: &Part,
         stage: &Path,
         link: &Link,
         id: ManifestId,
-        index: &Index,
+        master: &SwarmMaster,
+        peers: Vec<PeerHint>,
     ) -> Result<Self> {
-        let node = start_node(&part.name, stage, part.rate).await?;
-        let own = PeerHint {
-            remote: node.listen_address(),
-            expected: Some(node.address()),
-        };
+        let node = start_node(&part.name, stage, part.rate, master).await?;
         let began = Instant::now();
-        let fetch = node
-            .fetch(What::Link(link.clone()), FetchOptions::default())
-            .await;
+        let options = FetchOptions {
+            peers,
+            ..FetchOptions::default()
+        };
+        let mut fetch = node.fetch(What::Link(link.clone()), options).await;
         let (seen, fetching) = (node.status(), fetch.status());
-        let task = tokio::spawn(follow(fetch, index.register(id, own)));
+        let task = tokio::spawn(async move { (fetch.finished().await, Instant::now()) });
         Ok(Self {
             name: part.name.clone(),
             entrance: part.entrance,
@@ -130,23 +129,19 @@ impl Leecher {
     }
 }
 
-/// A node on a free port of loopback that knows only whom it was told of.
-pub(crate) async fn start_node(name: &str, stage: &Path, rate: u64) -> Result<Node> {
+/// A node on a free port of loopback that knows the master, and whom it was told of.
+pub(crate) async fn start_node(
+    name: &str,
+    stage: &Path,
+    rate: u64,
+    master: &SwarmMaster,
+) -> Result<Node> {
     let mut config = Config::new(stage.join(name), Wallet::generate()?);
     config.listen = Listen::At(([127, 0, 0, 1], 0).into());
     config.upload_rate_max = Some(rate);
     config.discovery = Discovery::Off;
+    config.masters = vec![master.hint().parse()?];
     Node::start(config)
         .await
         .with_context(|| format!("{name} does not start"))
-}
-
-/// Waits for a fetch's end, and tells it meanwhile of everyone who joins.
-async fn follow(mut fetch: Fetch, mut index: Follower) -> (Result<Fetched, FetchError>, Instant) {
-    loop {
-        tokio::select! {
-            outcome = fetch.finished() => return (outcome, Instant::now()),
-            newcomers = index.newcomers() => fetch.add_peers(newcomers).await,
-        }
-    }
 }

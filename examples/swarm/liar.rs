@@ -8,7 +8,6 @@ use clap::ValueEnum;
 use swarmhold::{Address, Manifest, PeerHint};
 
 use crate::cast::LIAR;
-use crate::index::Index;
 use crate::rogue::{Behaviour, Rogue};
 use crate::units;
 
@@ -64,20 +63,19 @@ impl Lie {
 }
 
 impl Liar {
-    /// Starts her, and registers her like anyone else.
-    pub(crate) fn enter(
-        lie: Lie,
-        manifest: &Arc<Manifest>,
-        source: &Path,
-        index: &Index,
-    ) -> Result<Self> {
+    /// Starts her. The SwarmMaster would ask her for a chunk before it lists her, so leechers are told
+    /// of her by name.
+    pub(crate) fn enter(lie: Lie, manifest: &Arc<Manifest>, source: &Path) -> Result<Self> {
         let rogue = Rogue::start(lie.behaviour(source)?, Arc::clone(manifest))?;
-        let own = PeerHint {
-            remote: rogue.listen_address(),
-            expected: Some(rogue.address()),
-        };
-        index.register(manifest.id(), own);
         Ok(Self { lie, rogue })
+    }
+
+    /// Where she is.
+    pub(crate) fn hint(&self) -> PeerHint {
+        PeerHint {
+            remote: self.rogue.listen_address(),
+            expected: Some(self.rogue.address()),
+        }
     }
 
     /// Who she is.

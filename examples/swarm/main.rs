@@ -9,13 +9,11 @@
 //! end to stdout. The exit code is 0 only if every byte is right and the swarm behaved as one
 //! (`verdict`).
 //!
-//! Reading order: `args`, `content` (what is distributed), `cast` (who takes part), `index` (who is
-//! where), `leecher`, `liar`, `stage` (the run), `progress`, `report`, `tree`, `verdict`.
+//! Reading order: `args`, `content` (what is distributed), `cast` (who takes part), `leecher`, `liar`, `stage` (the run), `progress`, `report`, `tree`, `verdict`.
 
 mod args;
 mod cast;
 mod content;
-mod index;
 mod leecher;
 mod liar;
 mod progress;
@@ -33,7 +31,8 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
-use swarmhold::{Manifest, Node, create};
+use swarmhold::node::{MasterConfig, SwarmMaster};
+use swarmhold::{Listen, Manifest, Node, Wallet, create};
 use tempfile::TempDir;
 use tracing_subscriber::EnvFilter;
 
@@ -68,9 +67,13 @@ async fn main() -> ExitCode {
 
 async fn run(args: &Args) -> Result<ExitCode> {
     let folder = tempfile::Builder::new().prefix("swarm-").tempdir()?;
-    let publisher = leecher::start_node(PUBLISHER, folder.path(), args.rate).await?;
+    let listen = Listen::At(([127, 0, 0, 1], 0).into());
+    let wallet = Wallet::generate()?;
+    let config = MasterConfig::new(folder.path().join("swarmmaster"), wallet, listen);
+    let master = SwarmMaster::start(config).await?;
+    let publisher = leecher::start_node(PUBLISHER, folder.path(), args.rate, &master).await?;
     let (source, manifest) = publish(args, folder.path(), &publisher).await?;
-    let mut stage = Stage::set(args, folder.path(), publisher, &source, manifest)?;
+    let mut stage = Stage::set(args, folder.path(), publisher, &source, manifest, master)?;
     introduce(args, &stage);
     let mut progress = Progress::new();
     let ending = stage.play(&mut progress).await?;

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
+use swarmhold::node::SwarmMaster;
 use swarmhold::{Link, Manifest, Node};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::args::Args;
 use crate::cast::{Entrance, LIAR, Names, PUBLISHER, Part, leechers};
-use crate::index::Index;
 use crate::leecher::Leecher;
 use crate::liar::Liar;
 use crate::progress::{Progress, View};
@@ -40,7 +40,7 @@ pub(crate) struct Stage {
     pub(crate) liar: Option<Liar>,
     pub(crate) names: Names,
     link: Link,
-    index: Index,
+    master: SwarmMaster,
     waiting: VecDeque<Part>,
     patience: Duration,
     /// Bad chunks that each leecher has had from the liar, and whether it has banned it.
@@ -55,12 +55,11 @@ impl Stage {
         publisher: Node,
         source: &Path,
         manifest: Arc<Manifest>,
+        master: SwarmMaster,
     ) -> Result<Self> {
-        let (index, mut names) = (Index::default(), Names::default());
+        let mut names = Names::default();
         names.insert(publisher.address(), PUBLISHER);
-        let liar = args
-            .liar
-            .map(|lie| Liar::enter(lie, &manifest, source, &index));
+        let liar = args.liar.map(|lie| Liar::enter(lie, &manifest, source));
         let liar = liar.transpose()?;
         if let Some(liar) = &liar {
             names.insert(liar.address(), LIAR);
@@ -75,7 +74,7 @@ impl Stage {
             leechers: Vec::new(),
             liar,
             names,
-            index,
+            master,
             waiting: parts.into(),
             patience: Duration::from_secs(30 + 2 * worst_s),
             seen: BTreeMap::new(),
@@ -129,6 +128,7 @@ impl Stage {
             leecher.node.stop().await;
         }
         self.publisher.stop().await;
+        self.master.stop().await;
     }
 
     /// Lets those enter whose time has come.
@@ -145,7 +145,8 @@ impl Stage {
                 &self.folder,
                 &self.link,
                 self.manifest.id(),
-                &self.index,
+                &self.master,
+                self.liar.iter().map(Liar::hint).collect(),
             )
             .await?;
             self.names.insert(leecher.node.address(), &part.name);

@@ -1,5 +1,6 @@
 //! The command line's grammar, and the texts of `--help`.
 
+pub(super) mod index;
 pub(super) mod library;
 pub(super) mod own;
 
@@ -12,7 +13,7 @@ use std::time::Duration;
 use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
-use crate::node::{self, Address, DigestError, PeerHint};
+use crate::node::{self, Address, DigestError, MasterHint, PeerHint};
 
 use super::exit;
 use super::units::{self, Rate};
@@ -181,6 +182,7 @@ Examples:
   swarmhold get 'swarmhold:...'                into this node's own folder
   swarmhold get 'swarmhold:...' -o app.tar
   swarmhold get 'swarmhold:...' -o film.mkv --order sequential --down 4M
+  swarmhold get app.tar --master master.example  by its name; asks where several are called like it
   swarmhold get app.tar.deluge -o . --peer '[2001:db8::7]:7922' --timeout 2m")]
     Get(Get),
     /// Tell what a manifest or a link says, and how much of it is proven
@@ -206,6 +208,8 @@ Examples:
     Bans(Bans),
     #[command(flatten)]
     Library(library::Library),
+    #[command(flatten)]
+    Index(index::Index),
 }
 
 /// `swarmhold share`.
@@ -225,8 +229,8 @@ pub(super) struct Share {
 /// `swarmhold get`.
 #[derive(Debug, Args)]
 pub(super) struct Get {
-    /// A link (quote it: it contains &), or a manifest
-    #[arg(value_name = "LINK|FILE.deluge")]
+    /// A link (quote it: it contains &), a manifest, or a name that a SwarmMaster knows
+    #[arg(value_name = "LINK|FILE.deluge|NAME")]
     pub(super) what: OsString,
     /// Where to put it; in a folder it is named by its program id [default: the node's own folder]
     #[arg(
@@ -314,7 +318,16 @@ pub(super) struct Network {
         hide_env_values = true
     )]
     pub(super) listen: Option<SocketAddr>,
-    /// Use only peers that were given by name: the link's addresses and --peer
+    /// A SwarmMaster to announce to and to ask. May be repeated [default: the settings]
+    #[arg(
+        long,
+        value_name = "[ADDRESS@]HOST[:PORT]",
+        value_delimiter = ',',
+        env = "SWARMHOLD_MASTER"
+    )]
+    #[arg(hide_env_values = true)]
+    pub(super) master: Vec<MasterHint>,
+    /// Use only peers that were given by name: the link's addresses, --peer and --master
     #[arg(long, env = "SWARMHOLD_NO_DISCOVERY", hide_env_values = true)]
     #[arg(value_parser = FalseyValueParser::new())]
     pub(super) no_discovery: bool,

@@ -47,6 +47,24 @@ pub(super) enum CliError {
         "E-NO-PEERS: --no-discovery rules out the manifest's own peers, and no --peer was given"
     )]
     NobodyToAsk,
+    /// Nobody can be asked for names.
+    #[error("E-NO-MASTER: there is no SwarmMaster to ask")]
+    NoMaster,
+    /// Of those who were asked for a name, nobody answered.
+    #[error("E-NO-MASTER: nobody answered{0}")]
+    NobodyAnswered(String),
+    /// Nothing is called like this.
+    #[error("E-NO-NAME: nothing is called {0:?}, and there is no such file")]
+    NoSuchName(String),
+    /// Several containers are called like this, and nobody can be asked which.
+    #[error("E-NAME: several containers are called like {name:?}\n{list}")]
+    Ambiguous { name: String, list: String },
+    /// None of several containers was chosen.
+    #[error("E-NAME: none was chosen")]
+    NotChosen,
+    /// A signal came while masters were being asked.
+    #[error("E-CANCELLED: stopped while searching")]
+    SearchStopped,
     /// A signal came before there was anything to keep.
     #[error("E-CANCELLED: stopped before {} was hashed", .0.display())]
     Interrupted(PathBuf),

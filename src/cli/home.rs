@@ -86,6 +86,14 @@ impl Home {
         })
     }
 
+    /// A home of its own in a folder of this one.
+    pub(super) fn within(self, name: &str) -> Self {
+        Self {
+            folder: self.folder.join(name),
+            ..self
+        }
+    }
+
     pub(super) fn folder(&self) -> &Path {
         &self.folder
     }

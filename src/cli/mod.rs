@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! args ──▶ cmd/{id,create,share,get,info,verify,
-//!            │      bans,library,config} ──▶ output  stdout, stderr, JSON, colour
+//!            │      bans,library,config,
+//!            │      search,swarmmaster} ──▶ output  stdout, stderr, JSON, colour
 //!            │  home     folder, identity             progress  bars and lines
 //!            │  signals  Ctrl-C, once and twice        table     rows for people
 //!            └▶ verdict ──▶ exit                      from a typed error to a code and a hint
@@ -31,8 +32,9 @@ mod verdict;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use self::args::index::Index;
 use self::args::{Cli, Command};
-use self::cmd::{bans, create, get, id, info, library, share, verify};
+use self::cmd::{bans, create, get, id, info, library, search, share, swarmmaster, verify};
 use self::exit::Exit;
 use self::output::Output;
 
@@ -67,6 +69,8 @@ fn dispatch(cli: Cli, out: &Output) -> anyhow::Result<()> {
         Command::Create(create) => create::run(&global, &create, out),
         Command::Share(share) => share::run(&global, &share, out),
         Command::Get(get) => get::run(&global, get, out),
+        Command::Index(Index::Search(search)) => search::run(&global, &search, out),
+        Command::Index(Index::SwarmMaster(master)) => swarmmaster::run(&global, &master, out),
         Command::Info(info) => info::run(&info, out),
         Command::Verify(verify) => verify::run(&verify, out),
         Command::Bans(bans) => bans::run(&global, &bans, out),

@@ -2,10 +2,12 @@
 
 use std::future::Future;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
 
 use super::args::Network;
+use super::error::CliError;
 use super::signals::Signals;
-use crate::node::{Config, Discovery, Listen, Node, StartError};
+use crate::node::{Config, Discovery, Listen, MASTERS, MasterHint, Node, Settings, StartError};
 
 /// Runs a command that waits. When it is done, nothing that still blocks in the background is waited
 /// for: all of it may be cut short, and a signal may have asked for that.
@@ -45,19 +47,36 @@ pub(super) async fn start(
     mut config: Config,
     network: &Network,
     port: Port,
-) -> Result<Node, StartError> {
+) -> anyhow::Result<Node> {
     if network.no_discovery {
         config.discovery = Discovery::Off;
     }
+    config.masters = masters(network, &config.home)?;
     if let Some(address) = network.listen {
         config.listen = Listen::At(address);
-        return Node::start(config).await;
+        return Ok(Node::start(config).await?);
     }
     config.listen = port.on(Ipv6Addr::UNSPECIFIED.into());
     let mut with_ipv4 = config.clone();
     with_ipv4.listen = port.on(Ipv4Addr::UNSPECIFIED.into());
     match Node::start(config).await {
-        Err(StartError::Bind(_)) => Node::start(with_ipv4).await,
-        started => started,
+        Err(StartError::Bind(_)) => Ok(Node::start(with_ipv4).await?),
+        started => Ok(started?),
     }
+}
+
+/// The SwarmMasters that the options and the environment name, or else the settings of this home.
+pub(super) fn masters(network: &Network, home: &Path) -> anyhow::Result<Vec<MasterHint>> {
+    if !network.master.is_empty() {
+        return Ok(network.master.clone());
+    }
+    let set = Settings::open(home).value(MASTERS)?.unwrap_or_default();
+    let hints = set.split(',').filter(|text| !text.is_empty());
+    let hints = hints
+        .map(str::parse)
+        .collect::<Result<Vec<MasterHint>, _>>();
+    hints.map_err(|error| {
+        let (value, why) = (set.clone(), error.to_string());
+        CliError::Setting { value, why }.into()
+    })
 }

@@ -135,6 +135,15 @@ fn of_cli(error: &CliError) -> Verdict {
         CliError::NoFolder(_) | CliError::NoContainer(_) => plain(Exit::NotFound, "E-FILE"),
         CliError::NoName(_) => plain(Exit::BadData, "E-FILE"),
         CliError::NobodyToAsk => no_peers("--peer IP:PORT, or leave --no-discovery out"),
+        CliError::NoMaster => plain(Exit::NoPeers, "E-NO-MASTER")
+            .hint("--master HOST, or swarmhold config set master HOST"),
+        CliError::NobodyAnswered(_) => plain(Exit::NoPeers, "E-NO-MASTER"),
+        CliError::NoSuchName(_) => plain(Exit::NotFound, "E-NO-NAME"),
+        CliError::Ambiguous { .. } => {
+            plain(Exit::Usage, "E-NAME").hint("swarmhold get with the whole name, or a link")
+        }
+        CliError::NotChosen => plain(Exit::Usage, "E-NAME"),
+        CliError::SearchStopped => plain(Exit::Interrupted, "E-CANCELLED"),
         CliError::LogFilter { .. } => plain(Exit::Usage, "E-USAGE").hint("--log-level debug"),
         CliError::Passphrase { .. } => plain(Exit::Config, "E-PASSPHRASE"),
         CliError::NotAsked => plain(Exit::Usage, "E-CONFIRM").hint("--yes"),
@@ -192,6 +201,7 @@ fn of_start(error: &StartError) -> Verdict {
     match error {
         StartError::Folders(folders) => of_folders(folders),
         StartError::Bind(bind) => of_bind(bind),
+        StartError::Index(_) => plain(Exit::Other, "E-INDEX"),
         StartError::System(source) => of_io(source).called("E-SYSTEM"),
     }
 }

@@ -209,7 +209,8 @@ fn is_one_host(address: &SocketAddr) -> bool {
     address.port() != 0 && !ip.is_unspecified() && !ip.is_multicast() && !broadcast
 }
 
-/// Reads a SwarmMaster: a host name, an IPv4 address or an IPv6 one in brackets, and a port.
+/// Reads a SwarmMaster: a host name, an IPv4 address or an IPv6 one in brackets, and a port; before it
+/// may stand its wallet address and `@`.
 fn master(text: &str) -> Result<String, LinkError> {
     let is_host = |host: &str| {
         let bracketed = host
@@ -227,7 +228,11 @@ fn master(text: &str) -> Result<String, LinkError> {
         let digits = port.bytes().all(|byte| byte.is_ascii_digit());
         digits && port.parse::<u16>().is_ok_and(|port| port != 0)
     };
-    match text.rsplit_once(':') {
+    let place = match text.split_once('@') {
+        Some((address, place)) if address.parse::<Address>().is_ok() => place,
+        Some(_) | None => text,
+    };
+    match place.rsplit_once(':') {
         Some((host, port)) if text.len() <= MASTER_BYTES_MAX && is_host(host) && is_port(port) => {
             Ok(text.to_owned())
         }

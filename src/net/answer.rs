@@ -16,7 +16,7 @@ use super::session::{Inner, SessionKey};
 use super::throttle::Lane;
 use crate::digest::ManifestId;
 use crate::limits::{PROGRESS_TIMEOUT, REQUEST_BYTES_MAX, REQUEST_TIMEOUT, SERVE_RATE_MIN};
-use crate::wire::{CloseCode, Encoding, Refusal, Reply, Request, frame};
+use crate::wire::{CloseCode, Encoding, Extent, Hit, Listing, Refusal, Reply, Request, frame};
 
 /// The way to answer one request. Dropped without an answer, it refuses with `Unavailable`.
 #[derive(Debug)]
@@ -33,6 +33,8 @@ pub enum Answer {
     Header(Reply),
     /// A manifest file, at the pace of the lane.
     Manifest(Bytes, Lane),
+    /// What a search has found.
+    Found(Extent, Vec<Hit>),
     /// Not at all.
     Refuse(Refusal),
     /// What we hold of this container, and news of it, with what this peer alone is told.
@@ -73,6 +75,10 @@ impl Responder {
                     let len = u32::try_from(body.len()).expect("manifests are bounded");
                     let reply = Reply::Manifest { len };
                     write(&mut send, &reply, body, Some(&lane)).await
+                }
+                Answer::Found(extent, hits) => {
+                    let listing = frame::encode_listing(&Listing::Hits(hits));
+                    write(&mut send, &Reply::Found(extent), listing.into(), None).await
                 }
                 Answer::Feed(id, log, aside) => feed(&mut send, &id, &log, &aside).await,
             };

@@ -13,10 +13,10 @@ use super::fault::Fault;
 use super::session::Inner;
 use super::throttle::Lane;
 use crate::digest::{ManifestId, ProgramId};
-use crate::limits::{HEADER_BYTES_MAX, MANIFEST_BYTES_MAX, PROGRESS_TIMEOUT};
+use crate::limits::{HEADER_BYTES_MAX, LISTING_BYTES_MAX, MANIFEST_BYTES_MAX, PROGRESS_TIMEOUT};
 use crate::wire::body::body_len_allowed;
 use crate::wire::payload::Payload;
-use crate::wire::{ChunkRequest, Deluge, Hello, Refusal, Reply, Request, frame};
+use crate::wire::{ChunkRequest, Deluge, Hello, Hit, Listing, Refusal, Reply, Request, frame};
 
 /// The answer to a chunk request.
 #[derive(Debug)]
@@ -92,7 +92,13 @@ async fn try_chunk(
         other @ (Reply::Hello(_)
         | Reply::Manifest { .. }
         | Reply::Deluges(_)
-        | Reply::Subscribed) => Err(unexpected(&other)),
+        | Reply::Subscribed
+        | Reply::Enlisted { .. }
+        | Reply::Registered { .. }
+        | Reply::Rejected(_)
+        | Reply::Withdrawn
+        | Reply::Holders(_)
+        | Reply::Found(_)) => Err(unexpected(&other)),
     }
 }
 
@@ -155,6 +161,42 @@ async fn try_deluges(
     Ok(deluges)
 }
 
+/// A reply that is a header alone, or one with a listing behind it.
+#[derive(Debug)]
+pub struct Answered {
+    /// The header.
+    pub reply: Reply,
+    /// What was found, behind `Found`.
+    pub hits: Vec<Hit>,
+}
+
+/// Asks what is answered with a header, and reports it.
+pub(super) async fn plain(session: Arc<Inner>, ticket: u64, request: Request, patience: Duration) {
+    let answer = timeout(patience, try_plain(&session.connection, &request)).await;
+    let answer = answer.unwrap_or(Err(Fault::TooSlow(patience)));
+    let _ = session
+        .events
+        .send(Event::Replied {
+            session: session.key,
+            ticket,
+            answer,
+        })
+        .await;
+}
+
+async fn try_plain(connection: &Connection, request: &Request) -> Result<Answered, Fault> {
+    let mut recv = send_request(connection, request).await?;
+    let reply = read_reply(&mut recv).await?;
+    let hits = if let Reply::Found(_) = reply {
+        let payload = read_frame(&mut recv, LISTING_BYTES_MAX).await?;
+        let Listing::Hits(hits) = frame::decode_listing(&payload).map_err(protocol)?;
+        hits
+    } else {
+        Vec::new()
+    };
+    Ok(Answered { reply, hits })
+}
+
 /// Opens a stream, writes a request, and closes our side.
 pub(super) async fn send_request(
     connection: &Connection,
@@ -172,20 +214,24 @@ pub(super) async fn send_request(
 }
 
 pub(super) async fn read_reply(recv: &mut RecvStream) -> Result<Reply, Fault> {
-    frame::decode_reply(&read_frame(recv).await?).map_err(protocol)
+    frame::decode_reply(&read_frame(recv, HEADER_BYTES_MAX).await?).map_err(protocol)
 }
 
-async fn read_frame(recv: &mut RecvStream) -> Result<Vec<u8>, Fault> {
+async fn read_frame(recv: &mut RecvStream, limit: usize) -> Result<Vec<u8>, Fault> {
     let mut first = [0];
     read_exact(recv, &mut first).await?;
-    read_frame_after(first[0], recv).await
+    read_frame_after(first[0], recv, limit).await
 }
 
-/// The rest of a frame whose first byte is here.
-pub(super) async fn read_frame_after(first: u8, recv: &mut RecvStream) -> Result<Vec<u8>, Fault> {
+/// The rest of a frame of at most `limit` bytes whose first byte is here.
+pub(super) async fn read_frame_after(
+    first: u8,
+    recv: &mut RecvStream,
+    limit: usize,
+) -> Result<Vec<u8>, Fault> {
     let mut second = [0];
     read_exact(recv, &mut second).await?;
-    let len = frame::length([first, second[0]], HEADER_BYTES_MAX).map_err(protocol)?;
+    let len = frame::length([first, second[0]], limit).map_err(protocol)?;
     let mut payload = vec![0; len];
     read_exact(recv, &mut payload).await?;
     Ok(payload)
@@ -221,6 +267,12 @@ pub(super) fn unexpected(reply: &Reply) -> Fault {
         Reply::Data { .. } => "Data",
         Reply::NotHeld { .. } => "NotHeld",
         Reply::Busy { .. } => "Busy",
+        Reply::Enlisted { .. } => "Enlisted",
+        Reply::Registered { .. } => "Registered",
+        Reply::Rejected(_) => "Rejected",
+        Reply::Withdrawn => "Withdrawn",
+        Reply::Holders(_) => "Holders",
+        Reply::Found(_) => "Found",
         Reply::Denied => return Fault::Refused(Refusal::NotFound),
     };
     protocol(format!("{kind} does not answer what was asked"))

@@ -1,6 +1,6 @@
 //! One UDP socket: dials out, and lets peers in under limits.
 //!
-//! Admission happens before any TLS work: above [`CONNECTIONS_MAX`] or the share of one host a
+//! Admission happens before any TLS work: above its [`Capacity`] or the share of one host a
 //! handshake is ignored without an answer, and while many handshakes are under way unproven
 //! addresses must first answer a Retry (RFC 9000 section 8.1), so that we are no reflector.
 
@@ -49,6 +49,24 @@ pub enum BindError {
     Quic(#[from] quinn::crypto::rustls::NoInitialCipherSuite),
 }
 
+/// How many peers an endpoint takes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capacity {
+    /// Connections in all.
+    pub connections: usize,
+    /// Connections from one IPv4 address or one IPv6 /64. Loopback is exempt.
+    pub per_host: usize,
+}
+
+impl Default for Capacity {
+    fn default() -> Self {
+        Self {
+            connections: CONNECTIONS_MAX,
+            per_host: CONNECTIONS_PER_HOST_MAX,
+        }
+    }
+}
+
 /// The node's socket. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
@@ -63,6 +81,7 @@ pub(super) struct Shared {
     pub(super) wallet: Arc<Wallet>,
     pub(super) events: mpsc::Sender<Event>,
     pub(super) listen: Vec<SocketAddr>,
+    capacity: Capacity,
     sessions: AtomicU64,
     asks: AtomicU64,
     connections: AtomicUsize,
@@ -80,6 +99,17 @@ impl Endpoint {
         listen: SocketAddr,
         wallet: Arc<Wallet>,
         events: mpsc::Sender<Event>,
+        reachable: impl FnOnce(SocketAddr) -> Vec<SocketAddr>,
+    ) -> Result<Self, BindError> {
+        Self::bind_for(listen, wallet, events, Capacity::default(), reachable)
+    }
+
+    /// As [`bind`](Self::bind), for as many peers as this.
+    pub fn bind_for(
+        listen: SocketAddr,
+        wallet: Arc<Wallet>,
+        events: mpsc::Sender<Event>,
+        capacity: Capacity,
         reachable: impl FnOnce(SocketAddr) -> Vec<SocketAddr>,
     ) -> Result<Self, BindError> {
         let failed = |source| BindError::Socket {
@@ -103,6 +133,7 @@ impl Endpoint {
             wallet,
             events,
             listen: reachable(quic.local_addr().map_err(failed)?),
+            capacity,
             sessions: AtomicU64::new(1),
             asks: AtomicU64::new(1),
             connections: AtomicUsize::new(0),
@@ -195,7 +226,7 @@ impl Place {
 
     /// A place for a connection from this address, if there is one.
     fn theirs(shared: &Arc<Shared>, remote: SocketAddr) -> Option<Self> {
-        if shared.connections.load(Ordering::Relaxed) >= CONNECTIONS_MAX {
+        if shared.connections.load(Ordering::Relaxed) >= shared.capacity.connections {
             return None;
         }
         let host = host_of(remote.ip());
@@ -205,7 +236,7 @@ impl Place {
                 .lock()
                 .expect("nothing panics while holding it");
             let count = hosts.entry(host).or_insert(0);
-            if *count >= CONNECTIONS_PER_HOST_MAX {
+            if *count >= shared.capacity.per_host {
                 return None;
             }
             *count += 1;

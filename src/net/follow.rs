@@ -12,6 +12,7 @@ use super::fault::Fault;
 use super::session::Inner;
 use crate::chunk::{Bitfield, BitfieldError};
 use crate::digest::ManifestId;
+use crate::limits::HEADER_BYTES_MAX;
 use crate::wire::{Reply, Request, Update, frame};
 
 /// The least time between two updates taken from one peer; honest ones come 10 ms apart.
@@ -62,7 +63,7 @@ async fn follow(
 async fn read_update(recv: &mut RecvStream) -> Result<Vec<u8>, Fault> {
     let mut first = [0];
     match recv.read(&mut first).await {
-        Ok(Some(_)) => read_frame_after(first[0], recv).await,
+        Ok(Some(_)) => read_frame_after(first[0], recv, HEADER_BYTES_MAX).await,
         Ok(None) => Err(Fault::Lost("the peer ended it".to_owned())),
         Err(error) => Err(lost(error)),
     }

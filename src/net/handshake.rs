@@ -92,7 +92,8 @@ async fn try_dial(
     let said = ask::send_request(&connection, &Request::Hello(hello(shared, &connection))).await;
     let heard = said.map_err(|fault| refused_by_peer(&connection, remote, &fault.to_string()))?;
     let place = Place::ours(shared);
-    Ok((Session::new(connection, shared, address, place), heard))
+    let session = Session::new(connection, shared, address, Vec::new(), place);
+    Ok((session, heard))
 }
 
 /// Hears the answer to our hello, and ends the session if it is no good.
@@ -126,8 +127,8 @@ pub(super) async fn accept(
 ) -> Option<Session> {
     let remote = incoming.remote_address();
     match timeout(HANDSHAKE_TIMEOUT, try_accept(incoming, &shared)).await {
-        Ok(Ok((connection, address))) => {
-            return Some(Session::new(connection, &shared, address, place));
+        Ok(Ok((connection, address, listen))) => {
+            return Some(Session::new(connection, &shared, address, listen, place));
         }
         Ok(Err(reason)) => tracing::debug!(%remote, reason, "a peer did not get in"),
         Err(_) => tracing::debug!(%remote, "a peer took too long to say hello"),
@@ -135,7 +136,10 @@ pub(super) async fn accept(
     None
 }
 
-async fn try_accept(incoming: Incoming, shared: &Shared) -> Result<(Connection, Address), String> {
+async fn try_accept(
+    incoming: Incoming,
+    shared: &Shared,
+) -> Result<(Connection, Address, Vec<SocketAddr>), String> {
     let connecting = incoming.accept().map_err(|error| error.to_string())?;
     let connection = connecting.await.map_err(|error| error.to_string())?;
     let address = address_of(&connection).map_err(|error| error.to_string())?;
@@ -161,7 +165,7 @@ async fn try_accept(incoming: Incoming, shared: &Shared) -> Result<(Connection, 
         .map_err(|error| error.to_string())?;
     // The stream was just written to, so it can be finished.
     let _ = send.finish();
-    Ok((connection, address))
+    Ok((connection, address, heard.listen))
 }
 
 async fn establish(connecting: Connecting, remote: SocketAddr) -> Result<Connection, DialError> {

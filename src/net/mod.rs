@@ -43,9 +43,9 @@ mod transport;
 
 pub use answer::{Answer, Responder};
 pub use aside::{Aside, Standing};
-pub use ask::ChunkAnswer;
+pub use ask::{Answered, ChunkAnswer};
 pub use bursts::Bursts;
-pub use endpoint::{BindError, Endpoint};
+pub use endpoint::{BindError, Capacity, Endpoint};
 pub use fault::Fault;
 pub use feed::{HaveLog, feed_pause};
 pub use handshake::DialError;
@@ -149,6 +149,15 @@ pub enum Event {
         id: ManifestId,
         /// Why.
         fault: Fault,
+    },
+    /// The answer to what is answered with a header, or with a listing.
+    Replied {
+        /// The connection.
+        session: SessionKey,
+        /// The number given with the request.
+        ticket: u64,
+        /// The answer.
+        answer: Result<Answered, Fault>,
     },
     /// A peer asks. The responder must be used or dropped; dropped means `Unavailable`.
     Asked {

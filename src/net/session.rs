@@ -19,7 +19,7 @@ use crate::limits::{
     RECEIVE_WINDOW_DOWNLOAD, RECEIVE_WINDOW_DOWNLOAD_MIN, RECEIVE_WINDOWS_TOTAL, SEND_WINDOW_START,
     SEND_WINDOW_UPLOAD, SEND_WINDOWS_TOTAL, STREAMS_INBOUND_MAX,
 };
-use crate::wire::{ChunkRequest, CloseCode};
+use crate::wire::{ChunkRequest, CloseCode, Request};
 
 /// The number of a connection, unique for the life of the endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,6 +38,8 @@ pub(super) struct Inner {
     pub(super) events: mpsc::Sender<Event>,
     shared: Arc<Shared>,
     address: Address,
+    /// Where the peer says that it listens, where it dialed us.
+    listen: Vec<SocketAddr>,
     resets: Mutex<Resets>,
     _place: Place,
 }
@@ -47,6 +49,7 @@ impl Session {
         connection: Connection,
         shared: &Arc<Shared>,
         address: Address,
+        listen: Vec<SocketAddr>,
         place: Place,
     ) -> Self {
         let inner = Inner {
@@ -55,6 +58,7 @@ impl Session {
             events: shared.events.clone(),
             shared: Arc::clone(shared),
             address,
+            listen,
             resets: Mutex::new(Resets::new()),
             _place: place,
         };
@@ -76,6 +80,11 @@ impl Session {
     /// The IP address and port that the peer speaks from.
     pub fn remote(&self) -> SocketAddr {
         canonical(self.inner.connection.remote_address())
+    }
+
+    /// Where the peer says that it listens, where it dialed us; nothing where we dialed it.
+    pub fn listen(&self) -> &[SocketAddr] {
+        &self.inner.listen
     }
 
     /// The path's round-trip time now.
@@ -126,6 +135,17 @@ impl Session {
     /// Asks which manifests the peer has. Ends as [`Event::Deluges`].
     pub fn ask_deluges(&self, program_id: Option<ProgramId>) {
         tokio::spawn(ask::deluges(Arc::clone(&self.inner), program_id));
+    }
+
+    /// Asks what is answered with a header or a listing, and waits this long. Ends as
+    /// [`Event::Replied`].
+    pub fn ask(&self, ticket: u64, request: Request, patience: Duration) {
+        tokio::spawn(ask::plain(
+            Arc::clone(&self.inner),
+            ticket,
+            request,
+            patience,
+        ));
     }
 
     /// Asks what the peer holds of a container, now and as it changes: [`Event::Update`] until

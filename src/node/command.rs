@@ -1,5 +1,6 @@
 //! What surfaces and background jobs tell the driver.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use tokio::sync::{oneshot, watch};
 use super::collect::RoomError;
 use super::config::PeerHint;
 use super::error::{FetchError, ShareError};
+use super::masters::{MasterId, SearchOutcome, Whom};
 use super::quest::{FetchId, Fetched, Leftover, Source};
 use super::rounds::Scrub;
 use super::share::Proof;
@@ -22,13 +24,10 @@ use crate::store::{
     Content, FinishError, Look, OpenError, ReadError, ReserveError, Scrubbed, SyncError, WriteError,
 };
 use crate::swarm::Rates;
+use crate::wire::Search;
 
 /// What a surface tells a node.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "few are made, and each is moved once"
-)]
 pub(super) enum Command {
     /// Serve a complete container.
     Seed {
@@ -60,6 +59,13 @@ pub(super) enum Command {
     Cancel { id: FetchId },
     /// Lift a ban.
     Lift { address: Address },
+    /// Find containers by name.
+    Search {
+        search: Search,
+        whom: Whom,
+        peers: Vec<PeerHint>,
+        reply: oneshot::Sender<SearchOutcome>,
+    },
     /// Read everything that is complete, and say what that found.
     Scrub { reply: oneshot::Sender<Scrub> },
     /// Stop, and say when that is done.
@@ -124,6 +130,11 @@ pub(super) enum Note {
         id: ManifestId,
         proof: watch::Sender<Proof>,
         outcome: Result<(), FinishError>,
+    },
+    /// The name of a SwarmMaster was looked up.
+    Resolved {
+        id: MasterId,
+        outcome: Result<Vec<SocketAddr>, String>,
     },
     /// Somebody else has lifted bans.
     Lifted { addresses: Vec<Address> },

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use super::masters::MasterHint;
 use super::vault::VaultUse;
 use crate::digest::{Address, DigestError};
 use crate::identity::Wallet;
@@ -31,6 +32,8 @@ pub struct Config {
     pub contribution: Contribution,
     /// Which sources of peers it uses. Default: all.
     pub discovery: Discovery,
+    /// The SwarmMasters that it announces to and asks, with discovery or without. Default: none.
+    pub masters: Vec<MasterHint>,
     /// What its own folder may hold, in bytes; [`u64::MAX`] is no limit. Default: what the settings in
     /// its home say, or no limit.
     pub quota: Option<u64>,
@@ -68,6 +71,7 @@ impl Config {
             download_rate_max: None,
             contribution: Contribution::default(),
             discovery: Discovery::On,
+            masters: Vec::new(),
             quota: None,
             vault: VaultUse::Shut,
         }

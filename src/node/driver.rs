@@ -23,6 +23,7 @@ use super::credit::CreditBook;
 use super::ends::leave;
 use super::error::{FetchError, kept};
 use super::library::Library;
+use super::masters::Masters;
 use super::pool::Pool;
 use super::quest::{FetchId, Quest};
 use super::reach::Reach;
@@ -34,10 +35,11 @@ use super::syncs::Syncs;
 use super::verdicts::Verdicts;
 use super::work::Done;
 use crate::digest::{Address, ManifestId};
+use crate::identity::Wallet;
 use crate::manifest::Recall;
 use crate::net::{Endpoint, Event, Responder, SessionKey, Throttle};
 use crate::store::{Content, Ledger};
-use crate::swarm::{AskKey, Ban, Input, PeerKey, Swarm, Ticket};
+use crate::swarm::{AskKey, Ban, Contribution, Input, PeerKey, Swarm, Ticket};
 use crate::wire::{Accept, CloseCode};
 
 /// How often what surfaces see is brought up to date.
@@ -57,7 +59,12 @@ const BATCH_MAX: usize = 64;
 pub(super) struct Driver {
     pub(super) clock: Clock,
     pub(super) address: Address,
+    pub(super) wallet: Arc<Wallet>,
     pub(super) discovery: Discovery,
+    pub(super) contribution: Contribution,
+    pub(super) masters: Masters,
+    /// The turn to look for what a peer searches for.
+    pub(super) answering: Arc<Semaphore>,
     pub(super) endpoint: Endpoint,
     /// The limits for all transfers together.
     pub(super) up: Arc<Throttle>,
@@ -107,6 +114,7 @@ impl Driver {
     pub(super) async fn run(mut self, mut ears: Ears) -> Option<oneshot::Sender<()>> {
         let mut tick = interval(STATUS_EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        self.tend_masters();
         let reply = loop {
             let deadline = self.deadline();
             tokio::select! {
@@ -134,6 +142,7 @@ impl Driver {
             self.faults.clear();
             self.dial_due();
         };
+        self.leave_masters(&mut ears).await;
         self.stop().await;
         reply
     }
@@ -192,6 +201,12 @@ impl Driver {
             Command::Limit { id, rates } => self.on_limit(id, rates),
             Command::Cancel { id } => self.cancel(id),
             Command::Lift { address } => self.tell(Input::Lift { address }),
+            Command::Search {
+                search,
+                whom,
+                peers,
+                reply,
+            } => self.on_search(search, whom, peers, reply),
             Command::Scrub { reply } => self.on_scrub(reply),
             Command::Stop { .. } => unreachable!("the loop takes it"),
         }
@@ -230,6 +245,7 @@ impl Driver {
         if self.ticks.is_multiple_of(TICKS_PER_SECOND) {
             self.on_second();
         }
+        self.tend_searches();
         self.sync_due();
         self.scrub_due();
         self.show_fetches();
@@ -243,6 +259,7 @@ impl Driver {
 
     fn on_second(&mut self) {
         self.review_fetches();
+        self.tend_masters();
         self.retry_blocked();
         self.look_around();
         self.choose_manifests();
@@ -268,7 +285,8 @@ impl Driver {
     fn snapshot(&self) -> Status {
         Status {
             address: self.address,
-            connections: self.roster.len(),
+            connections: self.roster.len() - self.masters.connected(),
+            masters: self.masters.status(),
             containers: self
                 .catalog
                 .iter()

@@ -18,6 +18,7 @@ use crate::digest::{ManifestId, ProgramId};
 use crate::manifest::Manifest;
 use crate::store::{Content, FinishError, SyncError, WrongRow};
 use crate::swarm::Input;
+use crate::wire::CloseCode;
 
 /// How long an ended fetch waits for workers that still write to its file or read from it.
 const LET_GO_MAX: Duration = Duration::from_secs(2);
@@ -90,7 +91,7 @@ impl Driver {
         self.verdicts.on_right(id);
         self.keep_verdicts();
         self.keep_manifest(&manifest, quest.output.clone());
-        self.reach.forget(fetch);
+        self.forget_sources(fetch);
         let tally = self.swarm.tally(&id).cloned().unwrap_or_default();
         let form = self.library.form_at(&path, manifest.program_id());
         quest.finish(Ok(Fetched {
@@ -300,7 +301,7 @@ impl Driver {
         let Some(quest) = self.quests.remove(&fetch) else {
             return;
         };
-        self.reach.forget(fetch);
+        self.forget_sources(fetch);
         match content {
             None => quest.finish(Err(error)),
             Some(content) => {
@@ -321,6 +322,17 @@ impl Driver {
         let entry = self.catalog.remove(id)?;
         entry.log.close();
         Some(entry.content)
+    }
+
+    /// Forgets where a fetch would have asked.
+    fn forget_sources(&mut self, fetch: FetchId) {
+        self.reach.forget(fetch);
+        for key in self.masters.forget(fetch) {
+            if let Some(peer) = self.roster.get(key) {
+                peer.session.close(CloseCode::Done, "DONE");
+            }
+            self.on_closed(key, "DONE");
+        }
     }
 
     /// Ends a fetch on its owner's wish; what it has is kept.

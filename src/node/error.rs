@@ -19,6 +19,9 @@ pub enum StartError {
     /// The socket cannot be used.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// A SwarmMaster's index cannot be opened.
+    #[error(transparent)]
+    Index(#[from] crate::store::index::IndexError),
     /// The system gave no thread or no randomness.
     #[error("E-SYSTEM: the node could not start: {0}")]
     System(#[from] std::io::Error),

@@ -31,9 +31,13 @@ impl Driver {
     ) {
         let now = self.clock.now();
         let mut hints = peers;
+        let mut masters = Vec::new();
         let manifest = match source {
             Source::Link(link) => {
                 hints.extend(link.peers.into_iter().map(PeerHint::from));
+                if self.discovery == Discovery::On {
+                    masters.extend(link.masters.iter().filter_map(|text| text.parse().ok()));
+                }
                 None
             }
             Source::Manifest(manifest) => {
@@ -43,7 +47,10 @@ impl Driver {
                 Some(manifest)
             }
         };
-        if hints.is_empty() && manifest.is_none() {
+        for master in masters {
+            self.masters.add(now, master, Some(id));
+        }
+        if hints.is_empty() && manifest.is_none() && self.masters.is_empty() {
             return quest.finish(Err(FetchError::NobodyToAsk));
         }
         hints
@@ -56,6 +63,7 @@ impl Driver {
         if let Some(manifest) = manifest {
             self.open(id, manifest);
         }
+        self.tend_masters();
     }
 
     pub(super) fn on_more_peers(&mut self, id: FetchId, peers: Vec<PeerHint>) {
@@ -85,6 +93,7 @@ impl Driver {
             Note::Synced { id, outcome } => self.on_synced(id, outcome),
             Note::Rejected { fetch, leftover } => self.on_file_closed(fetch, leftover),
             Note::Proven { id, proof, outcome } => self.on_proven(id, &proof, outcome),
+            Note::Resolved { id, outcome } => self.on_resolved(id, outcome),
             Note::Lifted { addresses } => self.on_lifted(addresses),
         }
     }

@@ -105,6 +105,7 @@ impl Driver {
             }
             Err(error) => return self.on_false_manifest(key, &id, &error.to_string()),
         };
+        self.judge_masters(&manifest);
         let mut named = Vec::new();
         let wanting = self.quests.iter_mut();
         for (fetch, quest) in

@@ -33,6 +33,7 @@ mod in_use;
 mod inspect;
 mod kept;
 mod library;
+mod masters;
 mod memory;
 mod old_files;
 mod outflow;
@@ -54,6 +55,7 @@ mod start;
 mod status;
 mod steer;
 mod subnet;
+mod swarmmaster;
 mod syncs;
 mod twins;
 mod vault;
@@ -81,12 +83,16 @@ pub use fetches::PATIENCE;
 pub use home::{Left, LeftError, left};
 pub use inspect::{Comparison, DamagedChunk, ScrubError, compare};
 pub use library::{Condition, Known, Library, LibraryError, QUOTA, Removed};
+pub use masters::{
+    Found, MasterAnswer, MasterHint, MasterHintError, MasterView, SearchOutcome, Whom,
+};
 pub use publish::{create, create_recalling};
 pub use quest::Fetched;
 pub use rounds::Scrub;
-pub use settings::{ON, Settings};
+pub use settings::{MASTERS, ON, Settings};
 pub use share::{Proof, Share};
 pub use status::{Banned, ContainerStatus, FetchStatus, PeerStatus, Status};
+pub use swarmmaster::{MASTER_PORT, MasterConfig, MasterStatus, SwarmMaster};
 pub use vault::{ExportError, VAULT, VaultError, VaultUse};
 pub use verdicts::remember_right;
 
@@ -105,6 +111,7 @@ pub use crate::store::{
     encrypt_file, opens, read_manifest_file, replace_file, write_new_file,
 };
 pub use crate::swarm::{Account, Order, Rates, Strike, Tally};
+pub use crate::wire::{Extent, Hit, Mode, Search};
 
 use self::command::Command;
 use self::quest::{FetchId, Source};
@@ -120,6 +127,7 @@ pub struct Node {
     wallet: Arc<Wallet>,
     listen: SocketAddr,
     announced: Vec<SocketAddr>,
+    masters: Vec<MasterHint>,
     verdicts: Verdicts,
     recall: Arc<Recall>,
     fetches: AtomicU64,
@@ -194,7 +202,9 @@ impl Node {
 
     /// The link that lets others fetch a container from this node.
     pub fn link(&self, manifest: &Manifest) -> Link {
-        Link::of(manifest, self.announced.iter().copied())
+        let mut link = Link::of(manifest, self.announced.iter().copied());
+        link.masters = self.masters.iter().map(ToString::to_string).collect();
+        link
     }
 
     /// Remembers that a manifest is right, because it was just made from the bytes of its container:
@@ -296,6 +306,21 @@ impl Node {
         let id = Some(id);
         // As above.
         let _ = self.commands.send(Command::Limit { id, rates }).await;
+    }
+
+    /// Asks the SwarmMasters, and with [`Whom::Everybody`] the peers that are connected, which containers
+    /// are called like this; `peers` are connected first. Takes five seconds at most.
+    pub async fn search(&self, search: Search, whom: Whom, peers: Vec<PeerHint>) -> SearchOutcome {
+        let (reply, answer) = oneshot::channel();
+        let command = Command::Search {
+            search,
+            whom,
+            peers,
+            reply,
+        };
+        // A node that has stopped drops the command, and with it `reply`.
+        let _ = self.commands.send(command).await;
+        answer.await.unwrap_or_default()
     }
 
     /// What the node is doing: refreshed ten times a second while anyone holds a receiver, and once a

@@ -8,6 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::config::PeerHint;
+use super::masters::MasterId;
 use super::quest::FetchId;
 use crate::digest::Address;
 use crate::limits::{CANDIDATES_MAX, DIALS_MAX};
@@ -30,6 +31,8 @@ struct Candidate {
     wanted_by: BTreeSet<FetchId>,
     state: State,
     failures: u32,
+    /// The SwarmMasters that named it; none where anybody else did.
+    named_by: BTreeSet<MasterId>,
     /// Who answered there the last time.
     known: Option<Address>,
 }
@@ -44,6 +47,49 @@ enum State {
 impl Reach {
     /// Adds a hint for a fetch. Hints past [`CANDIDATES_MAX`] are dropped.
     pub(super) fn add(&mut self, now: Moment, fetch: FetchId, hint: PeerHint) {
+        self.put(now, fetch, hint);
+        if let Some(candidate) = self.candidates.get_mut(&hint.remote) {
+            candidate.named_by.clear();
+        }
+    }
+
+    /// Adds a hint of a SwarmMaster. All masters together name half of the candidates at most, and one
+    /// of theirs that is not there is forgotten.
+    pub(super) fn add_named(&mut self, now: Moment, fetch: FetchId, hint: PeerHint, by: MasterId) {
+        let named = self
+            .candidates
+            .values()
+            .filter(|it| !it.named_by.is_empty());
+        let is_known = self.candidates.get(&hint.remote);
+        let is_others = is_known.is_some_and(|it| it.named_by.is_empty());
+        if is_known.is_none() && named.count() >= CANDIDATES_MAX / 2 {
+            return;
+        }
+        self.put(now, fetch, hint);
+        if let Some(candidate) = self.candidates.get_mut(&hint.remote).filter(|_| !is_others) {
+            candidate.named_by.insert(by);
+        }
+    }
+
+    /// The masters that alone named a candidate.
+    pub(super) fn named_by(&self, remote: SocketAddr) -> BTreeSet<MasterId> {
+        let candidate = self.candidates.get(&remote);
+        candidate.map_or_else(BTreeSet::new, |it| it.named_by.clone())
+    }
+
+    /// A candidate was not where it should be: where only masters named it, and it was never there, it
+    /// is forgotten after two attempts, and they are told of.
+    pub(super) fn take_false(&mut self, remote: SocketAddr) -> BTreeSet<MasterId> {
+        let is_false =
+            |it: &Candidate| !it.named_by.is_empty() && it.known.is_none() && it.failures >= 2;
+        match self.candidates.get(&remote).is_some_and(is_false) {
+            true => self.candidates.remove(&remote).map(|it| it.named_by),
+            false => None,
+        }
+        .unwrap_or_default()
+    }
+
+    fn put(&mut self, now: Moment, fetch: FetchId, hint: PeerHint) {
         let full = self.candidates.len() >= CANDIDATES_MAX;
         if full && !self.candidates.contains_key(&hint.remote) {
             tracing::debug!(remote = %hint.remote, "no room for another candidate");
@@ -54,6 +100,7 @@ impl Reach {
             wanted_by: BTreeSet::new(),
             state: State::Waiting(now),
             failures: 0,
+            named_by: BTreeSet::new(),
             known: None,
         });
         candidate.wanted_by.insert(fetch);

@@ -1,6 +1,9 @@
 //! What the network says: peers come and go, answer and ask. What we ask of them is in `engage`.
 
+use std::net::SocketAddr;
+
 use super::driver::{Driver, peer_key};
+use super::masters::Presence;
 use super::quest::FetchId;
 use super::roster::Admission;
 use super::subnet;
@@ -17,13 +20,7 @@ impl Driver {
     pub(super) fn on_event(&mut self, event: Event) {
         match event {
             Event::Connected { session, origin } => self.on_connected(session, origin),
-            Event::DialFailed { remote, error } => {
-                tracing::debug!(%remote, %error, "a dial failed");
-                self.reach.on_over(self.clock.now(), remote);
-                for fetch in self.reach.wanted_by(remote) {
-                    self.on_failed_dial(fetch, &error);
-                }
-            }
+            Event::DialFailed { remote, error } => self.on_no_dial(remote, &error),
             Event::Closed { session, reason } => self.on_closed(session, &reason),
             Event::Chunk {
                 session,
@@ -61,6 +58,11 @@ impl Driver {
                 update,
             } => self.on_update(session, id, update),
             Event::Unsubscribed { session, id, fault } => self.on_unsubscribed(session, id, &fault),
+            Event::Replied {
+                session,
+                ticket,
+                answer,
+            } => self.on_replied(session, ticket, answer),
             Event::Asked {
                 session,
                 request,
@@ -86,9 +88,15 @@ impl Driver {
         let (address, key) = (session.address(), session.key());
         if let Origin::Dialed(remote) = origin {
             self.reach.on_connected(remote, address);
+            let by = self.reach.named_by(remote);
+            self.masters.on_named(&by, Presence::There);
         }
         if self.swarm.is_banned(&address) {
             session.close(CloseCode::Banned, "BANNED");
+            if let Origin::Dialed(remote) = origin {
+                self.masters
+                    .on_failed(self.clock.now(), remote, "banned here");
+            }
             return self.on_unused(origin);
         }
         match self.roster.admit(self.address, &session, origin) {
@@ -96,6 +104,9 @@ impl Driver {
             Admission::Refuse(kept) => {
                 session.close(CloseCode::Duplicate, "DUPLICATE");
                 self.on_unused(origin);
+                if let Origin::Dialed(remote) = origin {
+                    self.greet_master(remote, kept);
+                }
                 return self.engage(kept);
             }
             Admission::Replace(other) => {
@@ -114,6 +125,9 @@ impl Driver {
             subnet,
             rtt,
         });
+        if let Origin::Dialed(remote) = origin {
+            self.greet_master(remote, key);
+        }
         self.engage(key);
     }
 
@@ -122,6 +136,19 @@ impl Driver {
         if let Origin::Dialed(remote) = origin {
             self.reach.on_over(self.clock.now(), remote);
         }
+    }
+
+    /// A dial came to nothing.
+    fn on_no_dial(&mut self, remote: SocketAddr, error: &DialError) {
+        tracing::debug!(%remote, %error, "a dial failed");
+        let now = self.clock.now();
+        self.masters.on_failed(now, remote, &error.to_string());
+        self.reach.on_over(now, remote);
+        for fetch in self.reach.wanted_by(remote) {
+            self.on_failed_dial(fetch, error);
+        }
+        let by = self.reach.take_false(remote);
+        self.masters.on_named(&by, Presence::NotThere);
     }
 
     fn on_failed_dial(&mut self, fetch: FetchId, error: &DialError) {
@@ -144,6 +171,7 @@ impl Driver {
         self.tell(Input::PeerGone {
             peer: peer_key(key),
         });
+        self.masters.on_closed(self.clock.now(), key, reason);
         let (remote, who) = (peer.session.remote(), peer.session.address());
         self.quests.values_mut().for_each(|quest| {
             quest.asked.remove(&key);
@@ -312,6 +340,12 @@ impl Driver {
                 responder.answer(Answer::Header(Reply::Deluges(deluges)));
             }
             Request::Subscribe { id } => self.on_subscribe(key, id, responder),
+            Request::Search(search) => self.on_peer_search(search, responder),
+            // a node is no master
+            Request::Enlist
+            | Request::Register(_)
+            | Request::Withdraw { .. }
+            | Request::Lookup { .. } => responder.answer(Answer::Header(Reply::Denied)),
             Request::Chunk(request) => match self.catalog.find(&request) {
                 Ok((id, chunk)) => {
                     let (peer, ask) = (peer_key(key), AskKey(responder.ask()));

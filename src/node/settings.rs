@@ -8,6 +8,9 @@ use crate::store::{State, StateError};
 /// What a switch is that is on.
 pub const ON: &str = "on";
 
+/// The setting that names the SwarmMasters, with commas between them.
+pub const MASTERS: &str = "master";
+
 /// The settings of a home.
 #[derive(Debug)]
 pub struct Settings {

@@ -15,6 +15,7 @@ use super::command::Command;
 use super::config::{Config, Listen};
 use super::driver::{Driver, Ears};
 use super::error::StartError;
+use super::masters::Masters;
 use super::memory::Memory;
 use super::pool::Pool;
 use super::reach::Reach;
@@ -60,6 +61,7 @@ pub(super) async fn start(config: Config) -> Result<Node, StartError> {
     let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
     let (up, ready) = oneshot::channel();
     let wallet = Arc::clone(&config.wallet);
+    let masters = config.masters.clone();
     let given = Given {
         config,
         clock,
@@ -82,6 +84,7 @@ pub(super) async fn start(config: Config) -> Result<Node, StartError> {
         wallet,
         listen,
         announced,
+        masters,
         verdicts,
         recall,
         fetches: AtomicU64::new(1),
@@ -138,21 +141,24 @@ fn build(
     let (done_in, done) = mpsc::unbounded_channel();
     let (notes_in, notes) = mpsc::unbounded_channel();
     let endpoint = bind(&config, &events_in)?;
-    let listen = endpoint.local_address()?;
     let recall = Arc::new(Recall::new(&random_key()?));
     let (status, seen) = watch::channel(Arc::new(Status::at_start(address)));
-    let announced = endpoint.announced().to_vec();
+    let (listen, announced) = (endpoint.local_address()?, endpoint.announced().to_vec());
     let swarm = core(&config, clock, memory.bans.current(), memory.credit)?;
-    let ledger = Arc::new(memory.library.state.clone());
     let driver = Driver {
         clock,
         address,
+        wallet: Arc::clone(&config.wallet),
         discovery: config.discovery,
+        contribution: config.contribution,
+        masters: Masters::of(clock.now(), &config.masters),
+        answering: Arc::new(Semaphore::new(1)),
         endpoint,
         up: Arc::new(Throttle::new(config.upload_rate_max)),
         down: Arc::new(Throttle::new(config.download_rate_max)),
         swarm,
         pool: Pool::start(&done_in)?,
+        ledger: Some(Arc::new(memory.library.state.clone())),
         library: memory.library,
         bans: memory.bans,
         verdicts: memory.verdicts.clone(),
@@ -166,7 +172,6 @@ fn build(
         quests: Default::default(),
         syncs: Default::default(),
         rounds: Default::default(),
-        ledger: Some(ledger),
         requests: Default::default(),
         asks: Default::default(),
         faults: Default::default(),
@@ -235,7 +240,7 @@ fn bind(config: &Config, events: &mpsc::Sender<Event>) -> Result<Endpoint, BindE
 
 /// Where others can reach a socket, as far as this machine knows: at its own address, or at those
 /// of all interfaces where it listens on all. Loopback is named only where there is nothing else.
-fn reachable(listen: SocketAddr) -> Vec<SocketAddr> {
+pub(super) fn reachable(listen: SocketAddr) -> Vec<SocketAddr> {
     if !listen.ip().is_unspecified() {
         return vec![listen];
     }
@@ -257,7 +262,7 @@ fn is_link_local(ip: &IpAddr) -> bool {
     matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local())
 }
 
-fn random_key() -> io::Result<[u8; 16]> {
+pub(super) fn random_key() -> io::Result<[u8; 16]> {
     let mut key = [0; 16];
     getrandom::fill(&mut key).map_err(|error| io::Error::other(error.to_string()))?;
     Ok(key)

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::masters::MasterView;
 use crate::digest::{Address, ManifestId, ProgramId};
 use crate::manifest::Manifest;
 use crate::swarm::{Strike, Tally};
@@ -14,6 +15,8 @@ pub struct Status {
     pub address: Address,
     /// Connections that are up.
     pub connections: usize,
+    /// The SwarmMasters that it announces to and asks.
+    pub masters: Vec<MasterView>,
     /// The containers that take part.
     pub containers: Vec<ContainerStatus>,
     /// Addresses that are refused.
@@ -26,6 +29,7 @@ impl Status {
         Self {
             address,
             connections: 0,
+            masters: Vec::new(),
             containers: Vec::new(),
             banned: Vec::new(),
         }

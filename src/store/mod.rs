@@ -24,6 +24,7 @@ mod files;
 mod finish;
 mod folders;
 mod holdings;
+pub mod index;
 mod ingest;
 mod journal;
 mod ledger;

@@ -10,11 +10,13 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::frame_error::{FrameError, Malformed};
+use super::index::{Hit, Holder, Holding, Listing, Search};
 use super::message::{Hello, Refusal, Reply, Request, Update};
 use crate::chunk::ChunkIndex;
 use crate::limits::{
     BITFIELD_BYTES_MAX, CHUNK_BYTES_MAX, CHUNKS_MAX, DELUGES_MAX, HAVES_MAX, HEADER_BYTES_MAX,
-    LISTEN_ADDRESSES_MAX, MANIFEST_BYTES_MAX, REQUEST_BYTES_MAX,
+    HITS_MAX, HOLDERS_TOLD_MAX, LISTEN_ADDRESSES_MAX, LISTING_BYTES_MAX, MANIFEST_BYTES_MAX,
+    NAME_BYTES_MAX, QUERY_BYTES_MAX, REQUEST_BYTES_MAX,
 };
 
 /// What in a message has a bound.
@@ -34,6 +36,16 @@ pub enum Bound {
     BodyBytes,
     /// A position in a container.
     ChunkIndex,
+    /// How many chunks a holder has.
+    ChunksHeld,
+    /// How many holders are told.
+    Holders,
+    /// How many containers a search finds.
+    Hits,
+    /// How many bytes a query has.
+    QueryBytes,
+    /// How many bytes a name has.
+    NameBytes,
 }
 
 impl Bound {
@@ -47,6 +59,11 @@ impl Bound {
             Self::ManifestBytes => MANIFEST_BYTES_MAX as u64,
             Self::BodyBytes => CHUNK_BYTES_MAX as u64,
             Self::ChunkIndex => CHUNKS_MAX as u64 - 1,
+            Self::ChunksHeld => CHUNKS_MAX as u64,
+            Self::Holders => HOLDERS_TOLD_MAX as u64,
+            Self::Hits => HITS_MAX as u64,
+            Self::QueryBytes => QUERY_BYTES_MAX as u64,
+            Self::NameBytes => NAME_BYTES_MAX as u64,
         }
     }
 
@@ -59,7 +76,12 @@ impl Bound {
             | Self::Haves
             | Self::BitfieldBytes
             | Self::ManifestBytes
-            | Self::BodyBytes => Refusal::Malformed,
+            | Self::BodyBytes
+            | Self::ChunksHeld
+            | Self::Holders
+            | Self::Hits
+            | Self::QueryBytes
+            | Self::NameBytes => Refusal::Malformed,
         }
     }
 
@@ -86,11 +108,16 @@ impl fmt::Display for Bound {
             Self::ManifestBytes => "manifest bytes",
             Self::BodyBytes => "body bytes",
             Self::ChunkIndex => "chunk index",
+            Self::ChunksHeld => "chunks held",
+            Self::Holders => "holders",
+            Self::Hits => "hits",
+            Self::QueryBytes => "query bytes",
+            Self::NameBytes => "name bytes",
         })
     }
 }
 
-/// One of the three sorts of message that travel in frames.
+/// One of the sorts of message that travel in frames.
 pub(super) trait Message: Serialize + DeserializeOwned + fmt::Debug {
     /// Bytes that a payload may have.
     const BYTES_MAX: usize;
@@ -106,30 +133,42 @@ pub(super) trait Message: Serialize + DeserializeOwned + fmt::Debug {
 
 impl Message for Request {
     const BYTES_MAX: usize = REQUEST_BYTES_MAX;
-    const KINDS: u32 = 5;
+    const KINDS: u32 = 10;
 
     fn list(tag: u32) -> Option<List> {
-        (tag == 0).then_some(List::OF_HELLO)
+        match tag {
+            0 => Some(List::OF_HELLO),
+            9 => Some(List::first(Bound::QueryBytes, 1)),
+            _ => None,
+        }
     }
 
     fn check(&self) -> Result<(), FrameError> {
         match self {
             Self::Hello(hello) => check_hello(hello),
             Self::Chunk(chunk) => check_index(chunk.index),
-            Self::Manifest { .. } | Self::Deluges { .. } | Self::Subscribe { .. } => Ok(()),
+            Self::Register(registration) => check_holding(&registration.held),
+            Self::Search(search) => check_search(search),
+            Self::Manifest { .. }
+            | Self::Deluges { .. }
+            | Self::Subscribe { .. }
+            | Self::Enlist
+            | Self::Withdraw { .. }
+            | Self::Lookup { .. } => Ok(()),
         }
     }
 }
 
 impl Message for Reply {
     const BYTES_MAX: usize = HEADER_BYTES_MAX;
-    const KINDS: u32 = 8;
+    const KINDS: u32 = 14;
 
     fn list(tag: u32) -> Option<List> {
         match tag {
             0 => Some(List::OF_HELLO),
             2 => Some(List::first(Bound::Deluges, 65)),
             5 => Some(List::first(Bound::BitfieldBytes, 1)),
+            12 => Some(List::first(Bound::Holders, 69)),
             _ => None,
         }
     }
@@ -141,7 +180,19 @@ impl Message for Reply {
             Self::Deluges(deluges) => Bound::Deluges.check(deluges.len() as u64),
             Self::Data { len, .. } => Bound::BodyBytes.check(u64::from(*len)),
             Self::NotHeld { held } => Bound::BitfieldBytes.check(held.len() as u64),
-            Self::Subscribed | Self::Busy { .. } | Self::Denied => Ok(()),
+            Self::Holders(holders) => {
+                Bound::Holders.check(holders.len() as u64)?;
+                let held = |holder: &Holder| check_holding(&holder.held);
+                holders.iter().try_for_each(held)
+            }
+            Self::Subscribed
+            | Self::Busy { .. }
+            | Self::Denied
+            | Self::Enlisted { .. }
+            | Self::Registered { .. }
+            | Self::Rejected(_)
+            | Self::Withdrawn
+            | Self::Found(_) => Ok(()),
         }
     }
 }
@@ -168,6 +219,30 @@ impl Message for Update {
             Self::Choked | Self::Unchoked => Ok(()),
         }
     }
+}
+
+impl Message for Listing {
+    const BYTES_MAX: usize = LISTING_BYTES_MAX;
+    const KINDS: u32 = 1;
+
+    fn list(_: u32) -> Option<List> {
+        Some(List::first(Bound::Hits, 101))
+    }
+
+    fn check(&self) -> Result<(), FrameError> {
+        let Self::Hits(hits) = self;
+        Bound::Hits.check(hits.len() as u64)?;
+        let name = |hit: &Hit| Bound::NameBytes.check(hit.name.len() as u64);
+        hits.iter().try_for_each(name)
+    }
+}
+
+fn check_holding(held: &Holding) -> Result<(), FrameError> {
+    Bound::ChunksHeld.check(u64::from(held.chunks))
+}
+
+fn check_search(search: &Search) -> Result<(), FrameError> {
+    Bound::QueryBytes.check(search.text.len() as u64)
 }
 
 fn check_hello(hello: &Hello) -> Result<(), FrameError> {

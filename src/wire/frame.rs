@@ -10,6 +10,7 @@ use postcard::ser_flavors::Flavor;
 use serde::Serialize;
 
 use super::bounds::{Message, varint};
+use super::index::Listing;
 use super::message::{Reply, Request, Update};
 
 pub use super::bounds::Bound;
@@ -30,10 +31,16 @@ pub fn encode_update(update: &Update) -> Vec<u8> {
     encode(update)
 }
 
+/// A listing, ready to be sent: length and payload. Panics on a listing that we must not send.
+pub fn encode_listing(listing: &Listing) -> Vec<u8> {
+    encode(listing)
+}
+
 /// The length of the payload that follows these two bytes: 1 to `limit`.
 ///
 /// `limit` is [`REQUEST_BYTES_MAX`](crate::limits::REQUEST_BYTES_MAX) for a request and
-/// [`HEADER_BYTES_MAX`](crate::limits::HEADER_BYTES_MAX) for a reply or an update.
+/// [`HEADER_BYTES_MAX`](crate::limits::HEADER_BYTES_MAX) for a reply or an update, and
+/// [`LISTING_BYTES_MAX`](crate::limits::LISTING_BYTES_MAX) for a listing.
 pub fn length(prefix: [u8; 2], limit: usize) -> Result<usize, FrameError> {
     match usize::from(u16::from_le_bytes(prefix)) {
         0 => Err(FrameError::Empty),
@@ -54,6 +61,11 @@ pub fn decode_reply(payload: &[u8]) -> Result<Reply, FrameError> {
 
 /// The update that this payload is, all of it.
 pub fn decode_update(payload: &[u8]) -> Result<Update, FrameError> {
+    decode(payload)
+}
+
+/// The listing that this payload is, all of it.
+pub fn decode_listing(payload: &[u8]) -> Result<Listing, FrameError> {
     decode(payload)
 }
 

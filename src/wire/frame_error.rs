@@ -77,6 +77,9 @@ pub enum Malformed {
     /// The tag of something inside the message is not known.
     #[error("unknown tag inside message")]
     Tag,
+    /// A text is not UTF-8.
+    #[error("text is not UTF-8")]
+    Text,
 }
 
 impl From<postcard::Error> for Malformed {
@@ -85,8 +88,10 @@ impl From<postcard::Error> for Malformed {
             Self::Truncated
         } else if error == postcard::Error::DeserializeBadVarint {
             Self::Number
+        } else if error == postcard::Error::DeserializeBadUtf8 {
+            Self::Text
         } else {
-            // What is left are the tags of options and enums: no message has text or floats.
+            // What is left are the tags of options and enums: no message has floats.
             Self::Tag
         }
     }

@@ -4,7 +4,8 @@
 
 use super::compress::Decompressor;
 use super::frame::{
-    decode_reply, decode_request, decode_update, encode_reply, encode_request, encode_update,
+    decode_listing, decode_reply, decode_request, decode_update, encode_listing, encode_reply,
+    encode_request, encode_update,
 };
 
 /// A payload that decodes to a request is the only encoding of it.
@@ -25,6 +26,13 @@ pub fn fuzz_reply(payload: &[u8]) {
 pub fn fuzz_update(payload: &[u8]) {
     if let Ok(update) = decode_update(payload) {
         assert_eq!(&encode_update(&update)[2..], payload);
+    }
+}
+
+/// A payload that decodes to a listing is the only encoding of it.
+pub fn fuzz_listing(payload: &[u8]) {
+    if let Ok(listing) = decode_listing(payload) {
+        assert_eq!(&encode_listing(&listing)[2..], payload);
     }
 }
 

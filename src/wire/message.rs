@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::index::{Extent, Holder, Nonce, Registration, Rejection, Search, Wanted};
 use crate::chunk::ChunkIndex;
 use crate::digest::{Digest, ManifestId, ProgramId};
 
@@ -30,6 +31,24 @@ pub enum Request {
     },
     /// One chunk.
     Chunk(ChunkRequest),
+    /// A node's first words to a SwarmMaster.
+    Enlist,
+    /// I hold this container; tell others.
+    Register(Registration),
+    /// I do not hold this container any more, or none at all.
+    Withdraw {
+        /// The manifest, or everything.
+        id: Option<ManifestId>,
+    },
+    /// Who holds this container?
+    Lookup {
+        /// Whose peers.
+        wanted: Wanted,
+        /// How many at most.
+        limit: u8,
+    },
+    /// Which containers are called like this?
+    Search(Search),
 }
 
 /// Names a chunk as the original does, by total hash and chunk hash, and where it lies.
@@ -100,6 +119,28 @@ pub enum Reply {
     },
     /// Not you.
     Denied,
+    /// Welcome to this SwarmMaster.
+    Enlisted {
+        /// For registrations on this connection.
+        nonce: Nonce,
+        /// Where the node speaks from.
+        observed: SocketAddr,
+        /// For how long a registration may hold, in seconds.
+        ttl_s_max: u32,
+    },
+    /// The registration is listed.
+    Registered {
+        /// For how long, in seconds.
+        ttl_s: u32,
+    },
+    /// The registration is not listed, or the query makes no sense.
+    Rejected(Rejection),
+    /// Nothing of that is listed any more.
+    Withdrawn,
+    /// Who holds it, at most [`HOLDERS_TOLD_MAX`](crate::limits::HOLDERS_TOLD_MAX).
+    Holders(Vec<Holder>),
+    /// One [`Listing`](super::Listing) follows, in a frame of its own.
+    Found(Extent),
 }
 
 /// One manifest in a `Deluges` reply.

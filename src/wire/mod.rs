@@ -14,10 +14,11 @@
 //!   frames, first the whole bitfield, then news, until either side ends it.
 //! * `Chunk` is one chunk, one stream; many at once. STOP_SENDING takes a request back.
 //! * `Manifest` has the manifest file's bytes as its body.
+//! * `Found` is followed by one `[u16 le length][postcard Listing]` frame.
 //!
 //! A request that is not well-formed is answered with a stream reset carrying a [`Refusal`] code.
 //!
-//! Reading order: `message` (what is said), `bounds` (how much of it), `frame` (its bytes), `body`
+//! Reading order: `message` and `index` (what is said), `bounds` (how much of it), `frame` (its bytes), `body`
 //! (how long a chunk's bytes may be), `compress` and `decompress` (making them fewer, and back).
 //!
 //! Goals: bounded memory for every decode, one meaning for every byte string, no state across
@@ -31,13 +32,17 @@ pub mod frame;
 mod frame_error;
 #[doc(hidden)]
 pub mod fuzz;
+mod index;
 mod message;
 pub mod payload;
 mod probe;
 mod zstd_frame;
 
 #[doc(hidden)]
-pub use fuzz::{fuzz_reply, fuzz_request, fuzz_update, fuzz_zstd};
+pub use fuzz::{fuzz_listing, fuzz_reply, fuzz_request, fuzz_update, fuzz_zstd};
+pub use index::{
+    Extent, Hit, Holder, Holding, Listing, Mode, Nonce, Registration, Rejection, Search, Wanted,
+};
 pub use message::{
     Accept, ChunkRequest, CloseCode, Deluge, Encoding, Hello, Refusal, Reply, Request, Update,
 };

@@ -220,7 +220,9 @@ fn gc_tells_and_removes_what_is_over_the_quota() {
 fn settings_are_kept_and_mistakes_explained() {
     let folder = folder(1);
     let config = |args: &[&str]| run(&folder, "bob", &[&["config"], args].concat());
-    config(&["list"]).stdout("quota none\n").run();
+    config(&["list"])
+        .stdout("master none\nquota none\nvault none\n")
+        .run();
     config(&["set", "quota", "20G"])
         .stdout("quota 20.0 GiB\n")
         .run();
@@ -228,7 +230,7 @@ fn settings_are_kept_and_mistakes_explained() {
         .stdout("quota 20.0 GiB\n".trim_start_matches("quota "))
         .run();
     config(&["list", "--json"])
-        .stdout("{\"quota\":21474836480}\n")
+        .stdout("{\"master\":null,\"quota\":21474836480}\n")
         .run();
     config(&["set", "quota", "none"])
         .stdout("quota none\n")

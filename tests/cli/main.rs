@@ -16,6 +16,7 @@ mod info;
 mod interrupted;
 mod killed;
 mod library;
+mod masters;
 mod normal;
 mod process;
 mod scrub;

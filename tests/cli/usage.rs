@@ -14,16 +14,18 @@ fn help_is_a_result_and_shows_every_command_and_exit_code() {
         .run()
         .stdout;
     for part in [
-        "  id      Show",
-        "  create  Write",
-        "  share   Offer",
-        "  get     Get",
-        "  info    Tell",
-        "  verify  Hold",
-        "  list    Tell",
-        "  rm      Forget",
-        "  gc      Remove",
-        "  scrub   Read",
+        "  id           Show",
+        "  create       Write",
+        "  share        Offer",
+        "  get          Get",
+        "  info         Tell",
+        "  verify       Hold",
+        "  list         Tell",
+        "  rm           Forget",
+        "  gc           Remove",
+        "  scrub        Read",
+        "  search       Find",
+        "  swarmmaster  Run",
         "\n    0  done\n",
         "\n   13  the output is already there and is not replaced\n",
         "\n   78  the node's own files are unsafe or damaged\n",
@@ -32,7 +34,17 @@ fn help_is_a_result_and_shows_every_command_and_exit_code() {
     ] {
         assert!(help.contains(part), "{part}\n{help}");
     }
-    let library = ["list", "rm", "pin", "unpin", "gc", "scrub", "config"];
+    let library = [
+        "list",
+        "rm",
+        "pin",
+        "unpin",
+        "gc",
+        "scrub",
+        "config",
+        "search",
+        "swarmmaster",
+    ];
     for command in ["id", "create", "share", "get", "info", "verify"]
         .iter()
         .chain(&library)

@@ -4,6 +4,7 @@
 //! world      nodes, files and fetches, so that a test reads like a sentence
 //! raw        somebody who dials a node and sends whatever bytes they like
 //! rogue      somebody whom a node dials, and who answers by a script
+//! registrant somebody who registers with a SwarmMaster, and has what it likes
 //! ```
 //!
 //! The other files are the tests. None relies on how fast this machine is: they wait for what a
@@ -25,10 +26,14 @@ mod floods;
 mod full_disk;
 mod identities;
 mod lies;
+mod masters;
+mod masters_fail;
 mod narrow;
 mod one_to_one;
 mod poison;
 mod raw;
+mod registrant;
+mod registrations;
 mod replies;
 mod requests;
 mod reuse;

@@ -1,5 +1,6 @@
 //! Somebody who dials a node and sends whatever bytes they like.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use quinn::crypto::rustls::QuicClientConfig;
@@ -54,8 +55,21 @@ impl Raw {
         raw
     }
 
+    /// Connects to whoever listens there, and says hello.
+    pub(crate) async fn greet_at(target: SocketAddr, wallet: &Wallet) -> Self {
+        let tls = client_config(wallet, ALPN, None).unwrap();
+        let raw = Self::dial_at(target, tls).await.unwrap();
+        let heard = raw.say(&frame::encode_request(&hello())).await;
+        assert!(matches!(reply_in(&heard), Reply::Hello(_)), "{heard:?}");
+        raw
+    }
+
     /// Tries to connect with any TLS configuration.
     pub(crate) async fn dial_as(node: &Peer, tls: ClientConfig) -> Result<Self, ConnectionError> {
+        Self::dial_at(node.node.listen_address(), tls).await
+    }
+
+    async fn dial_at(target: SocketAddr, tls: ClientConfig) -> Result<Self, ConnectionError> {
         let endpoint = Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
         let crypto = QuicClientConfig::try_from(tls).unwrap();
         let mut config = quinn::ClientConfig::new(Arc::new(crypto));
@@ -63,7 +77,6 @@ impl Raw {
         // Only the node's limits are to bind.
         transport.send_window(1 << 30);
         config.transport_config(Arc::new(transport));
-        let target = node.node.listen_address();
         let connecting = endpoint.connect_with(config, target, SERVER_NAME).unwrap();
         Ok(Self {
             connection: within(connecting).await?,

@@ -116,6 +116,17 @@ where
     }
 }
 
+/// Answers what comes on a connection that was dialed, by the script, until it ends.
+pub(crate) fn answer_on<S>(connection: Connection, script: S)
+where
+    S: Fn(&Request) -> Say + Send + Sync + 'static,
+{
+    let (ended, _) = mpsc::unbounded_channel();
+    let (taken_back, _) = mpsc::unbounded_channel();
+    let notes = Notes { ended, taken_back };
+    tokio::spawn(async move { attend(connection, Arc::new(script), &notes).await });
+}
+
 async fn attend<S>(connection: Connection, script: Arc<S>, notes: &Notes) -> quinn::ConnectionError
 where
     S: Fn(&Request) -> Say + Send + Sync + 'static,
@@ -186,6 +197,8 @@ pub(crate) fn honest(
             let at = asked.index.as_usize() * CHUNK;
             raw_chunk(&content[at..content.len().min(at + CHUNK)])
         }
+        // it is no master
+        _ => Say::Bytes(frame::encode_reply(&Reply::Denied)),
     }
 }
 

@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::io::{Seek, SeekFrom, Write};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use swarmhold::chunk::ChunkIndex;
 use swarmhold::manifest::Draft;
-use swarmhold::node::{ContainerStatus, FetchError};
+use swarmhold::node::{ContainerStatus, FetchError, MasterConfig, SwarmMaster};
 use swarmhold::{
     Address, Config, Digest, Discovery, Fetch, FetchOptions, FetchStatus, Fetched, Listen,
     Manifest, Node, PeerHint, Share, Status, Wallet, What, create,
@@ -46,6 +47,25 @@ impl World {
     pub(crate) async fn slow_node(&self, name: &str, rate: u64) -> Peer {
         self.node_with(name, |config| config.upload_rate_max = Some(rate))
             .await
+    }
+
+    /// A SwarmMaster by this name.
+    pub(crate) async fn master(&self, name: &str) -> SwarmMaster {
+        self.master_at(name, "127.0.0.1:0".parse().unwrap()).await
+    }
+
+    /// A SwarmMaster by this name that listens here.
+    pub(crate) async fn master_at(&self, name: &str, at: SocketAddr) -> SwarmMaster {
+        let folder = self.folder.path().join(name);
+        let config = MasterConfig::new(folder, wallet(name), Listen::At(at));
+        SwarmMaster::start(config).await.expect("a master starts")
+    }
+
+    /// A node by this name that announces to these masters and asks them.
+    pub(crate) async fn member(&self, name: &str, masters: &[&SwarmMaster]) -> Peer {
+        let hints = masters.iter().map(|master| master.hint().parse().unwrap());
+        let hints = hints.collect();
+        self.node_with(name, |config| config.masters = hints).await
     }
 
     pub(crate) async fn node_with(&self, name: &str, change: impl FnOnce(&mut Config)) -> Peer {
@@ -93,7 +113,12 @@ impl Peer {
 
     /// Publishes a file where it lies, and waits until it has been hashed whole.
     pub(crate) async fn seed_file(&self, path: &Path) -> Arc<Manifest> {
-        let manifest = create(path, self.node.wallet(), "container", None, |_| {}).unwrap();
+        self.seed_as("container", path).await
+    }
+
+    /// The same under a name.
+    pub(crate) async fn seed_as(&self, name: &str, path: &Path) -> Arc<Manifest> {
+        let manifest = create(path, self.node.wallet(), name, None, |_| {}).unwrap();
         let manifest = Arc::new(manifest);
         let share = self.node.share(Arc::clone(&manifest), path).await;
         share.unwrap().proven().await.unwrap();

@@ -8,10 +8,14 @@ use crate::cli::args::library::{Config, ConfigAction};
 use crate::cli::error::CliError;
 use crate::cli::output::Output;
 use crate::cli::units::{self, Size};
-use crate::node::{ON, QUOTA, Settings, VAULT};
+use crate::node::{MASTERS, MasterHint, ON, QUOTA, Settings, VAULT};
 
 /// Every setting, and what it can be.
-const SETTINGS: &[(&str, Kind)] = &[(QUOTA, Kind::Bytes), (VAULT, Kind::Switch)];
+const SETTINGS: &[(&str, Kind)] = &[
+    (MASTERS, Kind::Masters),
+    (QUOTA, Kind::Bytes),
+    (VAULT, Kind::Switch),
+];
 /// What stands for a setting that is not set.
 const NONE: &str = "none";
 
@@ -22,6 +26,8 @@ enum Kind {
     Bytes,
     /// On, or not set.
     Switch,
+    /// SwarmMasters, with commas between them.
+    Masters,
 }
 
 impl Kind {
@@ -39,6 +45,16 @@ impl Kind {
                 "off" => Ok(None),
                 _ => Err("expected on or off".to_owned()),
             },
+            Self::Masters => {
+                let all = value
+                    .split(',')
+                    .map(str::trim)
+                    .map(str::parse::<MasterHint>);
+                let all = all.collect::<Result<Vec<_>, _>>();
+                let all = all.map_err(|error| error.to_string())?;
+                let all: Vec<String> = all.iter().map(ToString::to_string).collect();
+                Ok(Some(all.join(",")))
+            }
         }
     }
 
@@ -49,7 +65,7 @@ impl Kind {
         };
         match self {
             Self::Bytes => kept.parse().map_or_else(|_| NONE.to_owned(), units::bytes),
-            Self::Switch => kept.to_owned(),
+            Self::Switch | Self::Masters => kept.to_owned(),
         }
     }
 
@@ -57,6 +73,7 @@ impl Kind {
         match self {
             Self::Bytes => json!(kept.and_then(|kept| kept.parse::<u64>().ok())),
             Self::Switch => json!(kept == Some(ON)),
+            Self::Masters => json!(kept.map(|kept| kept.split(',').collect::<Vec<_>>())),
         }
     }
 }

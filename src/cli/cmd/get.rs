@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::encrypted;
 use super::landing::Landing;
 use super::reference::Reference;
+use super::{encrypted, search};
 use crate::cli::args::{Get, Global};
 use crate::cli::error::CliError;
 use crate::cli::home::{Home, VaultWish, is_taken};
@@ -16,8 +16,8 @@ use crate::cli::output::Output;
 use crate::cli::signals::Signals;
 use crate::cli::start::{self, Port};
 use crate::node::{
-    Config, DISK_RETRY, Fetch, FetchError, FetchOptions, Fetched, Form, Key, Left, Node, ProgramId,
-    Rates, What, left, read_manifest_file,
+    Config, DISK_RETRY, Fetch, FetchError, FetchOptions, Fetched, Form, Key, Left, Link, Node,
+    ProgramId, Rates, What, left, read_manifest_file,
 };
 
 /// How long peers that are being served are given to finish, at most.
@@ -28,17 +28,18 @@ const GRACE_QUIET: Duration = Duration::from_millis(300);
 pub(in crate::cli) fn run(global: &Global, get: Get, out: &Output) -> anyhow::Result<()> {
     let what = match Reference::read(&get.what)? {
         Reference::Link(link) => What::Link(link),
-        Reference::File(path) => What::Manifest(Arc::new(read_manifest_file(&path)?)),
+        Reference::File(path) => match named(global, &get, &path, out)? {
+            Some(link) => What::Link(link),
+            None => What::Manifest(Arc::new(read_manifest_file(&path)?)),
+        },
     };
     let (program_id, name) = match &what {
         What::Link(link) => (link.program_id, link.name.as_deref()),
         What::Manifest(manifest) => (manifest.program_id(), Some(manifest.name())),
     };
     let is_age = name.is_some_and(encrypted::is_name);
-    let hinted = matches!(what, What::Link(_)) || !get.network.no_discovery;
-    if get.peer.is_empty() && !hinted {
-        return Err(CliError::NobodyToAsk.into());
-    }
+    let home = Home::find(global)?;
+    somebody_to_ask(&get, &what, &home)?;
     let output = get
         .output
         .map(|output| destination(output, program_id, is_age))
@@ -51,7 +52,6 @@ pub(in crate::cli) fn run(global: &Global, get: Get, out: &Output) -> anyhow::Re
         rates: Rates::default(),
         disk_retry: DISK_RETRY,
     };
-    let home = Home::find(global)?;
     let wish = match get.vault {
         true => VaultWish::Keep,
         false => VaultWish::Settings,
@@ -94,6 +94,33 @@ pub(in crate::cli) fn run(global: &Global, get: Get, out: &Output) -> anyhow::Re
         };
         report(&fetched, &landing, path.as_deref(), out)
     })
+}
+
+/// Makes sure that there is somebody to ask.
+fn somebody_to_ask(get: &Get, what: &What, home: &Home) -> anyhow::Result<()> {
+    let is_hinted = matches!(what, What::Link(_)) || !get.network.no_discovery;
+    if is_hinted || !get.peer.is_empty() {
+        return Ok(());
+    }
+    match start::masters(&get.network, home.folder())?.is_empty() {
+        true => Err(CliError::NobodyToAsk.into()),
+        false => Ok(()),
+    }
+}
+
+/// The container that a name means, where what was given is no file and there is somebody to ask.
+fn named(global: &Global, get: &Get, path: &Path, out: &Output) -> anyhow::Result<Option<Link>> {
+    let text = path.to_str().unwrap_or_default();
+    let is_path = text.contains('/') || text.ends_with(".deluge") || text.trim().is_empty();
+    if is_path || path.exists() {
+        return Ok(None);
+    }
+    let home = Home::find(global)?;
+    let masters = start::masters(&get.network, home.folder())?;
+    if masters.is_empty() && get.peer.is_empty() {
+        return Ok(None);
+    }
+    search::resolve(global, &get.network, &get.peer, text, out).map(Some)
 }
 
 /// The file that an output means for the container, which must be free, as must be the one for what it

@@ -7,7 +7,9 @@ pub(super) mod id;
 pub(super) mod info;
 pub(super) mod library;
 pub(super) mod scrub;
+pub(super) mod search;
 pub(super) mod share;
+pub(super) mod swarmmaster;
 pub(super) mod verify;
 
 mod config;

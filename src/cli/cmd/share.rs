@@ -1,5 +1,6 @@
 //! `swarmhold share`: offers a container where it lies, until a signal.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
@@ -139,7 +140,25 @@ async fn offer(
     let watch = Watch::new(manifest.id(), out);
     tokio::select! {
         ended = watch.until(node, signals) => ended,
+        () = announced(node, out) => Ok(()),
         error = disproven(&mut shared, out) => Err(error.into()),
+    }
+}
+
+/// Tells which SwarmMasters have listed what is shared. Has no end.
+async fn announced(node: &Node, out: &Output) {
+    let mut status = node.status();
+    let mut told = BTreeSet::new();
+    loop {
+        let masters = status.borrow_and_update().masters.clone();
+        for master in masters.into_iter().filter(|it| it.listed > 0) {
+            if told.insert(master.hint.clone()) {
+                out.note(&format!("listed by {}", master.hint));
+            }
+        }
+        if status.changed().await.is_err() {
+            std::future::pending().await
+        }
     }
 }
 

@@ -29,7 +29,7 @@ mod settings;
 mod sketches;
 #[cfg(test)]
 mod tests;
-mod values;
+pub(in crate::store) mod values;
 mod verdicts;
 mod writer;
 

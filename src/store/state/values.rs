@@ -9,18 +9,18 @@ use rusqlite::types::Type;
 use crate::digest::Digest;
 
 /// A count or size as SQLite's integer; what is beyond that is as good as the largest.
-pub(super) fn int(value: u64) -> i64 {
+pub(in crate::store) fn int(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
 /// A count or size from a column. Negative ones were not written here and count as none.
-pub(super) fn uint(row: &Row<'_>, column: &str) -> rusqlite::Result<u64> {
+pub(in crate::store) fn uint(row: &Row<'_>, column: &str) -> rusqlite::Result<u64> {
     let value: i64 = row.get(column)?;
     Ok(u64::try_from(value).unwrap_or(0))
 }
 
 /// A digest from a column of 32 bytes.
-pub(super) fn digest(row: &Row<'_>, column: &str) -> rusqlite::Result<Digest> {
+pub(in crate::store) fn digest(row: &Row<'_>, column: &str) -> rusqlite::Result<Digest> {
     let bytes: [u8; 32] = row.get(column)?;
     Ok(Digest::from_bytes(bytes))
 }
@@ -50,6 +50,8 @@ pub(super) fn path_of(bytes: Vec<u8>) -> PathBuf {
 }
 
 /// The error for a value that is there and makes no sense.
-pub(super) fn senseless(why: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
+pub(in crate::store) fn senseless(
+    why: impl std::error::Error + Send + Sync + 'static,
+) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(0, Type::Blob, Box::new(why))
 }

@@ -9,12 +9,14 @@ use std::fmt::Debug;
 use swarmhold::chunk::ChunkIndex;
 use swarmhold::digest::{Digest, ManifestId, ProgramId};
 use swarmhold::wire::frame::{
-    FrameError, decode_reply, decode_request, decode_update, encode_reply, encode_request,
-    encode_update,
+    FrameError, decode_listing, decode_reply, decode_request, decode_update, encode_listing,
+    encode_reply, encode_request, encode_update,
 };
 use swarmhold::wire::{
     Accept, ChunkRequest, CloseCode, Deluge, Encoding, Hello, Refusal, Reply, Request, Update,
 };
+
+use super::golden_index;
 
 /// An IPv4 address, 198.51.100.7:7922, as a hello carries it.
 pub(super) const OBSERVED: [u8; 7] = [0, 198, 51, 100, 7, 0xf2, 0x3d];
@@ -76,7 +78,7 @@ fn requests() -> Vec<(Request, String)> {
             accept,
         })
     };
-    vec![
+    let mut all = vec![
         (Request::Hello(hello()), format!("2500 00 {HELLO}")),
         (Request::Manifest { id: manifest(0xab) }, "2100 01 ab*32".into()),
         (Request::Deluges { program_id: None }, "0200 02 00".into()),
@@ -84,7 +86,9 @@ fn requests() -> Vec<(Request, String)> {
         (Request::Subscribe { id: manifest(0xcd) }, "2100 03 cd*32".into()),
         (chunk(0, Accept::Raw), "4300 04 11*32 22*32 00 00".into()),
         (chunk(4095, Accept::Zstd), "4400 04 11*32 22*32 ff1f 01".into()),
-    ]
+    ];
+    all.extend(golden_index::requests());
+    all
 }
 
 #[rustfmt::skip]
@@ -94,7 +98,7 @@ fn replies() -> Vec<(Reply, String)> {
         program_id: program(0x11),
         size: 64 << 30,
     };
-    vec![
+    let mut all = vec![
         (Reply::Hello(hello()), format!("2500 00 {HELLO}")),
         (Reply::Manifest { len: 524_288 }, "0400 01 808020".into()),
         (Reply::Deluges(vec![]), "0200 02 00".into()),
@@ -105,7 +109,9 @@ fn replies() -> Vec<(Reply, String)> {
         (Reply::NotHeld { held: vec![0x80, 0x01] }, "0400 05 02 8001".into()),
         (Reply::Busy { retry_after_ms: 250 }, "0300 06 fa01".into()),
         (Reply::Denied, "0100 07".into()),
-    ]
+    ];
+    all.extend(golden_index::replies());
+    all
 }
 
 #[rustfmt::skip]
@@ -147,6 +153,11 @@ fn every_request_has_its_bytes() {
 #[test]
 fn every_reply_has_its_bytes() {
     check(replies(), encode_reply, decode_reply);
+}
+
+#[test]
+fn every_listing_has_its_bytes() {
+    check(golden_index::listings(), encode_listing, decode_listing);
 }
 
 #[test]

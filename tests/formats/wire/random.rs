@@ -3,20 +3,24 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use proptest::collection::vec;
+use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use swarmhold::chunk::ChunkIndex;
-use swarmhold::digest::{Digest, ManifestId, ProgramId};
+use swarmhold::digest::{Address, Digest, ManifestId, ProgramId};
 use swarmhold::limits::{BITFIELD_BYTES_MAX, CHUNK_BYTES_MAX, CHUNKS_MAX, HAVES_MAX, KIB};
 use swarmhold::limits::{DELUGES_MAX, LISTEN_ADDRESSES_MAX, MANIFEST_BYTES_MAX};
+use swarmhold::limits::{HITS_MAX, HOLDERS_TOLD_MAX};
 use swarmhold::wire::compress::{Compressor, Decompressor, Effort, Verdict};
 use swarmhold::wire::frame::{
-    decode_reply, decode_request, decode_update, encode_reply, encode_request, encode_update,
+    decode_listing, decode_reply, decode_request, decode_update, encode_listing, encode_reply,
+    encode_request, encode_update,
 };
 use swarmhold::wire::fuzz::{noise, prose};
 use swarmhold::wire::{
-    Accept, ChunkRequest, Deluge, Encoding, Hello, Reply, Request, Update, fuzz_reply,
-    fuzz_request, fuzz_update, fuzz_zstd,
+    Accept, ChunkRequest, Deluge, Encoding, Extent, Hello, Hit, Holder, Holding, Listing, Mode,
+    Nonce, Registration, Rejection, Reply, Request, Search, Update, Wanted, fuzz_listing,
+    fuzz_reply, fuzz_request, fuzz_update, fuzz_zstd,
 };
 
 fn digest() -> impl Strategy<Value = Digest> {
@@ -71,9 +75,111 @@ fn request() -> impl Strategy<Value = Request> {
     prop_oneof![
         hello().prop_map(Request::Hello),
         manifest().prop_map(|id| Request::Manifest { id }),
-        proptest::option::of(program()).prop_map(|program_id| Request::Deluges { program_id }),
+        option::of(program()).prop_map(|program_id| Request::Deluges { program_id }),
         manifest().prop_map(|id| Request::Subscribe { id }),
         chunk_request().prop_map(Request::Chunk),
+        Just(Request::Enlist),
+        registration().prop_map(Request::Register),
+        option::of(manifest()).prop_map(|id| Request::Withdraw { id }),
+        (wanted(), any::<u8>()).prop_map(|(wanted, limit)| Request::Lookup { wanted, limit }),
+        search().prop_map(Request::Search),
+    ]
+}
+
+fn holding() -> impl Strategy<Value = Holding> {
+    (0..=CHUNKS_MAX, any::<u64>()).prop_map(|(chunks, map)| Holding { chunks, map })
+}
+
+fn registration() -> impl Strategy<Value = Registration> {
+    let numbers = (any::<u32>(), any::<[u8; 16]>(), any::<u64>());
+    let key = (any::<[u8; 32]>(), any::<[u8; 32]>(), any::<[u8; 32]>());
+    (manifest(), holding(), digest(), numbers, key).prop_map(
+        |(id, held, audience, (ttl_s, nonce, sequence), (public_key, first, second))| {
+            Registration {
+                id,
+                held,
+                ttl_s,
+                audience: Address::new(audience),
+                nonce: Nonce(nonce),
+                sequence,
+                public_key,
+                signature: [first, second],
+            }
+        },
+    )
+}
+
+fn wanted() -> impl Strategy<Value = Wanted> {
+    prop_oneof![
+        manifest().prop_map(Wanted::Manifest),
+        program().prop_map(Wanted::Program)
+    ]
+}
+
+fn search() -> impl Strategy<Value = Search> {
+    let mode = prop_oneof![Just(Mode::Words), Just(Mode::Prefix), Just(Mode::Regex)];
+    let sizes = (option::of(any::<u64>()), option::of(any::<u64>()));
+    let rest = (
+        option::of(digest()),
+        option::of(any::<u64>()),
+        any::<u32>(),
+        any::<u8>(),
+    );
+    (".{0,64}", mode, sizes, rest).prop_map(
+        |(text, mode, (size_min, size_max), (owner, since, seeders_min, limit))| Search {
+            text,
+            mode,
+            size_min,
+            size_max,
+            owner: owner.map(Address::new),
+            since,
+            seeders_min,
+            limit,
+        },
+    )
+}
+
+fn holder() -> impl Strategy<Value = Holder> {
+    let at = [(); 3].map(|()| option::of(address()));
+    (digest(), manifest(), holding(), at).prop_map(|(who, manifest_id, held, at)| Holder {
+        address: Address::new(who),
+        manifest_id,
+        held,
+        at,
+    })
+}
+
+fn hit() -> impl Strategy<Value = Hit> {
+    let ids = (manifest(), program(), digest());
+    let counts = (any::<u64>(), any::<u64>(), any::<u32>(), any::<u32>());
+    (ids, ".{0,64}", counts).prop_map(
+        |((manifest_id, program_id, owner), name, (size, time, seeders, peers))| Hit {
+            manifest_id,
+            program_id,
+            owner: Address::new(owner),
+            name,
+            size,
+            time,
+            seeders,
+            peers,
+        },
+    )
+}
+
+fn listing() -> impl Strategy<Value = Listing> {
+    vec(hit(), 0..=HITS_MAX).prop_map(Listing::Hits)
+}
+
+fn rejection() -> impl Strategy<Value = Rejection> {
+    prop_oneof![
+        Just(Rejection::Nonce),
+        Just(Rejection::Audience),
+        Just(Rejection::Signature),
+        Just(Rejection::Ttl),
+        Just(Rejection::Quota),
+        Just(Rejection::Manifest),
+        Just(Rejection::Unproven),
+        Just(Rejection::Query),
     ]
 }
 
@@ -97,6 +203,18 @@ fn reply() -> impl Strategy<Value = Reply> {
         vec(any::<u8>(), 0..=BITFIELD_BYTES_MAX).prop_map(|held| Reply::NotHeld { held }),
         any::<u32>().prop_map(|retry_after_ms| Reply::Busy { retry_after_ms }),
         Just(Reply::Denied),
+        (any::<[u8; 16]>(), address(), any::<u32>()).prop_map(|(nonce, observed, ttl_s_max)| {
+            Reply::Enlisted {
+                nonce: Nonce(nonce),
+                observed,
+                ttl_s_max,
+            }
+        }),
+        any::<u32>().prop_map(|ttl_s| Reply::Registered { ttl_s }),
+        rejection().prop_map(Reply::Rejected),
+        Just(Reply::Withdrawn),
+        vec(holder(), 0..=HOLDERS_TOLD_MAX).prop_map(Reply::Holders),
+        prop_oneof![Just(Extent::Whole), Just(Extent::Partial)].prop_map(Reply::Found),
     ]
 }
 
@@ -154,27 +272,35 @@ proptest! {
     }
 
     #[test]
+    fn listings_come_back(message in listing()) {
+        prop_assert_eq!(decode_listing(&encode_listing(&message)[2..]), Ok(message));
+    }
+
+    #[test]
     fn updates_come_back(message in update()) {
         prop_assert_eq!(decode_update(&encode_update(&message)[2..]), Ok(message));
     }
 
     #[test]
-    fn any_bytes_are_read_or_refused(tag in 0u8..9, bytes in vec(any::<u8>(), 0..9 * KIB)) {
+    fn any_bytes_are_read_or_refused(tag in 0u8..15, bytes in vec(any::<u8>(), 0..9 * KIB)) {
         let payload = [&[tag], &bytes[..]].concat();
         for payload in [&payload, &bytes] {
             fuzz_request(payload);
             fuzz_reply(payload);
             fuzz_update(payload);
+            fuzz_listing(payload);
         }
     }
 
     #[test]
     fn any_damaged_message_is_read_or_refused(
-        request in request(), reply in reply(), update in update(), edits in edits(),
+        request in request(), reply in reply(), update in update(), listing in listing(),
+        edits in edits(),
     ) {
         fuzz_request(&edited(encode_request(&request)[2..].to_vec(), &edits));
         fuzz_reply(&edited(encode_reply(&reply)[2..].to_vec(), &edits));
         fuzz_update(&edited(encode_update(&update)[2..].to_vec(), &edits));
+        fuzz_listing(&edited(encode_listing(&listing)[2..].to_vec(), &edits));
     }
 
     #[test]

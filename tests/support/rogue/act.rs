@@ -69,6 +69,7 @@ impl Act {
             | Event::Chunk { .. }
             | Event::Progress { .. }
             | Event::Wasted { .. }
+            | Event::Replied { .. }
             | Event::Manifest { .. }
             | Event::Deluges { .. }
             | Event::Update { .. }
@@ -101,6 +102,11 @@ impl Act {
                     size: self.manifest.layout().size(),
                 }])))
             }
+            Request::Enlist
+            | Request::Register(_)
+            | Request::Withdraw { .. }
+            | Request::Lookup { .. }
+            | Request::Search(_) => responder.answer(Answer::Header(Reply::Denied)),
             Request::Chunk(request) => {
                 self.note(|record| record.asked += 1);
                 self.on_chunk(&request, responder);

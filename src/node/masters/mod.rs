@@ -1,0 +1,324 @@
+//! The SwarmMasters that a node announces to and asks: where each is, what it has been told, and how far it
+//! is believed.
+//!
+//! A master is a peer like others: dialed, authenticated, and left when it does not answer. All of them
+//! are told and asked the same, so that any one is enough; none is needed by a fetch that knows peers.
+//! What a master says are hints. One whose hints turn out to be false is doubted: it is asked for less,
+//! and what it finds stands behind what the others find.
+//!
+//! The other halves are `dialing`, `announce` (registering, withdrawing), `ask` (looking up peers) and
+//! `search`, with `merge`.
+
+mod announce;
+mod ask;
+mod dialing;
+mod hint;
+mod merge;
+mod search;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+pub use hint::{MasterHint, MasterHintError};
+pub use search::{Found, MasterAnswer, SearchOutcome, Whom};
+
+use self::search::Gather;
+use super::quest::FetchId;
+use crate::digest::{Address, ManifestId};
+use crate::moment::Moment;
+use crate::net::SessionKey;
+use crate::wire::{Hit, Nonce};
+
+/// Masters that a node has at a time.
+const MASTERS_MAX: usize = 32;
+/// What masters said of containers that is remembered until it can be held against the manifest.
+const SAID_MAX: usize = 1024;
+/// The pause after the first failure; it doubles up to [`PAUSE_MAX`].
+const PAUSE_MIN: Duration = Duration::from_secs(1);
+/// The longest pause between two dials of one master.
+const PAUSE_MAX: Duration = Duration::from_secs(60);
+
+/// One master of one node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct MasterId(u32);
+
+/// All masters.
+#[derive(Debug, Default)]
+pub(super) struct Masters {
+    next_master: u32,
+    next_ticket: u64,
+    all: BTreeMap<MasterId, Master>,
+    /// What was asked, until it is answered.
+    tickets: BTreeMap<u64, Ticket>,
+    searches: BTreeMap<u64, Gather>,
+    /// What masters said of containers whose manifests are not known yet.
+    said: BTreeMap<ManifestId, Vec<(MasterId, Hit)>>,
+}
+
+/// What a question was for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ticket {
+    Enlist(MasterId),
+    Register(MasterId, ManifestId),
+    Withdraw(MasterId),
+    Lookup(MasterId, FetchId),
+    Search(MasterId, u64),
+    /// Of a peer that is no master.
+    PeerSearch(u64),
+}
+
+/// One master.
+#[derive(Debug)]
+struct Master {
+    hint: MasterHint,
+    /// The fetches whose links name it; none where its user named it, for good.
+    only_for: Option<BTreeSet<FetchId>>,
+    state: State,
+    /// Where it is, as far as that is known; the next to dial first.
+    remotes: Vec<SocketAddr>,
+    failures: u32,
+    /// Why it is not up.
+    why: Option<String>,
+    enlisted: Option<Enlisted>,
+    registered: BTreeMap<ManifestId, Told>,
+    /// When peers of each fetch were last asked for, and how often before.
+    looked_up: BTreeMap<FetchId, (Moment, u32)>,
+    standing: Standing,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// To be dialed then.
+    Waiting(Moment),
+    /// Its name is being looked up.
+    Resolving,
+    Dialing(SocketAddr),
+    Up(SessionKey),
+}
+
+/// What a master said when we enlisted.
+#[derive(Debug, Clone, Copy)]
+struct Enlisted {
+    address: Address,
+    nonce: Nonce,
+    sequence: u64,
+    ttl_s: u32,
+    is_local: bool,
+}
+
+/// What a master was told of a container.
+#[derive(Debug, Clone, Copy)]
+struct Told {
+    /// Chunks that it believes to be here.
+    chunks: u32,
+    /// Whether it has not answered yet.
+    is_open: bool,
+    /// When to say it again.
+    again_at: Moment,
+}
+
+/// How far a master is believed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Standing {
+    /// Peers that it named and that were there.
+    good: u32,
+    /// Peers that it named and that were not.
+    bad: u32,
+    /// Things that it said and that were proven false.
+    lies: u32,
+}
+
+impl Standing {
+    /// Whether it is asked for less. Peers that are behind address translation are often not there, so that
+    /// alone has to be much.
+    const fn is_doubted(self) -> bool {
+        self.lies > 0 || self.bad >= 8 && self.bad / 10 >= self.good
+    }
+}
+
+impl Masters {
+    /// The masters that the user has named.
+    pub(super) fn of(now: Moment, hints: &[MasterHint]) -> Self {
+        let mut masters = Self::default();
+        for hint in hints {
+            masters.add(now, hint.clone(), None);
+        }
+        masters
+    }
+
+    /// Adds one, for good or for a fetch whose link names it.
+    pub(super) fn add(&mut self, now: Moment, hint: MasterHint, fetch: Option<FetchId>) {
+        let same = |it: &&mut Master| (&it.hint.host, it.hint.port) == (&hint.host, hint.port);
+        if let Some(known) = self.all.values_mut().find(same) {
+            if let (Some(fetches), Some(fetch)) = (&mut known.only_for, fetch) {
+                fetches.insert(fetch);
+            }
+            return;
+        }
+        if self.all.len() >= MASTERS_MAX {
+            tracing::debug!(%hint, "no room for another master");
+            return;
+        }
+        self.next_master += 1;
+        let master = Master {
+            hint,
+            only_for: fetch.map(|fetch| BTreeSet::from([fetch])),
+            state: State::Waiting(now),
+            remotes: Vec::new(),
+            failures: 0,
+            why: None,
+            enlisted: None,
+            registered: BTreeMap::new(),
+            looked_up: BTreeMap::new(),
+            standing: Standing::default(),
+        };
+        self.all.insert(MasterId(self.next_master), master);
+    }
+
+    /// Whether there is any.
+    pub(super) fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// A fetch is over. Answers the sessions of masters that nobody needs any more.
+    pub(super) fn forget(&mut self, fetch: FetchId) -> Vec<SessionKey> {
+        let mut unneeded = Vec::new();
+        self.all.retain(|_, master| {
+            master.looked_up.remove(&fetch);
+            let Some(fetches) = &mut master.only_for else {
+                return true;
+            };
+            fetches.remove(&fetch);
+            if let (true, State::Up(session)) = (fetches.is_empty(), master.state) {
+                unneeded.push(session);
+            }
+            !fetches.is_empty()
+        });
+        unneeded
+    }
+
+    /// How many connections lead to masters.
+    pub(super) fn connected(&self) -> usize {
+        let is_up = |it: &&Master| matches!(it.state, State::Up(_));
+        self.all.values().filter(is_up).count()
+    }
+
+    /// Whether this connection leads to a master.
+    pub(super) fn is_master(&self, key: SessionKey) -> bool {
+        self.by_session(key).is_some()
+    }
+
+    fn by_session(&self, key: SessionKey) -> Option<MasterId> {
+        let mut all = self.all.iter();
+        all.find(|(_, it)| it.state == State::Up(key))
+            .map(|it| *it.0)
+    }
+
+    /// A peer that these masters named was there, or was not.
+    pub(super) fn on_named(&mut self, by: &BTreeSet<MasterId>, was_there: Presence) {
+        for id in by {
+            let Some(master) = self.all.get_mut(id) else {
+                continue;
+            };
+            let was_doubted = master.standing.is_doubted();
+            match was_there {
+                Presence::There => master.standing.good += 1,
+                Presence::NotThere => master.standing.bad += 1,
+            }
+            if !was_doubted && master.standing.is_doubted() {
+                tracing::warn!(master = %master.hint, "names peers that are not there");
+            }
+        }
+    }
+
+    /// A master said something that is provably false.
+    fn on_lie(&mut self, id: MasterId, what: &str) {
+        if let Some(master) = self.all.get_mut(&id) {
+            master.standing.lies += 1;
+            tracing::warn!(master = %master.hint, what, "a master lied");
+        }
+    }
+
+    fn ticket(&mut self, of: Ticket) -> u64 {
+        self.next_ticket += 1;
+        self.tickets.insert(self.next_ticket, of);
+        self.next_ticket
+    }
+
+    /// How each is, for surfaces.
+    pub(super) fn status(&self) -> Vec<MasterView> {
+        let view = |master: &Master| MasterView {
+            hint: master.hint.to_string(),
+            is_up: master.enlisted.is_some(),
+            listed: master.registered.values().filter(|it| !it.is_open).count(),
+            is_doubted: master.standing.is_doubted(),
+        };
+        self.all.values().map(view).collect()
+    }
+}
+
+/// Whether a peer was where a master said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::node) enum Presence {
+    There,
+    NotThere,
+}
+
+/// A SwarmMaster as a surface sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MasterView {
+    /// What it is named by.
+    pub hint: String,
+    /// Whether it is connected and has welcomed the node.
+    pub is_up: bool,
+    /// Containers that it has listed for the node.
+    pub listed: usize,
+    /// Whether it is asked for less, because what it said turned out to be false.
+    pub is_doubted: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hint(text: &str) -> MasterHint {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_link_adds_a_master_for_as_long_as_its_fetch_lasts() {
+        let hints = [
+            hint("user.example"),
+            hint("user.example:7923"),
+            hint("other.example"),
+        ];
+        let mut masters = Masters::of(Moment::ORIGIN, &hints);
+        assert_eq!(masters.all.len(), 2);
+        for fetch in [FetchId(1), FetchId(2)] {
+            masters.add(Moment::ORIGIN, hint("link.example"), Some(fetch));
+            masters.add(Moment::ORIGIN, hint("user.example"), Some(fetch));
+        }
+        assert_eq!(masters.all.len(), 3);
+        masters.forget(FetchId(1));
+        assert_eq!(masters.all.len(), 3);
+        masters.forget(FetchId(2));
+        assert_eq!(masters.all.len(), 2);
+        for port in 1..100 {
+            masters.add(Moment::ORIGIN, hint(&format!("h:{port}")), Some(FetchId(3)));
+        }
+        assert_eq!(masters.all.len(), MASTERS_MAX);
+    }
+
+    #[test]
+    fn a_master_is_doubted_for_one_lie_and_for_many_peers_that_are_not_there() {
+        let of = |good, bad, lies| Standing { good, bad, lies }.is_doubted();
+        assert!(!of(0, 0, 0) && !of(0, 7, 0) && of(0, 8, 0));
+        assert!(!of(1, 8, 0) && of(4, 40, 0) && of(1, 10, 0));
+        assert!(of(100, 0, 1));
+        assert!(
+            !of(10, 50, 0),
+            "half of them behind address translation is usual"
+        );
+    }
+}

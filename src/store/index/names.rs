@@ -1,0 +1,67 @@
+//! The pieces that names are made of, and what is asked of them.
+//!
+//! FTS5 keeps what one transaction adds in memory as long as rows come in rising order, and begins
+//! anew otherwise. So what a batch takes out and puts in is gathered, and written in order at its end.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rusqlite::Connection;
+
+use crate::index::{Grams, Place, marked};
+
+/// What a batch does to names.
+#[derive(Debug, Default)]
+pub(super) struct Pieces {
+    out: BTreeSet<Place>,
+    put: BTreeMap<Place, String>,
+}
+
+impl Pieces {
+    /// A name stands at a place from now on.
+    pub(super) fn put(&mut self, place: Place, name: &str) {
+        // whatever was there before had the same number, so it is the same entry
+        if !self.out.remove(&place) {
+            self.put.insert(place, marked(name));
+        }
+    }
+
+    /// Nothing stands at a place any more.
+    pub(super) fn take_out(&mut self, place: Place) {
+        if self.put.remove(&place).is_none() {
+            self.out.insert(place);
+        }
+    }
+
+    /// Writes it all.
+    pub(super) fn write(self, connection: &Connection) -> rusqlite::Result<()> {
+        let mut delete = connection.prepare_cached("DELETE FROM names WHERE rowid = ?")?;
+        for place in self.out {
+            delete.execute([signed(place)])?;
+        }
+        let sql = "INSERT INTO names (rowid, text) VALUES (?, ?)";
+        let mut insert = connection.prepare_cached(sql)?;
+        for (place, text) in self.put {
+            insert.execute((signed(place), text))?;
+        }
+        Ok(())
+    }
+}
+
+/// A place as a row's number.
+pub(super) fn signed(place: Place) -> i64 {
+    i64::try_from(place.number()).unwrap_or(i64::MAX)
+}
+
+/// A demand in the language of FTS5. A demand for nothing has none.
+pub(super) fn expression(demand: &Grams) -> String {
+    let joined = |parts: &[Grams], word: &str| {
+        let all: Vec<String> = parts.iter().map(expression).collect();
+        format!("({})", all.join(word))
+    };
+    match demand {
+        Grams::Anything => String::new(),
+        Grams::Piece(piece) => format!("\"{}\"", piece.replace('"', "\"\"")),
+        Grams::All(parts) => joined(parts, " AND "),
+        Grams::Any(parts) => joined(parts, " OR "),
+    }
+}

@@ -1,0 +1,91 @@
+//! The tables of the index, in SQLite.
+//!
+//! Digests are blobs of 32 bytes and times are seconds since 1970. The version is SQLite's `user_version`;
+//! as with the node's state, a step that has shipped is never changed.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+/// What is done to get from each version to the next.
+const STEPS: &[&str] = &[FIRST];
+
+/// The version that this program reads and writes.
+pub(super) const VERSION: i64 = STEPS.len() as i64;
+
+/// 1: nodes, entries, who holds what, and the pieces of names.
+const FIRST: &str = "
+-- a wallet and where it speaks from; `listen` is addresses with spaces between them, and `files` counts
+-- its rows in `holders`
+CREATE TABLE nodes (
+    number INTEGER PRIMARY KEY,
+    address BLOB NOT NULL,
+    remote TEXT NOT NULL,
+    listen TEXT NOT NULL,
+    subnet INTEGER NOT NULL,
+    open INTEGER NOT NULL,
+    files INTEGER NOT NULL,
+    seen INTEGER NOT NULL,
+    UNIQUE (address, remote)
+) STRICT;
+CREATE INDEX nodes_seen ON nodes (seen);
+CREATE INDEX nodes_subnet ON nodes (subnet);
+
+-- how many holders rows the nodes of a subnet have
+CREATE TABLE subnets (subnet INTEGER PRIMARY KEY, files INTEGER NOT NULL) STRICT;
+
+-- `place` says which comes first, and is the row of its name's pieces; `crowd` goes into it
+CREATE TABLE entries (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    place INTEGER NOT NULL UNIQUE,
+    crowd INTEGER NOT NULL,
+    manifest BLOB NOT NULL UNIQUE,
+    program BLOB NOT NULL,
+    owner BLOB NOT NULL,
+    name TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    chunks INTEGER NOT NULL,
+    time INTEGER NOT NULL,
+    seeders INTEGER NOT NULL,
+    holders INTEGER NOT NULL
+) STRICT;
+CREATE INDEX entries_program ON entries (program, place);
+CREATE INDEX entries_owner ON entries (owner, place);
+
+CREATE TABLE holders (
+    entry INTEGER NOT NULL,
+    node INTEGER NOT NULL,
+    subnet INTEGER NOT NULL,
+    whole INTEGER NOT NULL,
+    chunks INTEGER NOT NULL,
+    map INTEGER NOT NULL,
+    expires INTEGER NOT NULL,
+    PRIMARY KEY (entry, node)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX holders_node ON holders (node);
+CREATE INDEX holders_expires ON holders (expires);
+
+-- every piece of three characters of a folded name between its marks; which names, and not where in them
+CREATE VIRTUAL TABLE names USING fts5 (
+    text, content = '', contentless_delete = 1, detail = none,
+    tokenize = 'trigram case_sensitive 1'
+);
+";
+
+/// The version of a file.
+pub(super) fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("PRAGMA user_version", [], |row| row.get(0))
+}
+
+/// Brings a file up to date; a new one becomes an empty index.
+pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+    loop {
+        let step = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let at = version(&step)?;
+        let next = usize::try_from(at).ok().and_then(|at| STEPS.get(at));
+        let Some(sql) = next else {
+            return Ok(());
+        };
+        step.execute_batch(sql)?;
+        step.pragma_update(None, "user_version", at + 1)?;
+        step.commit()?;
+    }
+}
