@@ -175,7 +175,7 @@ Examples:
     #[command(long_about = "\
 Get a container from everybody who has parts of it, several at once. Every chunk is verified before \
 it is stored, and the whole before it gets its name. Prints the path alone on stdout. Interrupted, \
-the same command resumes. What was encrypted to this node is decrypted to the path that -o names; the \
+the same command resumes, or `swarmhold resume`. What was encrypted to this node is decrypted to the path that -o names; the \
 encrypted container stays beside it, with .age behind its name.")]
     #[command(after_help = "\
 Examples:
@@ -308,7 +308,7 @@ impl From<Order> for node::Order {
 }
 
 /// What the commands that run a node take.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(super) struct Network {
     /// The UDP address to listen on, exactly; without it share takes port 7922 if that is free, and get any
     #[arg(

@@ -80,6 +80,12 @@ pub(super) enum CliError {
     /// Nobody can be asked whether something may be removed.
     #[error("E-CONFIRM: not on a terminal, and --yes was not given")]
     NotAsked,
+    /// No download that is not done is meant by this.
+    #[error("E-UNKNOWN: no unfinished download is known by {0:?}")]
+    NoJob(String),
+    /// Somebody is at it.
+    #[error("E-LOCKED: {0:?} is being fetched by a process")]
+    JobRuns(String),
     /// There is no such setting.
     #[error("E-SETTING: there is no setting {0:?}")]
     NoSetting(String),

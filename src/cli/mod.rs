@@ -1,8 +1,8 @@
 //! The command line: arguments in, a result on stdout, everything else on stderr, an exit code.
 //!
 //! ```text
-//! args ──▶ cmd/{id,create,share,get,info,verify,
-//!            │      bans,library,config,
+//! args ──▶ cmd/{id,create,share,get,resume,info,
+//!            │      verify,bans,library,config,
 //!            │      search,swarmmaster} ──▶ output  stdout, stderr, JSON, colour
 //!            │  home     folder, identity             progress  bars and lines
 //!            │  signals  Ctrl-C, once and twice        table     rows for people

@@ -147,6 +147,10 @@ fn of_cli(error: &CliError) -> Verdict {
         CliError::LogFilter { .. } => plain(Exit::Usage, "E-USAGE").hint("--log-level debug"),
         CliError::Passphrase { .. } => plain(Exit::Config, "E-PASSPHRASE"),
         CliError::NotAsked => plain(Exit::Usage, "E-CONFIRM").hint("--yes"),
+        CliError::NoJob(_) => {
+            plain(Exit::NotFound, "E-UNKNOWN").hint("swarmhold list tells what is unfinished")
+        }
+        CliError::JobRuns(_) => plain(Exit::Other, "E-LOCKED"),
         CliError::NoSetting(_) | CliError::Setting { .. } => {
             plain(Exit::Usage, "E-SETTING").hint("swarmhold config --help")
         }

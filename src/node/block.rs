@@ -77,7 +77,7 @@ impl Block {
         }
     }
 
-    pub(super) fn on_room(&mut self) {
+    fn on_room(&mut self) {
         self.state = State::Going;
     }
 
@@ -86,6 +86,17 @@ impl Block {
         if self.state == State::Going {
             self.wait = None;
         }
+    }
+}
+
+impl Quest {
+    /// Its bytes can be written, as far as is known.
+    pub(super) fn on_room(&mut self) {
+        let waited = self.block.why().is_some();
+        if let Some(job) = self.job.as_ref().filter(|_| waited) {
+            job.note(None);
+        }
+        self.block.on_room();
     }
 }
 
@@ -119,6 +130,9 @@ impl Driver {
         let now = self.clock.now();
         if let Some(quest) = self.quests.get_mut(&fetch) {
             tracing::info!(why, "a fetch waits for its disk");
+            if let Some(job) = &quest.job {
+                job.note(Some(why.clone()));
+            }
             quest.block.on_failed(now, why);
         }
     }
@@ -164,7 +178,7 @@ impl Driver {
                 let Some(quest) = self.quests.get_mut(&fetch) else {
                     return;
                 };
-                quest.block.on_room();
+                quest.on_room();
                 quest.useful_at = self.clock.now();
                 if let Some(id) = quest.manifest_id() {
                     let wish = Wish::Mended;

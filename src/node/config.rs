@@ -1,5 +1,6 @@
 //! What a node is told at its start.
 
+use std::fmt;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -96,6 +97,16 @@ impl From<SocketAddr> for PeerHint {
     }
 }
 
+impl fmt::Display for PeerHint {
+    /// As it is read.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.expected {
+            Some(address) => write!(f, "{address}@{}", self.remote),
+            None => write!(f, "{}", self.remote),
+        }
+    }
+}
+
 /// Why a text is not a peer hint.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PeerHintError {
@@ -131,7 +142,9 @@ mod tests {
     #[test]
     fn a_hint_may_name_whom_it_expects() {
         let address = Address::new(Digest::of(b"alice"));
-        let hint: PeerHint = format!("{address}@[::1]:7922").parse().unwrap();
+        let text = format!("{address}@[::1]:7922");
+        let hint: PeerHint = text.parse().unwrap();
+        assert_eq!(hint.to_string(), text);
         assert_eq!(
             hint,
             PeerHint {

@@ -94,7 +94,7 @@ impl Driver {
         self.forget_sources(fetch);
         let tally = self.swarm.tally(&id).cloned().unwrap_or_default();
         let form = self.library.form_at(&path, manifest.program_id());
-        quest.finish(Ok(Fetched {
+        quest.finish_aside(Ok(Fetched {
             path,
             form,
             manifest,
@@ -303,7 +303,7 @@ impl Driver {
         };
         self.forget_sources(fetch);
         match content {
-            None => quest.finish(Err(error)),
+            None => quest.finish_aside(Err(error)),
             Some(content) => {
                 tokio::task::spawn_blocking(move || {
                     let_go(content);

@@ -10,6 +10,7 @@ use super::command::{Note, OpenFailure};
 use super::config::{Discovery, PeerHint};
 use super::driver::{Driver, peer_key};
 use super::error::FetchError;
+use super::jobs::{OwnJob, asked};
 use super::places::Place;
 use super::quest::{FetchId, Quest, Source, Stage};
 use super::reach::is_global;
@@ -26,10 +27,18 @@ impl Driver {
         &mut self,
         id: FetchId,
         source: Source,
-        quest: Quest,
+        mut quest: Quest,
         peers: Vec<PeerHint>,
     ) {
         let now = self.clock.now();
+        let (output, form) = (quest.output.as_deref(), self.library.vault.form());
+        let asked = asked(
+            &source,
+            output,
+            (&peers, quest.patience),
+            &quest.course,
+            form,
+        );
         let mut hints = peers;
         let mut masters = Vec::new();
         let manifest = match source {
@@ -51,8 +60,9 @@ impl Driver {
             self.masters.add(now, master, Some(id));
         }
         if hints.is_empty() && manifest.is_none() && self.masters.is_empty() {
-            return quest.finish(Err(FetchError::NobodyToAsk));
+            return quest.finish_aside(Err(FetchError::NobodyToAsk));
         }
+        quest.job = Some(OwnJob::begin(&self.library, asked));
         hints
             .into_iter()
             .for_each(|hint| self.reach.add(now, id, hint));
@@ -156,7 +166,7 @@ impl Driver {
             return self.fail(fetch, FetchError::Already(id));
         }
         quest.stage = Stage::Downloading;
-        quest.block.on_room();
+        quest.on_room();
         quest.useful_at = self.clock.now();
         quest.progress_at = quest.useful_at;
         let (have, trust) = (content.have(), quest.want.trust());

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::library::{Library, LibraryError};
 use crate::digest::ManifestId;
-use crate::store::{ContainerRow, Removing, Using};
+use crate::store::{Alone, ContainerRow, Using};
 
 /// Containers that this process fetches or serves now. Clones share it.
 #[derive(Debug, Clone, Default)]
@@ -52,7 +52,7 @@ impl Library {
 
     /// Keeps everybody from using what is about to be removed; `None` if it, or other manifests for the
     /// same bytes, are used already. Blocks on the disk.
-    pub(super) fn unused(&self, row: &ContainerRow) -> Result<Option<Vec<Removing>>, LibraryError> {
+    pub(super) fn unused(&self, row: &ContainerRow) -> Result<Option<Vec<Alone>>, LibraryError> {
         let others = self.state.others_of(row.program_id, row.manifest_id)?;
         let others = others.iter().filter(|_| row.path.is_none());
         let ids = others.map(|other| other.manifest_id);

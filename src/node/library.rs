@@ -86,6 +86,16 @@ pub enum Condition {
     Manifest,
 }
 
+impl Condition {
+    /// Whether chunks of it are missing.
+    pub const fn is_unfinished(self) -> bool {
+        match self {
+            Self::Partial { .. } | Self::Gone | Self::Manifest => true,
+            Self::Complete | Self::Vault | Self::InPlace => false,
+        }
+    }
+}
+
 /// What the removal of a container did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Removed {

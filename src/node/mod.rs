@@ -31,6 +31,7 @@ mod finding;
 mod home;
 mod in_use;
 mod inspect;
+mod jobs;
 mod kept;
 mod library;
 mod masters;
@@ -82,6 +83,7 @@ pub use fetch::Fetch;
 pub use fetches::PATIENCE;
 pub use home::{Left, LeftError, left};
 pub use inspect::{Comparison, DamagedChunk, ScrubError, compare};
+pub use jobs::{Job, JobState};
 pub use library::{Condition, Known, Library, LibraryError, QUOTA, Removed};
 pub use masters::{
     Found, MasterAnswer, MasterHint, MasterHintError, MasterView, SearchOutcome, Whom,

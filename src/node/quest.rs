@@ -18,6 +18,7 @@ use tokio::sync::{oneshot, watch};
 use super::ballot::Ballot;
 use super::block::Block;
 use super::error::FetchError;
+use super::jobs::OwnJob;
 use super::status::FetchStatus;
 use super::steer::Course;
 use crate::chunk::Bitfield;
@@ -143,6 +144,8 @@ pub(super) struct Quest {
     /// Whether its bytes can be written.
     pub(super) block: Block,
     pub(super) status: watch::Sender<FetchStatus>,
+    /// What is written down of it.
+    pub(super) job: Option<OwnJob>,
     tried: VecDeque<String>,
     refusals: u32,
     /// Why manifests were rejected, and how many of them cost something.
@@ -228,6 +231,7 @@ impl Quest {
             progress_at: now,
             write_error: None,
             status,
+            job: None,
             tried: VecDeque::new(),
             refusals: 0,
             rejections: Vec::new(),
@@ -327,8 +331,16 @@ impl Quest {
         self.done.is_closed()
     }
 
-    /// Ends the fetch.
+    /// Ends the fetch, away from the network thread.
+    pub(super) fn finish_aside(self, outcome: Result<Fetched, FetchError>) {
+        tokio::task::spawn_blocking(move || self.finish(outcome));
+    }
+
+    /// Ends the fetch. Blocks for a moment.
     pub(super) fn finish(self, outcome: Result<Fetched, FetchError>) {
+        if let Some(job) = &self.job {
+            job.end(&outcome);
+        }
         // Whoever waited may have gone; then nobody minds.
         let _ = self.done.send(outcome);
     }

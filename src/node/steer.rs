@@ -55,6 +55,14 @@ impl Course {
         }
     }
 
+    pub(super) fn order(&self) -> Order {
+        self.order
+    }
+
+    pub(super) fn rates(&self) -> Rates {
+        self.rates
+    }
+
     pub(super) fn disk_retry(&self) -> Duration {
         self.disk_retry
     }

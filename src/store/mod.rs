@@ -61,8 +61,8 @@ pub use manifest_file::{ManifestFileError, read_manifest_file};
 pub use new_file::{replace_file, write_new_file};
 pub use scrub::{Look, Scrubbed};
 pub use state::{
-    BanRow, ContainerRow, CreditRow, PeerRow, Pin, STATE_FILE, State, StateError, Trouble,
+    BanRow, ContainerRow, CreditRow, JobRow, PeerRow, Pin, STATE_FILE, State, StateError, Trouble,
     VerdictRows, WrongRow,
 };
-pub use uses::{Removing, Using};
+pub use uses::{Alone, Using};
 pub use vault::{Vault, sealed_len};

@@ -1,7 +1,8 @@
-//! Which containers processes use now: a lock file for each, in the home.
+//! Which containers processes use now, and which downloads they are at: a lock file for each, in the home.
 //!
 //! ```text
 //! home/in-use/<manifest id>   held together by all who serve or fetch it, alone by who removes it
+//! home/in-use/<job id>        held alone by who is at a download
 //! ```
 //!
 //! A lock dies with its process, however that ends, so what is left of one that was killed holds nothing
@@ -15,15 +16,16 @@ use std::path::PathBuf;
 use super::Folders;
 use super::os::{self, Links};
 use super::regular::open_regular;
-use crate::digest::ManifestId;
+use crate::digest::{Digest, ManifestId};
 
 /// A container is used. Dropped, it is not any more.
 #[derive(Debug)]
 pub struct Using(Lock);
 
-/// A container is about to be removed, and nobody uses it. Until this is dropped, whoever wants to waits.
+/// Nobody else holds this: a container is about to be removed, which whoever wants to use it waits for, or
+/// a download is under way.
 #[derive(Debug)]
-pub struct Removing(Lock);
+pub struct Alone(Lock);
 
 #[derive(Debug)]
 struct Lock {
@@ -35,7 +37,7 @@ impl Folders {
     /// Uses a container from now on, waiting for who is just removing it.
     pub fn begin_use(&self, id: ManifestId) -> io::Result<Using> {
         loop {
-            let lock = self.lock_file(id)?;
+            let lock = self.lock_file(*id.digest())?;
             lock.file.lock_shared()?;
             if lock.has_its_name()? {
                 return Ok(Using(lock));
@@ -45,11 +47,16 @@ impl Folders {
 
     /// Keeps everybody from using a container; `None` if somebody does already, in this process or
     /// another.
-    pub fn begin_removal(&self, id: ManifestId) -> io::Result<Option<Removing>> {
+    pub fn begin_removal(&self, id: ManifestId) -> io::Result<Option<Alone>> {
+        self.alone(*id.digest())
+    }
+
+    /// Holds this alone; `None` if somebody else holds it, in this process or another.
+    pub fn alone(&self, id: Digest) -> io::Result<Option<Alone>> {
         loop {
             let lock = self.lock_file(id)?;
             match lock.file.try_lock() {
-                Ok(()) if lock.has_its_name()? => return Ok(Some(Removing(lock))),
+                Ok(()) if lock.has_its_name()? => return Ok(Some(Alone(lock))),
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => return Ok(None),
                 Err(TryLockError::Error(error)) => return Err(error),
@@ -57,7 +64,18 @@ impl Folders {
         }
     }
 
-    fn lock_file(&self, id: ManifestId) -> io::Result<Lock> {
+    /// Whether somebody holds this alone.
+    pub fn is_alone(&self, id: Digest) -> bool {
+        let path = self.in_use().join(id.to_string());
+        let opened = open_regular(File::options().read(true), &path, Links::Refuse);
+        let lock = opened
+            .ok()
+            .flatten()
+            .map(|(file, _)| file.try_lock_shared());
+        matches!(lock, Some(Err(TryLockError::WouldBlock)))
+    }
+
+    fn lock_file(&self, id: Digest) -> io::Result<Lock> {
         let folder = self.in_use();
         os::create_private_folder(&folder)?;
         let path = folder.join(id.to_string());
@@ -90,7 +108,7 @@ impl Drop for Using {
     }
 }
 
-impl Drop for Removing {
+impl Drop for Alone {
     fn drop(&mut self) {
         // as above
         let _ = fs::remove_file(&self.0.path);
@@ -103,7 +121,6 @@ mod tests {
     use std::thread;
 
     use super::*;
-    use crate::digest::Digest;
 
     fn folders() -> (tempfile::TempDir, Folders) {
         let home = tempfile::tempdir().unwrap();
@@ -139,6 +156,18 @@ mod tests {
         assert!(folders.begin_removal(id(1)).unwrap().is_some());
         fs::write(folders.in_use().join(id(2).to_string()), b"").unwrap();
         drop(folders.begin_use(id(2)).unwrap());
+        assert_eq!(fs::read_dir(folders.in_use()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn whether_somebody_holds_it_alone_is_told_without_holding_it() {
+        let (_home, folders) = folders();
+        let job = Digest::of(b"job");
+        assert!(!folders.is_alone(job));
+        let alone = folders.alone(job).unwrap();
+        assert!(alone.is_some() && folders.is_alone(job));
+        drop(alone);
+        assert!(!folders.is_alone(job));
         assert_eq!(fs::read_dir(folders.in_use()).unwrap().count(), 0);
     }
 

@@ -45,7 +45,7 @@ fn where_nothing_is_known_nothing_is_listed_or_made() {
         .stderr("0 containers; 0 B in the node's own folder\n")
         .run();
     run(&folder, "home", &["list", "--json"])
-        .stdout("{\"containers\":[],\"quota_bytes\":null,\"taken_bytes\":0}\n")
+        .stdout("{\"containers\":[],\"jobs\":[],\"quota_bytes\":null,\"taken_bytes\":0}\n")
         .run();
     run(&folder, "home", &["rm", "--yes", "app.tar"])
         .stderr(
@@ -85,6 +85,7 @@ fn what_was_shared_and_what_was_fetched_is_listed() {
             "used": 0,
             "path": folder.path(&kept(&manifest)).display().to_string(),
         }],
+        "jobs": [],
         "taken_bytes": 100_000 + copy,
         "quota_bytes": null,
     });
@@ -112,7 +113,7 @@ fn a_get_that_was_cut_short_is_partial() {
         "a line came at 10 %, yet {held} chunks are held"
     );
     let printed = run(&folder, "bob", &["list", "-q"]).any_stdout().run();
-    let percent = format!("  partial {} %  ", held * 100 / 128);
+    let percent = format!("  partial {} %, interrupted  ", held * 100 / 128);
     assert!(printed.stdout.contains(&percent), "{}", printed.stdout);
 }
 
@@ -230,7 +231,7 @@ fn settings_are_kept_and_mistakes_explained() {
         .stdout("quota 20.0 GiB\n".trim_start_matches("quota "))
         .run();
     config(&["list", "--json"])
-        .stdout("{\"master\":null,\"quota\":21474836480}\n")
+        .stdout("{\"master\":null,\"quota\":21474836480,\"vault\":false}\n")
         .run();
     config(&["set", "quota", "none"])
         .stdout("quota none\n")

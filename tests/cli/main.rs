@@ -19,6 +19,7 @@ mod library;
 mod masters;
 mod normal;
 mod process;
+mod resume;
 mod scrub;
 mod share;
 mod test;

@@ -18,6 +18,7 @@ fn help_is_a_result_and_shows_every_command_and_exit_code() {
         "  create       Write",
         "  share        Offer",
         "  get          Get",
+        "  resume       Go on",
         "  info         Tell",
         "  verify       Hold",
         "  list         Tell",
@@ -45,7 +46,7 @@ fn help_is_a_result_and_shows_every_command_and_exit_code() {
         "search",
         "swarmmaster",
     ];
-    for command in ["id", "create", "share", "get", "info", "verify"]
+    for command in ["id", "create", "share", "get", "resume", "info", "verify"]
         .iter()
         .chain(&library)
     {

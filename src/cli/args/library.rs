@@ -1,4 +1,4 @@
-//! The grammar of the commands that look after what is kept: `list`, `rm`, `pin`, `unpin`, `gc`,
+//! The grammar of the commands that look after what is kept: `list`, `resume`, `rm`, `pin`, `unpin`, `gc`,
 //! `scrub`, `export`, `config`.
 
 use std::path::PathBuf;
@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::builder::FalseyValueParser;
 use clap::{Args, Subcommand};
 
+use super::Network;
 use crate::cli::units::{self, Size};
 
 /// What to do with what is kept.
@@ -23,6 +24,19 @@ Examples:
   swarmhold list
   swarmhold list --json")]
     List,
+    /// Go on with downloads that were interrupted
+    #[command(long_about = "\
+Go on with what `get` left unfinished because it was stopped, killed, or found no peer: all of it, one \
+after the other, or what is named. Each goes on as it was asked for: the same place, peers, order and \
+limits. `swarmhold list` tells what there is; `rm` forgets one. Prints the path of each on a line of \
+stdout.")]
+    #[command(after_help = "\
+REF is a name, the first six digits of a manifest id or program id, a link, or the path that it goes to.
+
+Examples:
+  swarmhold resume
+  swarmhold resume app.tar")]
+    Resume(Resume),
     /// Forget a container, and remove what the node itself keeps of it
     #[command(long_about = "\
 Forget a container, and remove what the node itself keeps of it. A file of yours that was shared, or \
@@ -128,6 +142,16 @@ pub(in crate::cli) struct One {
     /// A name, the first digits of an id, a link, or a path
     #[arg(value_name = "REF")]
     pub(in crate::cli) what: String,
+}
+
+/// `swarmhold resume`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Resume {
+    /// Which; all that nobody is at without any
+    #[arg(value_name = "REF")]
+    pub(in crate::cli) what: Vec<String>,
+    #[command(flatten)]
+    pub(in crate::cli) network: Network,
 }
 
 /// `swarmhold rm`.

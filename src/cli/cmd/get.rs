@@ -9,7 +9,7 @@ use serde_json::json;
 use super::landing::Landing;
 use super::reference::Reference;
 use super::{encrypted, search};
-use crate::cli::args::{Get, Global};
+use crate::cli::args::{Get, Global, Network};
 use crate::cli::error::CliError;
 use crate::cli::home::{Home, VaultWish, is_taken};
 use crate::cli::output::Output;
@@ -24,6 +24,16 @@ use crate::node::{
 const GRACE_MAX: Duration = Duration::from_secs(2);
 /// Where nothing was sent for this long, nobody is being served.
 const GRACE_QUIET: Duration = Duration::from_millis(300);
+
+/// What is to be fetched, and how.
+pub(super) struct Request {
+    pub(super) what: What,
+    pub(super) options: FetchOptions,
+    pub(super) vault: VaultWish,
+    /// What the node's own folder may hold, in bytes, if that is said.
+    pub(super) quota: Option<u64>,
+    pub(super) network: Network,
+}
 
 pub(in crate::cli) fn run(global: &Global, get: Get, out: &Output) -> anyhow::Result<()> {
     let what = match Reference::read(&get.what)? {
@@ -44,28 +54,53 @@ pub(in crate::cli) fn run(global: &Global, get: Get, out: &Output) -> anyhow::Re
         .output
         .map(|output| destination(output, program_id, is_age))
         .transpose()?;
-    let options = FetchOptions {
-        output,
-        peers: get.peer,
-        patience: get.timeout,
-        order: get.order.into(),
-        rates: Rates::default(),
-        disk_retry: DISK_RETRY,
+    let rates = Rates {
+        up: get.up.and_then(|rate| rate.0),
+        down: get.down.and_then(|rate| rate.0),
     };
-    let wish = match get.vault {
-        true => VaultWish::Keep,
-        false => VaultWish::Settings,
+    let request = Request {
+        what,
+        options: FetchOptions {
+            output,
+            peers: get.peer,
+            patience: get.timeout,
+            order: get.order.into(),
+            rates,
+            disk_retry: DISK_RETRY,
+        },
+        vault: match get.vault {
+            true => VaultWish::Keep,
+            false => VaultWish::Settings,
+        },
+        quota: get.room.bytes(),
+        network: get.network,
+    };
+    fetch_one(&home, request, out)
+}
+
+/// Runs a node that fetches, and ends.
+pub(super) fn fetch_one(home: &Home, request: Request, out: &Output) -> anyhow::Result<()> {
+    let Request {
+        what,
+        options,
+        vault,
+        quota,
+        network,
+    } = request;
+    let program_id = match &what {
+        What::Link(link) => link.program_id,
+        What::Manifest(manifest) => manifest.program_id(),
     };
     let left = left(home.folder(), options.output.as_deref(), program_id)?;
     let wallet = home.identity(out)?.wallet;
     let (key, chosen) = (Key::of_wallet(&wallet), options.output.is_some());
     let mut config = Config::new(home.folder(), wallet);
-    config.upload_rate_max = get.up.and_then(|rate| rate.0);
-    config.quota = get.room.bytes();
-    config.vault = home.vault(&config.wallet, wish, out)?;
-    config.download_rate_max = get.down.and_then(|rate| rate.0);
+    config.upload_rate_max = options.rates.up;
+    config.download_rate_max = options.rates.down;
+    config.quota = quota;
+    config.vault = home.vault(&config.wallet, vault, out)?;
     start::wait(async |mut signals| {
-        let node = start::start(config, &get.network, Port::Any).await?;
+        let node = start::start(config, &network, Port::Any).await?;
         let outcome = fetch(
             &node,
             what,

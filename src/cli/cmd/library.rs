@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 use crate::cli::args::Global;
 use crate::cli::args::library::{Gc, Library as Command, One, Remove};
 use crate::cli::calendar::rfc3339;
-use crate::cli::cmd::{config, encrypted, scrub, vault};
+use crate::cli::cmd::{config, encrypted, resume, scrub, vault};
 use crate::cli::error::CliError;
 use crate::cli::home::Home;
 use crate::cli::output::{Output, prompt};
 use crate::cli::progress::percent;
 use crate::cli::text::{count, shown};
 use crate::cli::{table, units};
-use crate::node::{Collecting, Condition, Key, Known, Library, Pin};
+use crate::node::{Collecting, Condition, Job, JobState, Key, Known, Library, LibraryError, Pin};
 
 pub(in crate::cli) fn run(global: &Global, command: &Command, out: &Output) -> anyhow::Result<()> {
     let home = Home::find(global)?;
@@ -27,6 +27,7 @@ pub(in crate::cli) fn run(global: &Global, command: &Command, out: &Output) -> a
         Command::Unpin(One { what }) => pin(&Library::open(home, None), what, Pin::Loose, out),
         Command::Gc(gc) => collect(home, gc, out),
         Command::Scrub(what) => scrub::run(global, what, out),
+        Command::Resume(what) => resume::run(global, what, out),
         Command::Export(export) => {
             let own = Home::find(global)?;
             let key = Key::of_wallet(&own.existing_identity()?);
@@ -38,7 +39,7 @@ pub(in crate::cli) fn run(global: &Global, command: &Command, out: &Output) -> a
 }
 
 fn list(library: &Library, out: &Output) -> anyhow::Result<()> {
-    let all = library.list()?;
+    let (all, jobs) = (library.list()?, library.jobs()?);
     let (taken, quota) = (library.taken()?, library.quota());
     let of = quota.map(|quota| format!(" of {}", units::bytes(quota)));
     let of = of.unwrap_or_default();
@@ -47,27 +48,38 @@ fn list(library: &Library, out: &Output) -> anyhow::Result<()> {
         count(all.len() as u64, "container"),
         units::bytes(taken)
     ));
+    if let Some(offer) = resume::offer(&jobs) {
+        out.note(&offer);
+    }
     let object = || {
         json!({
             "containers": all.iter().map(object).collect::<Vec<Value>>(),
+            "jobs": jobs.iter().map(job_object).collect::<Vec<Value>>(),
             "taken_bytes": taken,
             "quota_bytes": quota,
         })
     };
-    if all.is_empty() {
+    if all.is_empty() && jobs.is_empty() {
         return Ok(out.event(object)?);
     }
     let header = ["NAME", "SIZE", "ID", "STATE", "PINNED", "LAST USED"];
-    let rows: Vec<Vec<String>> = all.iter().map(line).collect();
+    let of = |known: &Known| jobs.iter().find(|job| job.is_of(known));
+    let lines = all.iter().map(|known| line(known, of(known)));
+    let unseen = jobs
+        .iter()
+        .filter(|job| !all.iter().any(|it| job.is_of(it)));
+    let rows: Vec<Vec<String>> = unseen.map(job_line).chain(lines).collect();
     Ok(out.result(table::columns(&header, &rows), object)?)
 }
 
-fn line(known: &Known) -> Vec<String> {
+fn line(known: &Known, job: Option<&Job>) -> Vec<String> {
+    let job = job.filter(|_| known.condition.is_unfinished());
+    let job = job.map(|job| format!(", {}", standing(job)));
     vec![
         known.name.clone(),
         units::bytes(known.size),
         known.program_id.short(),
-        state(known.condition),
+        state(known.condition) + &job.unwrap_or_default(),
         if known.pin == Pin::Pinned {
             "yes"
         } else {
@@ -76,6 +88,45 @@ fn line(known: &Known) -> Vec<String> {
         .to_owned(),
         rfc3339(known.used),
     ]
+}
+
+/// A download of which nothing is known but what was asked for.
+fn job_line(job: &Job) -> Vec<String> {
+    let (nothing, id) = (|| "-".to_owned(), job.link.program_id.short());
+    let begun = rfc3339(job.begun);
+    vec![
+        resume::name(job),
+        nothing(),
+        id,
+        standing(job).to_owned(),
+        nothing(),
+        begun,
+    ]
+}
+
+fn standing(job: &Job) -> &'static str {
+    match &job.state {
+        JobState::Running => "fetching",
+        JobState::Waiting(_) => "waiting",
+        JobState::Interrupted => "interrupted",
+        JobState::Failed(_) => "failed",
+    }
+}
+
+fn job_object(job: &Job) -> Value {
+    let why = match &job.state {
+        JobState::Running | JobState::Interrupted => None,
+        JobState::Waiting(why) | JobState::Failed(why) => Some(why),
+    };
+    json!({
+        "link": job.link.to_string(),
+        "path": job.output.as_ref().map(|path| path.display().to_string()),
+        "state": standing(job),
+        "why": why,
+        "begun": job.begun,
+        "up": job.rates.up,
+        "down": job.rates.down,
+    })
 }
 
 fn state(condition: Condition) -> String {
@@ -115,12 +166,20 @@ fn object(known: &Known) -> Value {
 }
 
 fn rm(library: &Library, remove: &Remove, out: &Output) -> anyhow::Result<()> {
-    let known = library.find(&remove.what)?;
+    let known = match library.find(&remove.what) {
+        Err(LibraryError::Unknown(_)) if is_job(library, &remove.what)? => {
+            return forget(library, &remove.what, out);
+        }
+        found => found?,
+    };
     if !remove.yes && !is_agreed(&known)? {
         out.note("nothing was removed");
         return Ok(());
     }
     let removed = library.remove(&known)?;
+    for job in library.jobs()?.iter().filter(|job| job.is_of(&known)) {
+        library.forget_job(job)?;
+    }
     let freed = units::bytes(removed.freed);
     let name = &known.name;
     out.note(&match known.condition {
@@ -140,6 +199,25 @@ fn rm(library: &Library, remove: &Remove, out: &Output) -> anyhow::Result<()> {
     let mut object = object(&known);
     object["freed_bytes"] = removed.freed.into();
     Ok(out.result(&id, || object)?)
+}
+
+/// Whether a download is meant of which nothing is known but what was asked for.
+fn is_job(library: &Library, text: &str) -> anyhow::Result<bool> {
+    Ok(library
+        .jobs()?
+        .iter()
+        .any(|job| resume::is_meant(job, text)))
+}
+
+/// Forgets such a download: there is nothing to ask about.
+fn forget(library: &Library, text: &str, out: &Output) -> anyhow::Result<()> {
+    let jobs = library.jobs()?.into_iter();
+    for job in jobs.filter(|job| resume::is_meant(job, text)) {
+        library.forget_job(&job)?;
+        out.note(&format!("forgot the download of {}", resume::name(&job)));
+        out.result(job.link.to_string(), || job_object(&job))?;
+    }
+    Ok(())
 }
 
 /// Asks on a terminal. Elsewhere nobody can answer.

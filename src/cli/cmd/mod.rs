@@ -17,6 +17,7 @@ mod encrypted;
 mod landing;
 mod own_manifest;
 mod reference;
+mod resume;
 mod sum;
 mod vault;
 mod watch;

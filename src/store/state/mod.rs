@@ -21,6 +21,7 @@ mod bans;
 mod containers;
 mod credit;
 mod error;
+mod jobs;
 mod open;
 mod parts;
 mod peers;
@@ -42,6 +43,7 @@ pub use bans::BanRow;
 pub use containers::{ContainerRow, Pin};
 pub use credit::CreditRow;
 pub use error::{StateError, Trouble};
+pub use jobs::JobRow;
 pub use peers::PeerRow;
 pub use verdicts::{VerdictRows, WrongRow};
 

@@ -10,7 +10,7 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// What is done to get from each version to the next.
-const STEPS: &[&str] = &[FIRST, LIBRARY, ROOM, SKETCHES, PEERS];
+const STEPS: &[&str] = &[FIRST, LIBRARY, ROOM, SKETCHES, PEERS, JOBS];
 
 /// The version that this program reads and writes.
 pub(super) const VERSION: i64 = STEPS.len() as i64;
@@ -111,6 +111,23 @@ CREATE TABLE peers (
     PRIMARY KEY (manifest, remote)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX peers_seen ON peers (seen);
+";
+
+/// 6: downloads that are not done: what was asked for, and why it waits or has ended.
+const JOBS: &str = "
+CREATE TABLE jobs (
+    id BLOB PRIMARY KEY,
+    link TEXT NOT NULL,
+    output BLOB,
+    peers TEXT NOT NULL,
+    chunk_order TEXT NOT NULL,
+    up INTEGER,
+    down INTEGER,
+    patience_s INTEGER NOT NULL,
+    sealed INTEGER NOT NULL,
+    begun INTEGER NOT NULL,
+    why TEXT
+) STRICT, WITHOUT ROWID;
 ";
 
 /// The version of a file.
