@@ -89,7 +89,11 @@ impl Query {
         }
         let demand = match &self.name {
             Name::Words(words) => Grams::all(words.iter().map(|word| Grams::of(word))),
-            Name::Prefix(prefix) => Grams::of(&format!("{START}{START}{prefix}")),
+            // one letter needs both marks, and more letters tell more than they
+            Name::Prefix(prefix) if prefix.chars().nth(1).is_none() => {
+                Grams::of(&format!("{START}{START}{prefix}"))
+            }
+            Name::Prefix(prefix) => Grams::of(&format!("{START}{prefix}")),
             Name::Pattern(pattern) => pattern.demand().clone(),
         };
         match demand.bounded() {

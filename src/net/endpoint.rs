@@ -56,6 +56,17 @@ pub struct Capacity {
     pub connections: usize,
     /// Connections from one IPv4 address or one IPv6 /64. Loopback is exempt.
     pub per_host: usize,
+    /// Whether a peer may go on from another address.
+    pub migration: Migration,
+}
+
+/// Whether a connection outlives a change of the peer's address (RFC 9000 section 9).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Migration {
+    /// It does.
+    Allowed,
+    /// It does not: whoever moves dials again, and nobody has us probe addresses for it.
+    Refused,
 }
 
 impl Default for Capacity {
@@ -63,6 +74,7 @@ impl Default for Capacity {
         Self {
             connections: CONNECTIONS_MAX,
             per_host: CONNECTIONS_PER_HOST_MAX,
+            migration: Migration::Allowed,
         }
     }
 }
@@ -117,7 +129,8 @@ impl Endpoint {
             source,
         };
         let socket = open_socket(listen).map_err(failed)?;
-        let server = server_config(&wallet)?;
+        let mut server = server_config(&wallet)?;
+        server.migration(capacity.migration == Migration::Allowed);
         warm_up();
         let runtime = runtime().map_err(failed)?;
         let socket = runtime.wrap_udp_socket(socket).map_err(failed)?;

@@ -45,7 +45,7 @@ pub use answer::{Answer, Responder};
 pub use aside::{Aside, Standing};
 pub use ask::{Answered, ChunkAnswer};
 pub use bursts::Bursts;
-pub use endpoint::{BindError, Capacity, Endpoint};
+pub use endpoint::{BindError, Capacity, Endpoint, Migration};
 pub use fault::Fault;
 pub use feed::{HaveLog, feed_pause};
 pub use handshake::DialError;

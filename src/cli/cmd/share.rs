@@ -153,7 +153,12 @@ async fn announced(node: &Node, out: &Output) {
         let masters = status.borrow_and_update().masters.clone();
         for master in masters.into_iter().filter(|it| it.listed > 0) {
             if told.insert(master.hint.clone()) {
-                out.note(&format!("listed by {}", master.hint));
+                let seen = master.observed.map(|at| format!(", which sees us at {at}"));
+                out.note(&format!(
+                    "listed by {}{}",
+                    master.hint,
+                    seen.unwrap_or_default()
+                ));
             }
         }
         if status.changed().await.is_err() {

@@ -107,6 +107,7 @@ impl Driver {
         master.failures = 0;
         master.enlisted = Some(Enlisted {
             address,
+            observed,
             nonce,
             sequence: 0,
             ttl_s: ttl_s_max.clamp(60, 1800),

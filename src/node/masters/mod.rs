@@ -101,6 +101,8 @@ enum State {
 #[derive(Debug, Clone, Copy)]
 struct Enlisted {
     address: Address,
+    /// Where it sees us speak.
+    observed: SocketAddr,
     nonce: Nonce,
     sequence: u64,
     ttl_s: u32,
@@ -251,6 +253,7 @@ impl Masters {
         let view = |master: &Master| MasterView {
             hint: master.hint.to_string(),
             is_up: master.enlisted.is_some(),
+            observed: master.enlisted.map(|enlisted| enlisted.observed),
             listed: master.registered.values().filter(|it| !it.is_open).count(),
             is_doubted: master.standing.is_doubted(),
         };
@@ -272,6 +275,8 @@ pub struct MasterView {
     pub hint: String,
     /// Whether it is connected and has welcomed the node.
     pub is_up: bool,
+    /// Where it sees the node speak from. A hint: nothing proves it.
+    pub observed: Option<SocketAddr>,
     /// Containers that it has listed for the node.
     pub listed: usize,
     /// Whether it is asked for less, because what it said turned out to be false.

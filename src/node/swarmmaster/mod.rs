@@ -34,7 +34,7 @@ use super::error::StartError;
 use super::start::{random_key, reachable};
 use crate::digest::Address;
 use crate::identity::Wallet;
-use crate::net::{Capacity, EVENTS_MAX, Endpoint, Throttle};
+use crate::net::{Capacity, EVENTS_MAX, Endpoint, Migration, Throttle};
 use crate::store::index::{IndexExtent, IndexPlace};
 
 use self::desk::Desk;
@@ -222,6 +222,7 @@ fn build(
     let capacity = Capacity {
         connections: CONNECTIONS_MAX,
         per_host: PER_HOST_MAX,
+        migration: Migration::Refused,
     };
     let bind = |at| {
         let wallet = Arc::clone(&config.wallet);

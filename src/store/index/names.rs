@@ -1,4 +1,4 @@
-//! The pieces that names are made of, and what is asked of them.
+//! Names by their places, the pieces that they are made of, and what is asked of those.
 //!
 //! FTS5 keeps what one transaction adds in memory as long as rows come in rising order, and begins
 //! anew otherwise. So what a batch takes out and puts in is gathered, and written in order at its end.
@@ -21,7 +21,7 @@ impl Pieces {
     pub(super) fn put(&mut self, place: Place, name: &str) {
         // whatever was there before had the same number, so it is the same entry
         if !self.out.remove(&place) {
-            self.put.insert(place, marked(name));
+            self.put.insert(place, name.to_owned());
         }
     }
 
@@ -35,13 +35,17 @@ impl Pieces {
     /// Writes it all.
     pub(super) fn write(self, connection: &Connection) -> rusqlite::Result<()> {
         let mut delete = connection.prepare_cached("DELETE FROM names WHERE rowid = ?")?;
+        let mut remove = connection.prepare_cached("DELETE FROM labels WHERE place = ?")?;
         for place in self.out {
             delete.execute([signed(place)])?;
+            remove.execute([signed(place)])?;
         }
         let sql = "INSERT INTO names (rowid, text) VALUES (?, ?)";
         let mut insert = connection.prepare_cached(sql)?;
-        for (place, text) in self.put {
-            insert.execute((signed(place), text))?;
+        let mut label = connection.prepare_cached("INSERT INTO labels VALUES (?, ?)")?;
+        for (place, name) in self.put {
+            insert.execute((signed(place), marked(&name)))?;
+            label.execute((signed(place), name))?;
         }
         Ok(())
     }

@@ -19,9 +19,9 @@ const ROWS: usize = 64;
 /// Manifests of one container whose holders are looked at.
 const MANIFESTS_MAX: u32 = 8;
 
-/// What is read of an entry.
-const COLUMNS: &str =
-    "e.manifest, e.program, e.owner, e.name, e.size, e.time, e.seeders, e.holders";
+/// What is read of an entry that is shown.
+const ENTRY: &str = "SELECT manifest, program, owner, name, size, time, seeders, holders
+                     FROM entries WHERE place = ?";
 
 impl SqliteIndex {
     pub(super) fn read_holders(
@@ -109,21 +109,19 @@ impl SqliteIndex {
         let mut hits = Vec::new();
         let walked = match query.route() {
             Route::Grams(demand) => {
-                let sql = format!(
-                    "SELECT {COLUMNS} FROM names CROSS JOIN entries e ON e.place = names.rowid
-                     WHERE names MATCH ? ORDER BY names.rowid"
-                );
-                self.walk(&sql, [expression(&demand)], query, &stop, &mut hits)
+                let sql = "SELECT l.place, l.name FROM names
+                           CROSS JOIN labels l ON l.place = names.rowid
+                           WHERE names MATCH ? ORDER BY names.rowid";
+                self.walk(sql, [expression(&demand)], query, &stop, &mut hits)
             }
             Route::Owner(owner) => {
-                let sql =
-                    format!("SELECT {COLUMNS} FROM entries e WHERE e.owner = ? ORDER BY e.place");
+                let sql = "SELECT place, name FROM entries WHERE owner = ? ORDER BY place";
                 let key = owner.digest().as_bytes();
-                self.walk(&sql, [key], query, &stop, &mut hits)
+                self.walk(sql, [key], query, &stop, &mut hits)
             }
             Route::All => {
-                let sql = format!("SELECT {COLUMNS} FROM entries e ORDER BY e.place");
-                self.walk(&sql, [], query, &stop, &mut hits)
+                let sql = "SELECT place, name FROM labels ORDER BY place";
+                self.walk(sql, [], query, &stop, &mut hits)
             }
         };
         self.connection.progress_handler(0, None::<fn() -> bool>)?;
@@ -145,6 +143,7 @@ impl SqliteIndex {
         hits: &mut Vec<Hit>,
     ) -> rusqlite::Result<Extent> {
         let mut statement = self.connection.prepare_cached(sql)?;
+        let mut entry = self.connection.prepare_cached(ENTRY)?;
         let mut rows = statement.query(values)?;
         let mut looked_at = 0;
         while let Some(row) = rows.next()? {
@@ -152,11 +151,11 @@ impl SqliteIndex {
             if looked_at % ROWS == 0 && stop.is_due() {
                 return Ok(Extent::Partial);
             }
-            let name = row.get_ref(3)?.as_str()?;
-            if !query.fits(name) {
+            if !query.fits(row.get_ref(1)?.as_str()?) {
                 continue;
             }
-            let hit = hit_of(row)?;
+            let place: i64 = row.get(0)?;
+            let hit = entry.query_row([place], hit_of)?;
             if query.admits(hit.size, &hit.owner, hit.time, hit.seeders) {
                 hits.push(hit);
             }

@@ -6,7 +6,7 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// What is done to get from each version to the next.
-const STEPS: &[&str] = &[FIRST];
+const STEPS: &[&str] = &[FIRST, LABELS];
 
 /// The version that this program reads and writes.
 pub(super) const VERSION: i64 = STEPS.len() as i64;
@@ -68,6 +68,12 @@ CREATE VIRTUAL TABLE names USING fts5 (
     text, content = '', contentless_delete = 1, detail = none,
     tokenize = 'trigram case_sensitive 1'
 );
+";
+
+/// 2: names by place, close together: those that a search looks at without showing them are read here.
+const LABELS: &str = "
+CREATE TABLE labels (place INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT;
+INSERT INTO labels SELECT place, name FROM entries;
 ";
 
 /// The version of a file.
