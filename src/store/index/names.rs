@@ -9,6 +9,11 @@ use rusqlite::Connection;
 
 use crate::index::{Grams, Place, marked};
 
+/// Segments of about one size that are brought together.
+const SEGMENTS_MIN: u32 = 2;
+/// Pages of 4 KiB that are written for that at a time: some ten milliseconds.
+const MERGE_PAGES: u32 = 256;
+
 /// What a batch does to names.
 #[derive(Debug, Default)]
 pub(super) struct Pieces {
@@ -49,6 +54,16 @@ impl Pieces {
         }
         Ok(())
     }
+}
+
+/// Brings together a little of what many small transactions have written: a search looks at each of
+/// their segments, and there would be dozens.
+pub(super) fn tidy_up(connection: &Connection) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO names (names, rank) VALUES (?, ?)";
+    let mut command = connection.prepare_cached(sql)?;
+    command.execute(("usermerge", SEGMENTS_MIN))?;
+    command.execute(("merge", MERGE_PAGES))?;
+    Ok(())
 }
 
 /// A place as a row's number.

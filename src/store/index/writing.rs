@@ -7,7 +7,7 @@
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::entries::{drop_holder, entry_of, new_entry, settle, settle_subnet, subnet_number};
-use super::names::Pieces;
+use super::names::{Pieces, tidy_up};
 use super::{Change, FORGET_S, Outcome};
 use crate::digest::ManifestId;
 use crate::index::{FILES_PER_KEY, FILES_PER_SUBNET, Facts, HOLDERS_MAX, Member, Seat, crowd};
@@ -176,6 +176,7 @@ fn withdraw(
 }
 
 fn sweep(db: &Connection, pieces: &mut Pieces, now: u64, limit: u32) -> rusqlite::Result<Outcome> {
+    tidy_up(db)?;
     let mut gone = 0;
     let sql = "SELECT entry, node FROM holders WHERE expires < ? LIMIT ?";
     let mut expired = db.prepare_cached(sql)?;
