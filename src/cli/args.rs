@@ -164,12 +164,15 @@ Examples:
     #[command(long_about = "\
 Offer a container where it lies, with no copy, until Ctrl-C. Prints the link alone on a line of \
 stdout. PATH.deluge is used if it is this node's own and not older than the container, and made \
-otherwise. PATH may also be a manifest, somebody else's too: then the container beside it is offered.")]
+otherwise. PATH may also be a manifest, somebody else's too: then the container beside it is offered. \
+With --all, everything complete that `list` knows is served as well, to who has its link or manifest; \
+without a PATH, what others give to --peer is printed instead of a link.")]
     #[command(after_help = "\
 Examples:
   swarmhold share app.tar
   swarmhold share app.tar --up 2M --listen 192.0.2.10:7922
-  swarmhold share app.tar.deluge        help somebody else to distribute app.tar")]
+  swarmhold share app.tar.deluge        help somebody else to distribute app.tar
+  swarmhold share --all                 whatever is here, to whoever asks for it")]
     Share(Share),
     /// Get a container from everybody who has parts of it
     #[command(long_about = "\
@@ -216,8 +219,12 @@ Examples:
 #[derive(Debug, Args)]
 pub(super) struct Share {
     /// The container, or its manifest beside it
-    #[arg(value_name = "PATH")]
-    pub(super) path: PathBuf,
+    #[arg(value_name = "PATH", required_unless_present = "all")]
+    pub(super) path: Option<PathBuf>,
+    /// Serve everything complete that `swarmhold list` knows too, each when somebody asks for it
+    #[arg(long, env = "SWARMHOLD_ALL", hide_env_values = true)]
+    #[arg(value_parser = FalseyValueParser::new())]
+    pub(super) all: bool,
     #[command(flatten)]
     pub(super) network: Network,
     /// Upload limit for all peers together, in bytes per second, as in 500K or 2M [default: none]

@@ -10,6 +10,7 @@ use tokio::sync::{oneshot, watch};
 use super::collect::RoomError;
 use super::config::PeerHint;
 use super::error::{FetchError, ShareError};
+use super::idle::Wanted;
 use super::masters::{MasterId, SearchOutcome, Whom};
 use super::quest::{FetchId, Fetched, Leftover, Source};
 use super::rounds::Scrub;
@@ -135,6 +136,11 @@ pub(super) enum Note {
     Resolved {
         id: MasterId,
         outcome: Result<Vec<SocketAddr>, String>,
+    },
+    /// Containers of the library that a peer asked for were looked for.
+    Found {
+        wanted: Wanted,
+        contents: Vec<Content>,
     },
     /// Somebody else has lifted bans.
     Lifted { addresses: Vec<Address> },

@@ -29,6 +29,8 @@ pub struct Config {
     /// Download limit in bytes per second for all containers together. Default: none. Below
     /// 16 KiB/s, peers may take us for one that does not read.
     pub download_rate_max: Option<u64>,
+    /// What it serves beside what it is given to share and what it fetches. Default: nothing.
+    pub serving: Serving,
     /// Whether it serves others. Default: it does. One that does not is served what nobody else wants.
     pub contribution: Contribution,
     /// Which sources of peers it uses. Default: all.
@@ -51,6 +53,16 @@ pub enum Listen {
     Prefer(SocketAddr),
 }
 
+/// What a node serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Serving {
+    /// What it is given to share, and what it fetches.
+    Given,
+    /// Everything complete in the library of its home too. A container is opened when a peer asks for it, and
+    /// costs nothing until then.
+    Library,
+}
+
 /// Which sources of peers a node uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Discovery {
@@ -70,6 +82,7 @@ impl Config {
             listen: Listen::At(anywhere),
             upload_rate_max: None,
             download_rate_max: None,
+            serving: Serving::Given,
             contribution: Contribution::default(),
             discovery: Discovery::On,
             masters: Vec::new(),

@@ -18,10 +18,11 @@ use super::bans::Bans;
 use super::catalog::Catalog;
 use super::clock::Clock;
 use super::command::{Command, Note};
-use super::config::Discovery;
+use super::config::{Discovery, Serving};
 use super::credit::CreditBook;
 use super::ends::leave;
 use super::error::{FetchError, kept};
+use super::idle::Idle;
 use super::library::Library;
 use super::masters::Masters;
 use super::pool::Pool;
@@ -61,6 +62,9 @@ pub(super) struct Driver {
     pub(super) address: Address,
     pub(super) wallet: Arc<Wallet>,
     pub(super) discovery: Discovery,
+    pub(super) serving: Serving,
+    /// What takes part because peers ask for it.
+    pub(super) idle: Idle,
     pub(super) contribution: Contribution,
     pub(super) masters: Masters,
     /// The turn to look for what a peer searches for.
@@ -262,6 +266,7 @@ impl Driver {
         self.tend_masters();
         self.retry_blocked();
         self.look_around();
+        self.review_idle();
         self.choose_manifests();
         if self.ticks.is_multiple_of(BANS_EVERY_TICKS) {
             self.settle_bans();

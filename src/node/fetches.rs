@@ -96,6 +96,7 @@ impl Driver {
             Note::Opened { fetch, id, outcome } => self.on_opened(fetch, id, outcome),
             Note::Recalled { fetch, peers } => self.on_more_peers(fetch, peers),
             Note::Similar { id, contents } => self.on_similar(id, contents),
+            Note::Found { wanted, contents } => self.on_found(wanted, contents),
             Note::Finished { fetch, outcome } => self.on_finished(fetch, outcome),
             Note::Looked { id, look } => self.on_looked(id, look),
             Note::Scrubbed { id, scrubbed, took } => self.on_scrubbed(id, scrubbed, took),
@@ -110,6 +111,7 @@ impl Driver {
 
     /// Opens the place for a fetch's bytes, and hashes what an earlier fetch left there.
     pub(super) fn open(&mut self, fetch: FetchId, manifest: Arc<Manifest>) {
+        self.let_sleep(&manifest.id());
         let taken = self.catalog.get(&manifest.id()).is_some();
         let Some(quest) = self.quests.get_mut(&fetch) else {
             return;

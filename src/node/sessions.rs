@@ -328,7 +328,8 @@ impl Driver {
         }
     }
 
-    fn on_asked(&mut self, key: SessionKey, request: Request, responder: Responder) {
+    /// Answers what a peer asks of what takes part.
+    pub(super) fn answer(&mut self, key: SessionKey, request: Request, responder: Responder) {
         match request {
             Request::Hello(_) => responder.answer(Answer::Refuse(Refusal::Malformed)),
             Request::Manifest { id } => responder.answer(match self.catalog.get(&id) {

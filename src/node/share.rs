@@ -116,6 +116,7 @@ impl Driver {
         proof: watch::Sender<Proof>,
     ) -> Result<(), ShareError> {
         let id = content.manifest().id();
+        self.let_sleep(&id);
         if self.catalog.get(&id).is_some() {
             return Err(ShareError::Already(id));
         }

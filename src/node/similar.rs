@@ -71,7 +71,7 @@ impl Library {
     }
 
     /// All of a container, if it is here and can be read.
-    fn whole(&self, id: ManifestId) -> Option<Content> {
+    pub(super) fn whole(&self, id: ManifestId) -> Option<Content> {
         let row = self.state.container(id).ok()??;
         let manifest = Arc::new(self.folders.load_manifest(id).ok()??);
         match &row.path {

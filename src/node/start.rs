@@ -150,6 +150,8 @@ fn build(
         address,
         wallet: Arc::clone(&config.wallet),
         discovery: config.discovery,
+        serving: config.serving,
+        idle: Default::default(),
         contribution: config.contribution,
         masters: Masters::of(clock.now(), &config.masters),
         answering: Arc::new(Semaphore::new(1)),
@@ -185,17 +187,14 @@ fn build(
         done,
         notes,
     };
-    Ok((
-        driver,
-        ears,
-        Up {
-            listen,
-            announced,
-            verdicts: memory.verdicts,
-            recall,
-            status: seen,
-        },
-    ))
+    let up = Up {
+        listen,
+        announced,
+        verdicts: memory.verdicts,
+        recall,
+        status: seen,
+    };
+    Ok((driver, ears, up))
 }
 
 /// The core, with what it remembers and its limits.

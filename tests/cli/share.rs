@@ -185,3 +185,68 @@ fn json_tells_the_link_and_the_end() {
         (&100_000.into(), &4.into())
     );
 }
+
+/// Everything that alice has is served by one process that was told of nothing: what she shared once, and
+/// what she fetched.
+#[test]
+fn all_of_the_library_is_served_to_who_asks() {
+    let folder = folder(100_000);
+    let (process, link) = sharing(&folder, &["app.tar"]);
+    let get = ["get", &link, "-q", "--listen", "127.0.0.1:0"];
+    Test::new(&folder).home("bob").args(get).any_stdout().run();
+    process.signal(&["INT"]);
+    process.ended();
+    folder.write("second", noise(150_000).split_off(9));
+    let mut second = share(&folder, &["second"]).home("bob").start();
+    let second_link = second.stdout_line("swarmhold:");
+    second.signal(&["INT"]);
+    second.ended();
+
+    let args = [
+        "share",
+        "--all",
+        "--listen",
+        "127.0.0.1:0",
+        "--no-discovery",
+    ];
+    let all = Test::new(&folder).home("bob").args(args);
+    let mut process = all.start();
+    let peer = process.stdout_line("@127.0.0.1:");
+    for (link, name) in [(&link, "app.tar"), (&second_link, "second")] {
+        let mut link: Link = link.trim().parse().unwrap();
+        link.peers.clear();
+        let to = format!("copy of {name}");
+        let bare = format!("swarmhold:{}", link.program_id);
+        for (home, link) in [("carol", link.to_string()), ("dave", bare)] {
+            let id = Test::new(&folder).home(home).args(["-q", "id"]);
+            id.any_stdout().run();
+            let to = format!("{to} by {home}");
+            let get = ["get", &link, "-q", "--peer", peer.trim(), "-o", &to];
+            Test::new(&folder)
+                .home(home)
+                .args(get)
+                .args(["--listen", "127.0.0.1:0"])
+                .stdout(&format!("{to}\n"))
+                .run();
+            assert!(folder.read(&to) == folder.read(name), "{to}");
+        }
+    }
+    let unknown = format!("swarmhold:{}", "ab".repeat(32));
+    let get = ["get", &unknown, "--peer", peer.trim(), "--timeout", "1s"];
+    Test::new(&folder)
+        .home("carol")
+        .args(get)
+        .args(["--listen", "127.0.0.1:0"])
+        .any_stderr()
+        .code(5)
+        .run();
+    process.signal(&["INT"]);
+    all.stdout("<hex>@<addr>\n")
+        .stderr(
+            "serving everything complete in the library, to who has its link or manifest\n\
+             listening on <addr> as <hex>\n\
+             others get it with: swarmhold get 'LINK' --peer PEER; Ctrl-C stops\n\
+             stopped after <time>; sent 488.3 KiB to 2 peers\n",
+        )
+        .compare(process.ended());
+}

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::json;
@@ -13,24 +13,34 @@ use super::own_manifest::{self, EXTENSION, There};
 use super::watch::Watch;
 use crate::cli::args::{Global, Share};
 use crate::cli::error::CliError;
-use crate::cli::home::Home;
+use crate::cli::home::{Home, VaultWish};
 use crate::cli::output::Output;
 use crate::cli::signals::Signals;
 use crate::cli::start::{self, Port};
 use crate::node::{
-    Config, DEFAULT_PORT, Manifest, Node, Proof, Share as ServedFile, ShareError, Wallet,
-    read_manifest_file,
+    Config, DEFAULT_PORT, Manifest, Node, PeerHint, Proof, Serving, Share as ServedFile,
+    ShareError, Wallet, read_manifest_file,
 };
 
 pub(in crate::cli) fn run(global: &Global, share: &Share, out: &Output) -> anyhow::Result<()> {
     let home = Home::find(global)?;
     let wallet = home.identity(out)?.wallet;
     let mut config = Config::new(home.folder(), wallet);
-    let plan = Plan::of(share, &config.wallet)?;
+    let plan = share.path.as_ref();
+    let plan = plan
+        .map(|path| Plan::of(path, &config.wallet))
+        .transpose()?;
+    if share.all {
+        config.serving = Serving::Library;
+        config.vault = home.vault(&config.wallet, VaultWish::Read, out)?;
+    }
     config.upload_rate_max = share.up.and_then(|rate| rate.0);
     start::wait(async |mut signals| {
         let node = start::start(config, &share.network, Port::Usual(DEFAULT_PORT)).await?;
-        let outcome = offer(&node, plan, share, out, &mut signals).await;
+        let outcome = match plan {
+            Some(plan) => offer(&node, plan, share, out, &mut signals).await,
+            None => offer_library(&node, share, out, &mut signals).await,
+        };
         node.stop().await;
         outcome
     })
@@ -59,10 +69,10 @@ struct Making {
 }
 
 impl Plan {
-    fn of(share: &Share, wallet: &Arc<Wallet>) -> anyhow::Result<Self> {
-        if share.path.extension().is_some_and(|end| end == EXTENSION) {
-            let manifest = Box::new(read_manifest_file(&share.path)?);
-            let container = share.path.with_extension("");
+    fn of(path: &Path, wallet: &Arc<Wallet>) -> anyhow::Result<Self> {
+        if path.extension().is_some_and(|end| end == EXTENSION) {
+            let manifest = Box::new(read_manifest_file(path)?);
+            let container = path.with_extension("");
             if !fs::exists(&container).unwrap_or(true) {
                 return Err(CliError::NoContainer(container).into());
             }
@@ -72,7 +82,7 @@ impl Plan {
                 manifest,
             });
         }
-        let container = share.path.clone();
+        let container = path.to_owned();
         let path = own_manifest::beside(&container)?;
         let manifest = match own_manifest::look(&path, &container, wallet.address())? {
             There::Fresh(manifest) => Source::Ready(manifest),
@@ -112,11 +122,7 @@ async fn offer(
     let manifest = Arc::new(manifest);
     let mut shared = node.share(Arc::clone(&manifest), &container).await?;
     let listen = node.listen_address();
-    if share.network.listen.is_none() && listen.port() != DEFAULT_PORT {
-        out.note(&format!(
-            "UDP port {DEFAULT_PORT} is taken; listening on another"
-        ));
-    }
+    tell_port(node, share, out);
     let what = described(&manifest);
     out.note(&format!("sharing {}: {what}", container.display()));
     out.note(&format!("listening on {listen} as {}", node.address()));
@@ -137,7 +143,7 @@ async fn offer(
             "chunks": manifest.layout().chunk_count(),
         })
     })?;
-    let watch = Watch::new(manifest.id(), out);
+    let watch = Watch::new(Some(manifest.id()), out);
     tokio::select! {
         ended = watch.until(node, signals) => ended,
         () = announced(node, out) => Ok(()),
@@ -164,6 +170,42 @@ async fn announced(node: &Node, out: &Output) {
         if status.changed().await.is_err() {
             std::future::pending().await
         }
+    }
+}
+
+/// Serves what the library has until a signal.
+async fn offer_library(
+    node: &Node,
+    share: &Share,
+    out: &Output,
+    signals: &mut Signals,
+) -> anyhow::Result<()> {
+    let listen = node.listen_address();
+    tell_port(node, share, out);
+    out.note("serving everything complete in the library, to who has its link or manifest");
+    out.note(&format!("listening on {listen} as {}", node.address()));
+    out.note("others get it with: swarmhold get 'LINK' --peer PEER; Ctrl-C stops");
+    let remote = node.reachable_at().first().copied().unwrap_or(listen);
+    let expected = Some(node.address());
+    let peer = PeerHint { remote, expected }.to_string();
+    out.result(&peer, || {
+        json!({
+            "event": "sharing",
+            "peer": peer,
+            "address": node.address().to_string(),
+            "listen": listen.to_string(),
+            "reachable_at": texts(node.reachable_at()),
+        })
+    })?;
+    Watch::new(None, out).until(node, signals).await
+}
+
+fn tell_port(node: &Node, share: &Share, out: &Output) {
+    let port = node.listen_address().port();
+    if share.network.listen.is_none() && port != DEFAULT_PORT {
+        out.note(&format!(
+            "UDP port {DEFAULT_PORT} is taken; listening on another"
+        ));
     }
 }
 

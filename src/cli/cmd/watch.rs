@@ -1,5 +1,6 @@
 //! What a share shows while it serves, and its sum at the end.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,9 +21,9 @@ const EVENT_EVERY: Duration = Duration::from_secs(1);
 /// How long the last news is waited for: more than the node takes from one to the next.
 const LAST_LOOK: Duration = Duration::from_millis(250);
 
-/// Watches one container being served.
+/// Watches one container being served, or all of them.
 pub(super) struct Watch<'a> {
-    id: ManifestId,
+    id: Option<ManifestId>,
     out: &'a Output,
     clock: Stopwatch,
     meter: Meter,
@@ -43,24 +44,25 @@ struct Counts {
 }
 
 impl Counts {
-    fn of(status: &Status, id: ManifestId) -> Self {
-        let mut all = status.containers.iter();
-        let container = all.find(|container| container.manifest_id == id);
-        container.map_or_else(Self::default, |container: &ContainerStatus| Self {
+    fn of(status: &Status, id: Option<ManifestId>) -> Self {
+        let is_meant =
+            |container: &&ContainerStatus| id.is_none_or(|id| container.manifest_id == id);
+        let (mut sent, mut takers) = (0, BTreeSet::new());
+        for container in status.containers.iter().filter(is_meant) {
+            sent += container.tally.total.sent_bytes;
+            let accounts = container.tally.accounts.iter();
+            takers.extend(accounts.filter(|it| it.1.sent_bytes > 0).map(|it| *it.0));
+        }
+        Self {
             peers: status.connections as u64,
-            sent: container.tally.total.sent_bytes,
-            takers: container
-                .tally
-                .accounts
-                .values()
-                .filter(|account| account.sent_bytes > 0)
-                .count() as u64,
-        })
+            sent,
+            takers: takers.len() as u64,
+        }
     }
 }
 
 impl<'a> Watch<'a> {
-    pub(super) fn new(id: ManifestId, out: &'a Output) -> Self {
+    pub(super) fn new(id: Option<ManifestId>, out: &'a Output) -> Self {
         let bar = (out.notes() == Notes::Bars).then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(5));
             let style = ProgressStyle::with_template("{msg}");

@@ -99,6 +99,17 @@ impl State {
         })
     }
 
+    /// The manifests that describe these bytes, the one that was used last first. Blocks.
+    pub fn manifests_of(&self, program_id: ProgramId) -> Result<Vec<ManifestId>, StateError> {
+        self.read(move |connection| {
+            let sql = "SELECT manifest FROM containers WHERE program = ? ORDER BY used DESC";
+            let mut all = connection.prepare(sql)?;
+            let id = |row: &Row<'_>| Ok(ManifestId::new(digest(row, "manifest")?));
+            all.query_map([program_id.digest().as_bytes()], id)?
+                .collect()
+        })
+    }
+
     /// Pins a container or lets it loose. Blocks.
     pub fn pin_container(&self, id: ManifestId, pin: Pin) -> Result<(), StateError> {
         self.write(move |connection| {
@@ -235,5 +246,7 @@ mod tests {
         };
         assert_eq!(kept(first.manifest_id), [(other, 7 << 30)]);
         assert_eq!(kept(other), [(first.manifest_id, 0)]);
+        let both = [other, first.manifest_id];
+        assert_eq!(state.manifests_of(program).unwrap(), both);
     }
 }
