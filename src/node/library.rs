@@ -28,6 +28,8 @@ use crate::store::{
 pub const QUOTA: &str = "quota";
 /// What stands among the settings once a state knows what the node's folder holds.
 const ADOPTED: &str = "library adopted";
+/// Containers that are taken in at once.
+const ADOPTED_AT_ONCE: usize = 256;
 /// Digits by which a container can be named, at least.
 const DIGITS_MIN: usize = 6;
 /// Containers that are named where several are meant.
@@ -297,13 +299,18 @@ impl Library {
             row.manifest_bytes = fs::metadata(self.folders.deluge(id)).ok()?.len();
             Some((row, (id, sketch(&manifest))))
         };
-        let (rows, sketches): (Vec<_>, Vec<_>) = ids.into_iter().filter_map(adopted).unzip();
-        let count = rows.len();
-        let written = self.state.keep_containers(rows);
-        let written = written.and_then(|()| self.state.keep_sketches(sketches));
+        let written = ids.chunks(ADOPTED_AT_ONCE).try_for_each(|ids| {
+            let found = ids.iter().copied().filter_map(adopted);
+            let (rows, sketches): (Vec<_>, Vec<_>) = found.unzip();
+            self.state.adopt_containers(rows)?;
+            self.state.keep_sketches(sketches)
+        });
         match written.and_then(|()| self.state.set(ADOPTED, Some("yes"))) {
-            Ok(()) if count == 0 => {}
-            Ok(()) => tracing::info!(count, "containers were found in the node's folder"),
+            Ok(()) if ids.is_empty() => {}
+            Ok(()) => {
+                let count = ids.len();
+                tracing::info!(count, "containers were found in the node's folder");
+            }
             Err(error) => {
                 tracing::warn!("what the node's folder holds is not written down: {error}")
             }

@@ -52,7 +52,11 @@ impl Memory {
         let book = CreditBook::new(state.clone());
         let library = Library::over(state.clone(), Arc::new(folders), config.quota);
         let library = library.with_vault(config.vault.clone());
-        library.adopt();
+        match library.quota() {
+            // what there is has to be known before anything more may come
+            Some(_) => library.adopt(),
+            None => adopt_aside(library.clone()),
+        }
         Self {
             bans: Bans::load(state.clone(), clock),
             verdicts: Verdicts::load(state),
@@ -60,5 +64,14 @@ impl Memory {
             book,
             library,
         }
+    }
+}
+
+/// Takes in what a lost state knew while the node runs already: nothing but room and sharing depends on it. What
+/// is not done by the end of the process goes on in the next.
+fn adopt_aside(library: Library) {
+    let thread = std::thread::Builder::new().name("swarmhold-adopt".to_owned());
+    if let Err(error) = thread.spawn(move || library.adopt()) {
+        tracing::warn!(%error, "what the node's folder holds is taken in at another start");
     }
 }

@@ -353,3 +353,24 @@ fn ten_thousand_containers_take_little_of_the_state_and_nothing_of_memory() {
     let (count, _) = memory.unwrap().library.state.room_taken().unwrap();
     assert_eq!(count, MANY);
 }
+
+#[test]
+fn a_lost_state_is_made_again_behind_the_start_of_a_node() {
+    let home = Home::with_quota(u64::MAX);
+    for name in ["a", "b", "c"] {
+        home.keeps(name, 100 * KIB, 1);
+    }
+    let Home { folder, library } = home;
+    drop(library);
+    for file in ["state.db", "state.db-wal", "state.db-shm"] {
+        fs::remove_file(folder.path().join(file)).unwrap();
+    }
+    let config = Config::new(folder.path(), Wallet::from_seed([1; 32]));
+    let folders = Folders::open(folder.path()).unwrap();
+    let library = Memory::load(&config, folders, Clock::start()).library;
+    while library.list().unwrap().len() < 3 {
+        std::thread::yield_now();
+    }
+    let conditions = library.list().unwrap().into_iter().map(|it| it.condition);
+    assert!(conditions.into_iter().all(|it| it == Condition::Complete));
+}

@@ -56,6 +56,20 @@ impl State {
         self.write_soon(move |connection| rows.iter().try_for_each(|row| keep(connection, row)))
     }
 
+    /// The same for those that are not known; what is known stays as it is. Blocks.
+    pub fn adopt_containers(&self, rows: Vec<ContainerRow>) -> Result<(), StateError> {
+        self.write_soon(move |connection| {
+            let sql = "SELECT 1 FROM containers WHERE manifest = ?";
+            let mut known = connection.prepare(sql)?;
+            for row in rows {
+                if !known.exists([row.manifest_id.digest().as_bytes()])? {
+                    keep(connection, &row)?;
+                }
+            }
+            Ok(())
+        })
+    }
+
     /// All containers, the one that was not used for longest first. Blocks.
     pub fn containers(&self) -> Result<Vec<ContainerRow>, StateError> {
         self.read(|connection| {
@@ -221,6 +235,20 @@ mod tests {
         assert_eq!(state.container(id).unwrap(), Some(elsewhere));
         state.drop_containers(vec![id]).unwrap();
         assert_eq!(state.container(id).unwrap(), None);
+    }
+
+    #[test]
+    fn what_is_adopted_takes_nothing_from_what_is_known() {
+        let state = State::in_memory();
+        let elsewhere = ContainerRow {
+            path: Some(PathBuf::from("/a/x")),
+            kept: 0,
+            ..row("x", 9)
+        };
+        state.keep_container(elsewhere.clone()).unwrap();
+        let found = vec![row("x", 20), row("y", 20)];
+        state.adopt_containers(found).unwrap();
+        assert_eq!(state.containers().unwrap(), [elsewhere, row("y", 20)]);
     }
 
     #[test]
