@@ -2,10 +2,10 @@
 
 pub(super) mod index;
 pub(super) mod library;
+pub(super) mod network;
 pub(super) mod own;
 
 use std::ffi::OsString;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -13,7 +13,8 @@ use std::time::Duration;
 use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
-use crate::node::{self, Address, DigestError, MasterHint, PeerHint};
+use self::network::{Network, Router};
+use crate::node::{self, Address, DigestError, PeerHint};
 
 use super::exit;
 use super::units::{self, Rate};
@@ -231,6 +232,8 @@ pub(super) struct Share {
     #[arg(long, value_name = "RATE", value_parser = units::rate, env = "SWARMHOLD_UP")]
     #[arg(hide_env_values = true)]
     pub(super) up: Option<Rate>,
+    #[command(flatten)]
+    pub(super) router: Router,
 }
 
 /// `swarmhold get`.
@@ -312,32 +315,6 @@ impl From<Order> for node::Order {
             Order::Sections => Self::Sections,
         }
     }
-}
-
-/// What the commands that run a node take.
-#[derive(Debug, Clone, Args)]
-pub(super) struct Network {
-    /// The UDP address to listen on, exactly; without it share takes port 7922 if that is free, and get any
-    #[arg(
-        long,
-        value_name = "IP:PORT",
-        env = "SWARMHOLD_LISTEN",
-        hide_env_values = true
-    )]
-    pub(super) listen: Option<SocketAddr>,
-    /// A SwarmMaster to announce to and to ask. May be repeated [default: the settings]
-    #[arg(
-        long,
-        value_name = "[ADDRESS@]HOST[:PORT]",
-        value_delimiter = ',',
-        env = "SWARMHOLD_MASTER"
-    )]
-    #[arg(hide_env_values = true)]
-    pub(super) master: Vec<MasterHint>,
-    /// Use only peers that were given by name: the link's addresses, --peer and --master
-    #[arg(long, env = "SWARMHOLD_NO_DISCOVERY", hide_env_values = true)]
-    #[arg(value_parser = FalseyValueParser::new())]
-    pub(super) no_discovery: bool,
 }
 
 /// `swarmhold info`.

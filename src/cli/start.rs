@@ -4,7 +4,7 @@ use std::future::Future;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
-use super::args::Network;
+use super::args::network::Network;
 use super::error::CliError;
 use super::signals::Signals;
 use crate::node::{Config, Discovery, Listen, MASTERS, MasterHint, Node, Settings, StartError};

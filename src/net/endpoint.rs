@@ -17,6 +17,7 @@ use quinn::{EndpointConfig, Incoming, ServerConfig, ValidationTokenConfig, VarIn
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::mpsc;
 
+use super::announced::Announced;
 use super::bursts::Bursts;
 use super::session::SessionKey;
 use super::transport::{DATAGRAM_BYTES_MAX, Role, transport};
@@ -92,7 +93,7 @@ pub struct Endpoint {
 pub(super) struct Shared {
     pub(super) wallet: Arc<Wallet>,
     pub(super) events: mpsc::Sender<Event>,
-    pub(super) listen: Vec<SocketAddr>,
+    pub(super) announced: Announced,
     capacity: Capacity,
     sessions: AtomicU64,
     asks: AtomicU64,
@@ -145,7 +146,7 @@ impl Endpoint {
         let shared = Shared {
             wallet,
             events,
-            listen: reachable(quic.local_addr().map_err(failed)?),
+            announced: Announced::new(reachable(quic.local_addr().map_err(failed)?)),
             capacity,
             sessions: AtomicU64::new(1),
             asks: AtomicU64::new(1),
@@ -168,8 +169,8 @@ impl Endpoint {
     }
 
     /// Where peers are told that we listen.
-    pub fn announced(&self) -> &[SocketAddr] {
-        &self.shared.listen
+    pub fn announced(&self) -> &Announced {
+        &self.shared.announced
     }
 
     /// Bytes of datagrams that have left so far.

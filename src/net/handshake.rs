@@ -206,7 +206,7 @@ fn address_of(connection: &Connection) -> Result<Address, verify::CertificateRef
 }
 
 fn hello(shared: &Shared, connection: &Connection) -> Hello {
-    let mut listen = shared.listen.clone();
+    let mut listen = shared.announced.all();
     listen.truncate(LISTEN_ADDRESSES_MAX);
     Hello {
         version: VERSION,

@@ -24,6 +24,7 @@
 
 #[cfg(target_os = "linux")]
 mod alarm;
+mod announced;
 mod answer;
 mod aside;
 mod ask;
@@ -37,10 +38,12 @@ mod feed;
 mod follow;
 mod handshake;
 mod meter;
+pub mod portmap;
 mod session;
 mod throttle;
 mod transport;
 
+pub use announced::Announced;
 pub use answer::{Answer, Responder};
 pub use aside::{Aside, Standing};
 pub use ask::{Answered, ChunkAnswer};

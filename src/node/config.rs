@@ -10,6 +10,7 @@ use super::masters::MasterHint;
 use super::vault::VaultUse;
 use crate::digest::{Address, DigestError};
 use crate::identity::Wallet;
+use crate::net::portmap::Method;
 use crate::swarm::Contribution;
 
 /// The UDP port that nodes listen on unless told otherwise.
@@ -40,6 +41,9 @@ pub struct Config {
     /// What its own folder may hold, in bytes; [`u64::MAX`] is no limit. Default: what the settings in
     /// its home say, or no limit.
     pub quota: Option<u64>,
+    /// How routers are asked to let others in. Default: not at all. A node that listens on loopback, or
+    /// on IPv6 alone, asks nobody.
+    pub port_mapping: Vec<Method>,
     /// What it does with the vault in its home. Default: nothing, it is shut.
     pub vault: VaultUse,
 }
@@ -87,6 +91,7 @@ impl Config {
             discovery: Discovery::On,
             masters: Vec::new(),
             quota: None,
+            port_mapping: Vec::new(),
             vault: VaultUse::Shut,
         }
     }

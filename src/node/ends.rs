@@ -107,8 +107,8 @@ impl Driver {
         let own = self
             .endpoint
             .announced()
-            .iter()
-            .copied()
+            .all()
+            .into_iter()
             .find(|own| is_global(own.ip()));
         let mut copy = manifest.clone();
         if let Some(own) = own {

@@ -108,6 +108,7 @@ pub use crate::identity::{
 pub use crate::limits::{BACKUP_BYTES_MAX, PASSPHRASE_BYTES_MAX};
 pub use crate::manifest::{Link, LinkError, Manifest, ManifestError, Recall, SignatureState};
 pub use crate::net::BindError;
+pub use crate::net::portmap::{MapState, Mapping, Method};
 pub use crate::store::{
     AgeFileError, Exported, FinishError, FoldersError, Form, IngestError, ManifestFileError,
     OpenError, Pin, ReadError, RemoveError, StateError, SyncError, Vault, decrypt_file,
@@ -120,6 +121,8 @@ use self::command::Command;
 use self::quest::{FetchId, Source};
 use self::steer::Course;
 use self::verdicts::Verdicts;
+use crate::net::Announced;
+use crate::net::portmap::PortMap;
 use crate::store::Content;
 
 /// A running node. Dropped, it stops as soon as it can; [`Node::stop`] waits for that.
@@ -129,7 +132,8 @@ pub struct Node {
     status: watch::Receiver<Arc<Status>>,
     wallet: Arc<Wallet>,
     listen: SocketAddr,
-    announced: Vec<SocketAddr>,
+    announced: Announced,
+    port_map: Option<PortMap>,
     masters: Vec<MasterHint>,
     verdicts: Verdicts,
     recall: Arc<Recall>,
@@ -198,14 +202,19 @@ impl Node {
         self.listen
     }
 
-    /// Where others can reach the socket, as far as this machine knows: for links.
-    pub fn reachable_at(&self) -> &[SocketAddr] {
-        &self.announced
+    /// Where others can reach the socket, as far as is known now: for links.
+    pub fn reachable_at(&self) -> Vec<SocketAddr> {
+        self.announced.all()
+    }
+
+    /// Whether a router lets others in, as it changes; none where no router is asked.
+    pub fn port_map(&self) -> Option<watch::Receiver<MapState>> {
+        self.port_map.as_ref().map(PortMap::state)
     }
 
     /// The link that lets others fetch a container from this node.
     pub fn link(&self, manifest: &Manifest) -> Link {
-        let mut link = Link::of(manifest, self.announced.iter().copied());
+        let mut link = Link::of(manifest, self.announced.all());
         link.masters = self.masters.iter().map(ToString::to_string).collect();
         link
     }
@@ -350,6 +359,9 @@ impl Node {
         if self.commands.send(Command::Stop { reply }).await.is_ok() {
             // An error means that it has stopped already.
             let _ = stopped.await;
+        }
+        if let Some(port_map) = self.port_map {
+            port_map.close().await;
         }
     }
 }

@@ -24,7 +24,8 @@ use super::status::Status;
 use super::verdicts::Verdicts;
 use crate::limits::LISTEN_ADDRESSES_MAX;
 use crate::manifest::Recall;
-use crate::net::{BindError, EVENTS_MAX, Endpoint, Event, Throttle};
+use crate::net::portmap::{Method, PortMap};
+use crate::net::{Announced, BindError, EVENTS_MAX, Endpoint, Event, Throttle};
 use crate::store::Folders;
 use crate::swarm::{Ban, Credit, Input, Rates, Setup, Swarm};
 
@@ -44,7 +45,7 @@ struct Given {
 /// What the network thread hands back once it is up.
 struct Up {
     listen: SocketAddr,
-    announced: Vec<SocketAddr>,
+    announced: Announced,
     verdicts: Verdicts,
     recall: Arc<Recall>,
     status: watch::Receiver<Arc<Status>>,
@@ -62,6 +63,7 @@ pub(super) async fn start(config: Config) -> Result<Node, StartError> {
     let (up, ready) = oneshot::channel();
     let wallet = Arc::clone(&config.wallet);
     let masters = config.masters.clone();
+    let methods = config.port_mapping.clone();
     let given = Given {
         config,
         clock,
@@ -79,6 +81,7 @@ pub(super) async fn start(config: Config) -> Result<Node, StartError> {
         status,
     } = ready.await.map_err(|_| stopped())??;
     Ok(Node {
+        port_map: port_map(listen, methods, &announced),
         commands,
         status,
         wallet,
@@ -89,6 +92,18 @@ pub(super) async fn start(config: Config) -> Result<Node, StartError> {
         recall,
         fetches: AtomicU64::new(1),
     })
+}
+
+/// Has routers let others in, where they could and somebody may ask them.
+fn port_map(listen: SocketAddr, methods: Vec<Method>, announced: &Announced) -> Option<PortMap> {
+    let takes_ipv4 = listen.is_ipv4() || listen.ip().is_unspecified();
+    if methods.is_empty() || listen.ip().is_loopback() || !takes_ipv4 {
+        return None;
+    }
+    let started = PortMap::start(listen.port(), methods, announced.clone());
+    started
+        .inspect_err(|error| tracing::warn!(%error, "no router is asked to let others in"))
+        .ok()
 }
 
 fn network_thread(
@@ -143,7 +158,7 @@ fn build(
     let endpoint = bind(&config, &events_in)?;
     let recall = Arc::new(Recall::new(&random_key()?));
     let (status, seen) = watch::channel(Arc::new(Status::at_start(address)));
-    let (listen, announced) = (endpoint.local_address()?, endpoint.announced().to_vec());
+    let (listen, announced) = (endpoint.local_address()?, endpoint.announced().clone());
     let swarm = core(&config, clock, memory.bans.current(), memory.credit)?;
     let driver = Driver {
         clock,

@@ -4,8 +4,9 @@ use std::io::{self, BufRead as _, IsTerminal as _};
 
 use serde_json::{Value, json};
 
+use crate::cli::args::Global;
 use crate::cli::args::index::Search as Args;
-use crate::cli::args::{Global, Network};
+use crate::cli::args::network::Network;
 use crate::cli::error::CliError;
 use crate::cli::home::Home;
 use crate::cli::output::{Output, prompt};

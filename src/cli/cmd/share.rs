@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -18,9 +19,12 @@ use crate::cli::output::Output;
 use crate::cli::signals::Signals;
 use crate::cli::start::{self, Port};
 use crate::node::{
-    Config, DEFAULT_PORT, Manifest, Node, PeerHint, Proof, Serving, Share as ServedFile,
-    ShareError, Wallet, read_manifest_file,
+    Config, DEFAULT_PORT, Manifest, MapState, Mapping, Node, PeerHint, Proof, Serving,
+    Share as ServedFile, ShareError, Wallet, read_manifest_file,
 };
+
+/// How long routers are waited for before the link is printed.
+const ROUTER_WAIT: Duration = Duration::from_secs(3);
 
 pub(in crate::cli) fn run(global: &Global, share: &Share, out: &Output) -> anyhow::Result<()> {
     let home = Home::find(global)?;
@@ -35,6 +39,9 @@ pub(in crate::cli) fn run(global: &Global, share: &Share, out: &Output) -> anyho
         config.vault = home.vault(&config.wallet, VaultWish::Read, out)?;
     }
     config.upload_rate_max = share.up.and_then(|rate| rate.0);
+    if !share.network.no_discovery {
+        config.port_mapping = share.router.methods();
+    }
     start::wait(async |mut signals| {
         let node = start::start(config, &share.network, Port::Usual(DEFAULT_PORT)).await?;
         let outcome = match plan {
@@ -122,10 +129,14 @@ async fn offer(
     let manifest = Arc::new(manifest);
     let mut shared = node.share(Arc::clone(&manifest), &container).await?;
     let listen = node.listen_address();
+    let router = mapped(node, signals).await;
     tell_port(node, share, out);
     let what = described(&manifest);
     out.note(&format!("sharing {}: {what}", container.display()));
     out.note(&format!("listening on {listen} as {}", node.address()));
+    if let Some(router) = router {
+        out.note(&router);
+    }
     out.note("others get it with: swarmhold get 'LINK'; Ctrl-C stops");
     let link = node.link(&manifest).to_string();
     out.result(&link, || {
@@ -138,7 +149,7 @@ async fn offer(
             "manifest_id": manifest.id().to_string(),
             "address": node.address().to_string(),
             "listen": listen.to_string(),
-            "reachable_at": texts(node.reachable_at()),
+            "reachable_at": texts(&node.reachable_at()),
             "size": manifest.layout().size(),
             "chunks": manifest.layout().chunk_count(),
         })
@@ -181,9 +192,13 @@ async fn offer_library(
     signals: &mut Signals,
 ) -> anyhow::Result<()> {
     let listen = node.listen_address();
+    let router = mapped(node, signals).await;
     tell_port(node, share, out);
     out.note("serving everything complete in the library, to who has its link or manifest");
     out.note(&format!("listening on {listen} as {}", node.address()));
+    if let Some(router) = router {
+        out.note(&router);
+    }
     out.note("others get it with: swarmhold get 'LINK' --peer PEER; Ctrl-C stops");
     let remote = node.reachable_at().first().copied().unwrap_or(listen);
     let expected = Some(node.address());
@@ -194,7 +209,7 @@ async fn offer_library(
             "peer": peer,
             "address": node.address().to_string(),
             "listen": listen.to_string(),
-            "reachable_at": texts(node.reachable_at()),
+            "reachable_at": texts(&node.reachable_at()),
         })
     })?;
     Watch::new(None, out).until(node, signals).await
@@ -206,6 +221,34 @@ fn tell_port(node: &Node, share: &Share, out: &Output) {
         out.note(&format!(
             "UDP port {DEFAULT_PORT} is taken; listening on another"
         ));
+    }
+}
+
+/// What routers have said to letting others in, if they are asked: they are given a moment before the
+/// link is printed, because their answer is part of it.
+async fn mapped(node: &Node, signals: &mut Signals) -> Option<String> {
+    let mut state = node.port_map()?;
+    let told = async {
+        let told = state.wait_for(|state| *state != MapState::Asking).await;
+        told.ok().map(|state| state.clone())
+    };
+    let answer = tokio::select! {
+        answer = tokio::time::timeout(ROUTER_WAIT, told) => answer.ok().flatten(),
+        () = signals.stopped() => None,
+    };
+    let port = node.listen_address().port();
+    match answer {
+        Some(MapState::Mapped(Mapping {
+            outside, method, ..
+        })) => Some(format!("the router lets others in at {outside} ({method})")),
+        Some(MapState::Needless(_)) => None,
+        Some(MapState::Unmapped(why)) => {
+            tracing::info!(%why, "no router lets others in");
+            Some(format!(
+                "no router lets others in: behind one, forward UDP port {port} (-v says what it answered)"
+            ))
+        }
+        Some(MapState::Asking) | None => Some("no router has answered yet".to_owned()),
     }
 }
 
@@ -257,8 +300,8 @@ async fn make(node: &Node, making: Making, out: &Output) -> anyhow::Result<Manif
     if let There::Damaged(error) = &there {
         out.note(&format!("made again: {error}"));
     }
-    let mut reachable = node.reachable_at().iter();
-    let reach = reachable.find(|at| !at.ip().is_loopback()).copied();
+    let mut reachable = node.reachable_at().into_iter();
+    let reach = reachable.find(|at| !at.ip().is_loopback());
     let shown = out.clone();
     let recall = node.recall();
     let hash = move || own_manifest::hash(&container, &wallet, None, reach, Some(&recall), &shown);

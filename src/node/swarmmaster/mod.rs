@@ -235,7 +235,7 @@ fn build(
             bind(SocketAddr::new(at.ip(), 0))
         })?,
     };
-    let (listen, announced) = (endpoint.local_address()?, endpoint.announced().to_vec());
+    let (listen, announced) = (endpoint.local_address()?, endpoint.announced().all());
     let (status, seen) = watch::channel(MasterStatus::default());
     let driver = Driver {
         clock,
