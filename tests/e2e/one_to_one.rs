@@ -4,14 +4,20 @@ use std::fs;
 
 use swarmhold::create;
 
-use crate::world::{CHUNK, World, noise, wallet};
+use crate::world::{CHUNK, Peer, World, noise, wallet};
 
 const MIB: usize = 1024 * 1024;
 
 /// Publishes these bytes at one node and fetches them at another; checks who gave how much.
 async fn travels(bytes: &[u8]) -> swarmhold::Fetched {
     let world = World::new();
-    let (alice, bob) = (world.node("alice").await, world.node("bob").await);
+    let alice = world.node("alice").await;
+    travels_from(&world, alice, bytes).await
+}
+
+/// As above, from this node.
+async fn travels_from(world: &World, alice: Peer, bytes: &[u8]) -> swarmhold::Fetched {
+    let bob = world.node("bob").await;
     let manifest = alice.seed(bytes).await;
     let mut fetch = bob.fetch(&manifest, &[alice.hint()]).await;
     let fetched = fetch.gets(bytes).await;
@@ -68,7 +74,11 @@ async fn an_empty_file_is_no_container() {
 async fn text_travels_compressed() {
     let lines = (0..40_000).map(|line| format!("{line}: all work and no play makes a dull log\n"));
     let text = lines.collect::<String>().into_bytes();
-    let total = travels(&text).await.tally.total;
+    // on a line that is slower than any processor, so that compressing pays however busy that is
+    let world = World::new();
+    let alice = world.slow_node("alice", MIB as u64).await;
+    let fetched = travels_from(&world, alice, &text).await;
+    let total = fetched.tally.total;
     assert_eq!(total.bytes, text.len() as u64);
     assert!(total.wire_bytes * 3 < total.bytes, "{total:?}");
 }
