@@ -19,6 +19,7 @@
     reason = "a script answers a few requests and leaves the rest to another"
 )]
 
+mod archives;
 mod fetches;
 mod finding;
 mod floods;
