@@ -12,6 +12,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{self, Child, Command, Output, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -74,7 +75,8 @@ pub(crate) struct Lab {
 impl Lab {
     /// A host, a router and an outside; none, said so, where that cannot be.
     pub(crate) fn or_skip() -> Option<Self> {
-        if let Some(reason) = missing() {
+        static MISSING: OnceLock<Option<String>> = OnceLock::new();
+        if let Some(reason) = MISSING.get_or_init(missing) {
             assert!(
                 std::env::var_os("SWARMHOLD_NO_SKIP").is_none(),
                 "SWARMHOLD_NO_SKIP is set, but {reason}"
