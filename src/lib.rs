@@ -45,7 +45,7 @@
 //! ```text
 //! limits  digest  chunk  moment           names and numbers
 //! manifest  wire  identity  age           formats: bytes <-> types            pure
-//! swarm  index                            decisions: sans-IO state machines   pure
+//! swarm  index  nat                       decisions: sans-IO state machines   pure
 //! store  net                              IO: disk, sockets
 //! node                                    the only place where decisions meet IO
 //! cli                                     surface; sees node and nothing below
@@ -64,6 +64,7 @@ pub mod index;
 pub mod limits;
 pub mod manifest;
 pub mod moment;
+pub mod nat;
 pub mod net;
 pub mod node;
 pub mod store;

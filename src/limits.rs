@@ -87,6 +87,10 @@ pub const HOLDERS_TOLD_MAX: usize = 50;
 pub const QUERY_BYTES_MAX: usize = NAME_BYTES_MAX;
 /// A display name, in bytes of UTF-8.
 pub const NAME_BYTES_MAX: usize = 4 * NAME_CHARS_MAX;
+/// Places at which a node may be met, in one invitation: what a stranger can have us send punches to.
+pub const MEET_CANDIDATES_MAX: usize = 8;
+/// The longest that a SwarmMaster may have two nodes wait for each other, in microseconds: a second.
+pub const MEET_WAIT_US_MAX: u32 = 1_000_000;
 /// Containers named in one answer to a search: more than anybody reads.
 pub const HITS_MAX: usize = 50;
 /// The answer to a search, in bytes.
@@ -119,6 +123,8 @@ pub const SEND_WINDOW_START: u64 = MIB as u64;
 pub const SEND_WINDOW_UPLOAD: u64 = 8 * MIB as u64;
 /// The same for all that we serve, together: what those can pin that take their time to acknowledge.
 pub const SEND_WINDOWS_TOTAL: u64 = 256 * MIB as u64;
+/// Channels that one node may have open with one SwarmMaster, opened by itself and by others each.
+pub const RELAY_CHANNELS_MAX: u32 = 16;
 /// Handshakes that may wait for admission.
 pub const INCOMING_MAX: usize = 256;
 /// Bytes buffered for one handshake before it is admitted.

@@ -1,6 +1,5 @@
 //! Making an index of so many containers, by the changes that a master makes.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use swarmhold::index::{Facts, Member, Seat};
@@ -70,11 +69,8 @@ pub(crate) fn manifest_id(at: usize) -> ManifestId {
 }
 
 /// Fills an index that has fewer rows.
-pub(crate) fn fill(folder: &Path, names: &[String]) {
-    std::fs::create_dir_all(folder).expect("a folder");
-    let mut index = IndexPlace::in_folder(folder)
-        .open_to_write()
-        .expect("an index");
+pub(crate) fn fill(place: &IndexPlace, names: &[String]) {
+    let mut index = place.open_to_write().expect("an index");
     let there = index
         .extent(unix_time())
         .expect("it can be counted")
@@ -99,8 +95,10 @@ pub(crate) fn fill(folder: &Path, names: &[String]) {
     say(format!(
         "{entries} containers, {holders} holders in {seconds:.1} s"
     ));
-    let size = std::fs::metadata(folder.join("index.db")).map_or(0, |it| it.len());
-    say(format!("{} MiB on the disk", size >> 20));
+    if let IndexPlace::Sqlite(file) = place {
+        let size = std::fs::metadata(file).map_or(0, |it| it.len());
+        say(format!("{} MiB on the disk", size >> 20));
+    }
 }
 
 /// A container and who holds it: one in eight has more than one holder.

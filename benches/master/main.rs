@@ -4,6 +4,7 @@
 //! ```text
 //! cargo bench --bench master -- --rows 100000
 //! cargo bench --bench master -- --rows 1000000 --names NAMES.txt --folder TARGET --only search
+//! cargo bench --bench master -- --rows 100000 --index postgres://USER@HOST/DATABASE
 //! ```
 //!
 //! The index is filled first, by the store's own changes, with names from a file, one a line (all but the
@@ -23,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 
 use clap::{Parser, ValueEnum};
-use swarmhold::node::{MasterConfig, SwarmMaster};
+use swarmhold::node::{IndexPlace, MasterConfig, SwarmMaster};
 use swarmhold::{Digest, Listen, Wallet};
 
 mod clients;
@@ -71,6 +72,9 @@ pub(crate) struct Options {
     /// Keep the index here
     #[arg(long)]
     folder: Option<PathBuf>,
+    /// Keep the index in this PostgreSQL database
+    #[arg(long)]
+    index: Option<String>,
     /// Measure only these
     #[arg(long, value_enum)]
     only: Vec<Part>,
@@ -85,7 +89,7 @@ pub(crate) struct Options {
     pub(crate) idle: u32,
     /// Runs the master
     #[arg(long, hide = true)]
-    serve: Option<PathBuf>,
+    serve: bool,
     /// What cargo passes to every benchmark
     #[arg(long, hide = true)]
     bench: bool,
@@ -98,11 +102,13 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    fn start(folder: &Path) -> Self {
+    fn start(folder: &Path, index: Option<&str>) -> Self {
         let program = std::env::current_exe().expect("this program has a path");
         let mut child = Command::new(program)
             .arg("--serve")
+            .arg("--folder")
             .arg(folder)
+            .args(index.iter().flat_map(|url| ["--index", url]))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -137,15 +143,19 @@ impl Drop for Server {
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    if let Some(folder) = &options.serve {
-        serve(folder);
-        return ExitCode::SUCCESS;
-    }
     let temporary = tempfile::tempdir().expect("a temporary folder");
     let folder = options.folder.clone();
     let folder = folder.unwrap_or_else(|| temporary.path().to_owned());
+    let place = match &options.index {
+        Some(url) => IndexPlace::Postgres(url.parse().expect("a database")),
+        None => IndexPlace::in_folder(&folder),
+    };
+    if options.serve {
+        serve(&folder, place);
+        return ExitCode::SUCCESS;
+    }
     let names = fill::names(&options);
-    fill::fill(&folder, &names);
+    fill::fill(&place, &names);
     let all = Part::value_variants().to_vec();
     let parts = if options.only.is_empty() {
         all
@@ -154,7 +164,7 @@ fn main() -> ExitCode {
     };
     let mut is_good = true;
     for part in parts.into_iter().filter(|part| *part != Part::Fill) {
-        let server = Server::start(&folder);
+        let server = Server::start(&folder, options.index.as_deref());
         is_good &= match part {
             Part::Idle => idle::measure(&server, options.idle),
             _ => load::measure(&server, &options, part, &names),
@@ -167,14 +177,15 @@ fn main() -> ExitCode {
 }
 
 /// Runs a master until the input ends.
-fn serve(folder: &Path) {
+fn serve(folder: &Path, index: IndexPlace) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
     runtime.expect("a runtime").block_on(async {
         let wallet = Wallet::from_seed(*Digest::of(b"master").as_bytes());
         let listen = Listen::At(([127, 0, 0, 1], 0).into());
-        let config = MasterConfig::new(folder, wallet, listen);
+        let mut config = MasterConfig::new(folder, wallet, listen);
+        config.index = index;
         let master = SwarmMaster::start(config).await.expect("a master starts");
         say(master.hint());
         let ended = tokio::task::spawn_blocking(|| {

@@ -108,6 +108,10 @@ async fn follow(leecher: PeerHint, manifest: Arc<Manifest>, told: watch::Sender<
             | Event::Progress { .. }
             | Event::Wasted { .. }
             | Event::Replied { .. }
+            | Event::Carrying { .. }
+            | Event::NotCarrying { .. }
+            | Event::RelayFailed { .. }
+            | Event::Line { .. }
             | Event::Manifest { .. }
             | Event::Deluges { .. }
             | Event::Answered { .. } => {}

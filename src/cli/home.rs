@@ -7,6 +7,7 @@
 //!   wwwdata/...                                     the node's own containers and manifests
 //! ```
 
+use std::cell::OnceCell;
 use std::env;
 use std::fs::{self, DirBuilder, File};
 use std::io::Read as _;
@@ -38,6 +39,9 @@ pub(super) struct Home {
     folder: PathBuf,
     passphrase: Option<Zeroizing<String>>,
     vault_passphrase: Option<Zeroizing<String>>,
+    /// Opened when they are first asked for, and kept open: whoever opens the state next need not look at
+    /// all of it again.
+    settings: OnceCell<Settings>,
 }
 
 /// What a command wants of the vault.
@@ -83,6 +87,7 @@ impl Home {
             folder,
             passphrase,
             vault_passphrase,
+            settings: OnceCell::new(),
         })
     }
 
@@ -90,12 +95,18 @@ impl Home {
     pub(super) fn within(self, name: &str) -> Self {
         Self {
             folder: self.folder.join(name),
+            settings: OnceCell::new(),
             ..self
         }
     }
 
     pub(super) fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// What the user has set for good here.
+    pub(super) fn settings(&self) -> &Settings {
+        self.settings.get_or_init(|| Settings::open(&self.folder))
     }
 
     pub(super) fn key_file(&self) -> PathBuf {
@@ -160,7 +171,7 @@ impl Home {
     ) -> anyhow::Result<VaultUse> {
         let keeps = match wish {
             VaultWish::Keep => true,
-            VaultWish::Settings => Settings::open(&self.folder).is_on(VAULT)?,
+            VaultWish::Settings => self.settings().is_on(VAULT)?,
             VaultWish::Read => false,
         };
         let path = self.vault_file();

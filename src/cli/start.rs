@@ -2,12 +2,14 @@
 
 use std::future::Future;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::Path;
 
 use super::args::network::Network;
 use super::error::CliError;
+use super::home::Home;
 use super::signals::Signals;
-use crate::node::{Config, Discovery, Listen, MASTERS, MasterHint, Node, Settings, StartError};
+use crate::node::{
+    Config, Discovery, Listen, MASTERS, MasterHint, NO_RELAY, Node, RelayUse, StartError,
+};
 
 /// Runs a command that waits. When it is done, nothing that still blocks in the background is waited
 /// for: all of it may be cut short, and a signal may have asked for that.
@@ -46,12 +48,16 @@ impl Port {
 pub(super) async fn start(
     mut config: Config,
     network: &Network,
+    home: &Home,
     port: Port,
 ) -> anyhow::Result<Node> {
     if network.no_discovery {
         config.discovery = Discovery::Off;
     }
-    config.masters = masters(network, &config.home)?;
+    config.masters = masters(network, home)?;
+    if network.no_relay || home.settings().is_on(NO_RELAY)? {
+        config.relay = RelayUse::Off;
+    }
     if let Some(address) = network.listen {
         config.listen = Listen::At(address);
         return Ok(Node::start(config).await?);
@@ -66,11 +72,11 @@ pub(super) async fn start(
 }
 
 /// The SwarmMasters that the options and the environment name, or else the settings of this home.
-pub(super) fn masters(network: &Network, home: &Path) -> anyhow::Result<Vec<MasterHint>> {
+pub(super) fn masters(network: &Network, home: &Home) -> anyhow::Result<Vec<MasterHint>> {
     if !network.master.is_empty() {
         return Ok(network.master.clone());
     }
-    let set = Settings::open(home).value(MASTERS)?.unwrap_or_default();
+    let set = home.settings().value(MASTERS)?.unwrap_or_default();
     let hints = set.split(',').filter(|text| !text.is_empty());
     let hints = hints
         .map(str::parse)

@@ -95,20 +95,32 @@ pub(super) fn write_sealed(
     salt: [u8; 16],
     nonce: [u8; 12],
 ) -> Result<Zeroizing<String>, SealError> {
-    let cost = Cost::STANDARD;
     let mut text = head(wallet);
-    push_line(&mut text, &cost.to_line());
-    push_line(&mut text, &format!("salt {}", BASE64.encode(salt)));
-    push_line(&mut text, &format!("nonce {}", BASE64.encode(nonce)));
+    push_sealed(&mut text, wallet.seed(), passphrase, salt, nonce)?;
+    Ok(text)
+}
+
+/// Writes something sealed with a passphrase, and what it is sealed with, below what vouches for it.
+pub(super) fn push_sealed(
+    text: &mut String,
+    secret: &[u8; 32],
+    passphrase: &str,
+    salt: [u8; 16],
+    nonce: [u8; 12],
+) -> Result<(), SealError> {
+    let cost = Cost::STANDARD;
+    push_line(text, &cost.to_line());
+    push_line(text, &format!("salt {}", BASE64.encode(salt)));
+    push_line(text, &format!("nonce {}", BASE64.encode(nonce)));
     let seal = Seal {
         cost,
         salt,
         nonce,
-        above: &text,
+        above: text,
     };
-    let sealed = seal.close(wallet.seed(), passphrase)?;
-    push_line(&mut text, &format!("sealed {}", BASE64.encode(&*sealed)));
-    Ok(text)
+    let sealed = seal.close(secret, passphrase)?;
+    push_line(text, &format!("sealed {}", BASE64.encode(&*sealed)));
+    Ok(())
 }
 
 /// Reads what a key file contains.
@@ -153,8 +165,8 @@ fn read_open(
     Ok(seed)
 }
 
-/// The seed of the lines that follow a cost.
-fn read_sealed(
+/// What is sealed with a passphrase, by the lines that follow a cost.
+pub(super) fn read_sealed(
     lines: &mut Lines<'_>,
     cost: Cost,
     passphrase: Option<&str>,
@@ -162,12 +174,11 @@ fn read_sealed(
     cost.check()?;
     let salt = lines.field("salt ", "`salt`")?;
     let salt = *lines.bytes(salt)?;
-    let nonce = lines.field("nonce ", "`nonce`")?;
-    let nonce = *lines.bytes(nonce)?;
-    let above = lines.read();
-    let sealed = lines.field("sealed ", "`sealed`")?;
-    let sealed = lines.bytes::<SEALED_BYTES>(sealed)?;
-    lines.end()?;
+    let Rest {
+        nonce,
+        above,
+        sealed,
+    } = Rest::read(lines)?;
     let passphrase = passphrase.ok_or(KeyTextError::PassphraseMissing)?;
     let seal = Seal {
         cost,
@@ -176,6 +187,31 @@ fn read_sealed(
         above,
     };
     Ok(seal.open(sealed, passphrase)?)
+}
+
+/// How every form ends in which something is sealed.
+pub(super) struct Rest<'t> {
+    pub(super) nonce: [u8; 12],
+    /// What the seal vouches for.
+    pub(super) above: &'t str,
+    pub(super) sealed: Zeroizing<[u8; SEALED_BYTES]>,
+}
+
+impl<'t> Rest<'t> {
+    /// The lines from the nonce to the end.
+    pub(super) fn read(lines: &mut Lines<'t>) -> Result<Self, KeyTextError> {
+        let nonce = lines.field("nonce ", "`nonce`")?;
+        let nonce = *lines.bytes(nonce)?;
+        let above = lines.read();
+        let sealed = lines.field("sealed ", "`sealed`")?;
+        let sealed = lines.bytes(sealed)?;
+        lines.end()?;
+        Ok(Self {
+            nonce,
+            above,
+            sealed,
+        })
+    }
 }
 
 /// The lines that both forms begin with.

@@ -19,9 +19,9 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use zeroize::Zeroizing;
 
 use super::derive::derive;
-use super::keytext::{KeyTextError, push_line};
+use super::keytext::{KeyTextError, Rest, push_line, push_sealed, read_sealed};
 use super::lines::Lines;
-use super::seal::{Cost, SEALED_BYTES, Seal, SealError, close_with, open_with, sealing_key};
+use super::seal::{Cost, SealError, close_with, open_with, sealing_key};
 use super::wallet::Wallet;
 use crate::digest::Address;
 use crate::limits::KEY_FILE_BYTES_MAX;
@@ -93,29 +93,18 @@ pub(super) fn write(
     let mut text = String::with_capacity(KEY_FILE_BYTES_MAX);
     push_line(&mut text, HEADER);
     push_line(&mut text, &format!("id {}", hex(&key.id)));
-    let nonce_line = format!("nonce {}", BASE64.encode(nonce));
-    let sealed = match guard {
+    match guard {
         Guard::Wallet(wallet) => {
             push_line(&mut text, &format!("identity {}", wallet.address()));
-            push_line(&mut text, &nonce_line);
+            push_line(&mut text, &format!("nonce {}", BASE64.encode(nonce)));
             let with = sealing_key(&derive(&key.id, wallet.seed(), OF_WALLET));
-            close_with(&with, nonce, &text, &key.secret)
+            let sealed = close_with(&with, nonce, &text, &key.secret);
+            push_line(&mut text, &format!("sealed {}", BASE64.encode(&*sealed)));
         }
         Guard::Passphrase(passphrase) => {
-            let cost = Cost::STANDARD;
-            push_line(&mut text, &cost.to_line());
-            push_line(&mut text, &format!("salt {}", BASE64.encode(salt)));
-            push_line(&mut text, &nonce_line);
-            let seal = Seal {
-                cost,
-                salt,
-                nonce,
-                above: &text,
-            };
-            seal.close(&key.secret, passphrase)?
+            push_sealed(&mut text, &key.secret, passphrase, salt, nonce)?;
         }
-    };
-    push_line(&mut text, &format!("sealed {}", BASE64.encode(&*sealed)));
+    }
     Ok(text)
 }
 
@@ -129,7 +118,7 @@ pub(super) fn read(
     let (id, guard) = head(&mut lines)?;
     let secret = match guard {
         GuardLine::Identity(address) => of_wallet(&mut lines, id, address, wallet, passphrase)?,
-        GuardLine::Argon2id(cost) => of_passphrase(&mut lines, cost, passphrase)?,
+        GuardLine::Argon2id(cost) => read_sealed(&mut lines, cost, passphrase)?,
     };
     Ok(VaultKey { id, secret })
 }
@@ -182,53 +171,6 @@ fn of_wallet(
     }
     let with = sealing_key(&derive(&id, wallet.seed(), OF_WALLET));
     open_with(&with, rest.nonce, rest.above, rest.sealed).ok_or(KeyTextError::Damaged)
-}
-
-fn of_passphrase(
-    lines: &mut Lines<'_>,
-    cost: Cost,
-    passphrase: Option<&str>,
-) -> Result<Zeroizing<[u8; 32]>, KeyTextError> {
-    cost.check()?;
-    let salt = lines.field("salt ", "`salt`")?;
-    let salt = *lines.bytes(salt)?;
-    let Rest {
-        nonce,
-        above,
-        sealed,
-    } = Rest::read(lines)?;
-    let passphrase = passphrase.ok_or(KeyTextError::PassphraseMissing)?;
-    let seal = Seal {
-        cost,
-        salt,
-        nonce,
-        above,
-    };
-    Ok(seal.open(sealed, passphrase)?)
-}
-
-/// How both forms end.
-struct Rest<'t> {
-    nonce: [u8; 12],
-    /// What the seal vouches for.
-    above: &'t str,
-    sealed: Zeroizing<[u8; SEALED_BYTES]>,
-}
-
-impl<'t> Rest<'t> {
-    fn read(lines: &mut Lines<'t>) -> Result<Self, KeyTextError> {
-        let nonce = lines.field("nonce ", "`nonce`")?;
-        let nonce = *lines.bytes(nonce)?;
-        let above = lines.read();
-        let sealed = lines.field("sealed ", "`sealed`")?;
-        let sealed = lines.bytes(sealed)?;
-        lines.end()?;
-        Ok(Self {
-            nonce,
-            above,
-            sealed,
-        })
-    }
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -60,16 +60,11 @@ pub fn choose(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::index::Random;
 
-    /// xorshift64*
     fn random(seed: u64) -> impl FnMut() -> u64 {
-        let mut state = seed | 1;
-        move || {
-            state ^= state >> 12;
-            state ^= state << 25;
-            state ^= state >> 27;
-            state.wrapping_mul(0x2545_f491_4f6c_dd1d)
-        }
+        let mut random = Random::new(seed);
+        move || random.draw()
     }
 
     fn peers(count: u64, subnet: impl Fn(u64) -> u64) -> Vec<Candidate> {

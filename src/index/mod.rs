@@ -1,6 +1,8 @@
 //! What a SwarmMaster decides: whom it lists, what it finds, and whom it names to whom.
 //!
 //! ```text
+//! ferry    which packets are carried, between whom, and how many?
+//! days     how much was carried for one in a day?
 //! claim    is this registration good, and for how long?
 //! meter    how much may one wallet, and one subnet, ask for?
 //! entry    what is known of a container and of who holds it
@@ -18,21 +20,31 @@
 
 mod choose;
 mod claim;
+mod days;
 mod entry;
+mod ferry;
 mod fold;
 mod grams;
 mod meter;
 mod pattern;
 mod place;
 mod query;
+mod random;
 
 pub use choose::{Candidate, choose};
 pub use claim::{Challenge, TTL_MAX_S, granted_ttl, is_signed};
 pub use entry::{Facts, Member, Seat};
+pub use ferry::{End, Ferry, Freight, NotCarried};
 pub use grams::Grams;
 pub use meter::{Meter, Pace};
 pub use place::{Crowd, Place, crowd};
-pub use query::{Query, QueryError, Route};
+pub use query::{Bounds, Query, QueryError, Route};
+pub use random::Random;
+
+/// A name as it is compared, in lower case.
+pub fn folded(name: &str) -> String {
+    fold::fold(name)
+}
 
 /// A name as an index of pieces knows it: folded, between its marks.
 pub fn marked(name: &str) -> String {

@@ -15,11 +15,8 @@ use crate::wire::{Mode, Search};
 #[derive(Debug, Clone)]
 pub struct Query {
     name: Name,
-    size_min: u64,
-    size_max: u64,
+    bounds: Bounds,
     owner: Option<Address>,
-    since: u64,
-    seeders_min: u32,
     limit: usize,
 }
 
@@ -31,6 +28,19 @@ enum Name {
     /// To begin with this, folded.
     Prefix(String),
     Pattern(Pattern),
+}
+
+/// What an entry's columns have to be: sizes in bytes, `since` in seconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// At least so large.
+    pub size_min: u64,
+    /// At most so large.
+    pub size_max: u64,
+    /// Signed then or later.
+    pub since: u64,
+    /// Held whole in so many subnets.
+    pub seeders_min: u32,
 }
 
 /// Which entries are looked at, all in the order of their places.
@@ -73,11 +83,13 @@ impl Query {
         }
         Ok(Self {
             name,
-            size_min: search.size_min.unwrap_or(0),
-            size_max: search.size_max.unwrap_or(u64::MAX),
+            bounds: Bounds {
+                size_min: search.size_min.unwrap_or(0),
+                size_max: search.size_max.unwrap_or(u64::MAX),
+                since: search.since.unwrap_or(0),
+                seeders_min: search.seeders_min,
+            },
             owner: search.owner,
-            since: search.since.unwrap_or(0),
-            seeders_min: search.seeders_min,
             limit: usize::from(search.limit).clamp(1, HITS_MAX),
         })
     }
@@ -116,10 +128,35 @@ impl Query {
 
     /// Whether a container of this size, owner, signing time and number of seeders is looked for.
     pub fn admits(&self, size: u64, owner: &Address, time: u64, seeders: u32) -> bool {
-        (self.size_min..=self.size_max).contains(&size)
+        let bounds = &self.bounds;
+        (bounds.size_min..=bounds.size_max).contains(&size)
             && self.owner.is_none_or(|wanted| wanted == *owner)
-            && time >= self.since
-            && seeders >= self.seeders_min
+            && time >= bounds.since
+            && seeders >= bounds.seeders_min
+    }
+
+    /// What [`Query::admits`] compares, for a store that can compare it itself.
+    pub const fn bounds(&self) -> Bounds {
+        self.bounds
+    }
+
+    /// What names begin with, folded, if that is all that is asked of them.
+    pub fn start(&self) -> Option<&str> {
+        match &self.name {
+            Name::Prefix(prefix) if self.owner.is_none() => Some(prefix),
+            Name::Prefix(_) | Name::Words(_) | Name::Pattern(_) => None,
+        }
+    }
+
+    /// What every name that [fits](Query::fits) contains when it is folded and between its marks. For words and
+    /// prefixes that is all there is to it.
+    pub fn parts(&self) -> Vec<String> {
+        match &self.name {
+            Name::Words(words) => words.clone(),
+            Name::Prefix(prefix) if prefix.is_empty() => Vec::new(),
+            Name::Prefix(prefix) => vec![format!("{START}{START}{prefix}")],
+            Name::Pattern(_) => Vec::new(),
+        }
     }
 
     /// How many results are wanted.

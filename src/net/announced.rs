@@ -11,7 +11,7 @@ pub struct Announced(Arc<Addresses>);
 
 #[derive(Debug)]
 struct Addresses {
-    own: Vec<SocketAddr>,
+    own: RwLock<Vec<SocketAddr>>,
     /// Where a router leads from, if one does.
     outside: RwLock<Option<SocketAddr>>,
 }
@@ -20,6 +20,7 @@ impl Announced {
     /// What this machine knows by itself.
     pub fn new(own: Vec<SocketAddr>) -> Self {
         let outside = RwLock::new(None);
+        let own = RwLock::new(own);
         Self(Arc::new(Addresses { own, outside }))
     }
 
@@ -30,13 +31,18 @@ impl Announced {
             .outside
             .read()
             .unwrap_or_else(PoisonError::into_inner);
-        let own = self.0.own.iter().copied();
-        let others = own.filter(|own| Some(*own) != outside);
+        let own = self.0.own.read().unwrap_or_else(PoisonError::into_inner);
+        let others = own.iter().copied().filter(|own| Some(*own) != outside);
         outside
             .into_iter()
             .chain(others)
             .take(LISTEN_ADDRESSES_MAX)
             .collect()
+    }
+
+    /// This machine has other addresses than before.
+    pub fn on_own(&self, own: Vec<SocketAddr>) {
+        *self.0.own.write().unwrap_or_else(PoisonError::into_inner) = own;
     }
 
     /// A router leads from here to us, or none does any more.
@@ -61,6 +67,9 @@ mod tests {
         assert_eq!(announced.all(), [own, other]);
         announced.on_outside(Some(outside));
         assert_eq!(announced.clone().all(), [outside, own, other]);
+        announced.on_own(vec![other]);
+        assert_eq!(announced.all(), [outside, other]);
+        announced.on_own(vec![own, other]);
         announced.on_outside(Some(other));
         assert_eq!(announced.all(), [other, own]);
         let many = Announced::new(vec![own; LISTEN_ADDRESSES_MAX]);

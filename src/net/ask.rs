@@ -98,7 +98,14 @@ async fn try_chunk(
         | Reply::Rejected(_)
         | Reply::Withdrawn
         | Reply::Holders(_)
-        | Reply::Found(_)) => Err(unexpected(&other)),
+        | Reply::Found(_)
+        | Reply::Locate { .. }
+        | Reply::Located { .. }
+        | Reply::Accepted(_)
+        | Reply::Go { .. }
+        | Reply::Started
+        | Reply::Unmet(_)
+        | Reply::Coming) => Err(unexpected(&other)),
     }
 }
 
@@ -217,7 +224,7 @@ pub(super) async fn read_reply(recv: &mut RecvStream) -> Result<Reply, Fault> {
     frame::decode_reply(&read_frame(recv, HEADER_BYTES_MAX).await?).map_err(protocol)
 }
 
-async fn read_frame(recv: &mut RecvStream, limit: usize) -> Result<Vec<u8>, Fault> {
+pub(super) async fn read_frame(recv: &mut RecvStream, limit: usize) -> Result<Vec<u8>, Fault> {
     let mut first = [0];
     read_exact(recv, &mut first).await?;
     read_frame_after(first[0], recv, limit).await
@@ -273,6 +280,13 @@ pub(super) fn unexpected(reply: &Reply) -> Fault {
         Reply::Withdrawn => "Withdrawn",
         Reply::Holders(_) => "Holders",
         Reply::Found(_) => "Found",
+        Reply::Locate { .. } => "Locate",
+        Reply::Located { .. } => "Located",
+        Reply::Accepted(_) => "Accepted",
+        Reply::Go { .. } => "Go",
+        Reply::Started => "Started",
+        Reply::Unmet(_) => "Unmet",
+        Reply::Coming => "Coming",
         Reply::Denied => return Fault::Refused(Refusal::NotFound),
     };
     protocol(format!("{kind} does not answer what was asked"))

@@ -10,6 +10,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use aws_lc_rs::rand::SecureRandom;
 use quinn::crypto::rustls::QuicServerConfig;
@@ -19,16 +20,21 @@ use tokio::sync::mpsc;
 
 use super::announced::Announced;
 use super::bursts::Bursts;
+use super::handshake::{Accepted, Target};
+use super::place::{Place, host_of};
+use super::punch::Puncher;
+use super::relay::Path;
 use super::session::SessionKey;
-use super::transport::{DATAGRAM_BYTES_MAX, Role, transport};
+use super::transport::{DATAGRAM_BYTES_MAX, Purpose, Role, transport};
 use super::{Event, Origin};
-use super::{buffers, handshake};
+use super::{buffers, handshake, relay};
 use crate::digest::Address;
 use crate::identity::{Wallet, tls};
 use crate::limits::{
-    CONNECTIONS_MAX, CONNECTIONS_PER_HOST_MAX, HANDSHAKES_UNVALIDATED_MAX, INCOMING_BUFFER_BYTES,
-    INCOMING_BUFFER_BYTES_TOTAL, INCOMING_MAX,
+    CONNECTIONS_MAX, CONNECTIONS_PER_HOST_MAX, HANDSHAKE_TIMEOUT, HANDSHAKES_UNVALIDATED_MAX,
+    INCOMING_BUFFER_BYTES, INCOMING_BUFFER_BYTES_TOTAL, INCOMING_MAX,
 };
+use crate::wire::relay::RELAY_ALPN;
 use crate::wire::{ALPN, CloseCode};
 
 /// Why a socket could not be opened.
@@ -59,6 +65,17 @@ pub struct Capacity {
     pub per_host: usize,
     /// Whether a peer may go on from another address.
     pub migration: Migration,
+    /// Whether nodes may have the packets of others carried.
+    pub carrying: Carrying,
+}
+
+/// Whether an endpoint takes connections that carry the packets of others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carrying {
+    /// It does: they arrive as [`Event::Line`].
+    Taken,
+    /// It does not.
+    Refused,
 }
 
 /// Whether a connection outlives a change of the peer's address (RFC 9000 section 9).
@@ -76,6 +93,7 @@ impl Default for Capacity {
             connections: CONNECTIONS_MAX,
             per_host: CONNECTIONS_PER_HOST_MAX,
             migration: Migration::Allowed,
+            carrying: Carrying::Refused,
         }
     }
 }
@@ -85,6 +103,7 @@ impl Default for Capacity {
 pub struct Endpoint {
     quic: quinn::Endpoint,
     socket: Arc<Bursts>,
+    puncher: Arc<Puncher>,
     shared: Arc<Shared>,
 }
 
@@ -94,12 +113,14 @@ pub(super) struct Shared {
     pub(super) wallet: Arc<Wallet>,
     pub(super) events: mpsc::Sender<Event>,
     pub(super) announced: Announced,
-    capacity: Capacity,
+    /// The runtime of all endpoints of this node.
+    pub(super) runtime: Arc<dyn quinn::Runtime>,
+    pub(super) capacity: Capacity,
     sessions: AtomicU64,
     asks: AtomicU64,
-    connections: AtomicUsize,
+    pub(super) connections: AtomicUsize,
     handshakes: AtomicUsize,
-    hosts: Mutex<BTreeMap<IpAddr, usize>>,
+    pub(super) hosts: Mutex<BTreeMap<IpAddr, usize>>,
 }
 
 impl Endpoint {
@@ -130,7 +151,8 @@ impl Endpoint {
             source,
         };
         let socket = open_socket(listen).map_err(failed)?;
-        let mut server = server_config(&wallet)?;
+        let puncher = Arc::new(Puncher::of(&socket).map_err(failed)?);
+        let mut server = server_config(&wallet, capacity.carrying.purpose())?;
         server.migration(capacity.migration == Migration::Allowed);
         warm_up();
         let runtime = runtime().map_err(failed)?;
@@ -140,13 +162,14 @@ impl Endpoint {
             endpoint_config(),
             Some(server),
             Arc::clone(&socket) as _,
-            runtime,
+            Arc::clone(&runtime),
         )
         .map_err(failed)?;
         let shared = Shared {
             wallet,
             events,
             announced: Announced::new(reachable(quic.local_addr().map_err(failed)?)),
+            runtime,
             capacity,
             sessions: AtomicU64::new(1),
             asks: AtomicU64::new(1),
@@ -157,6 +180,7 @@ impl Endpoint {
         let endpoint = Self {
             quic,
             socket,
+            puncher,
             shared: Arc::new(shared),
         };
         tokio::spawn(accept(endpoint.clone()));
@@ -182,12 +206,47 @@ impl Endpoint {
     ///
     /// Where `expected` is given, any other identity is refused during the handshake.
     pub fn dial(&self, remote: SocketAddr, expected: Option<Address>) {
-        tokio::spawn(handshake::dial(
-            self.quic.clone(),
-            Arc::clone(&self.shared),
+        let target = Target {
             remote,
             expected,
-        ));
+            purpose: Purpose::Requests,
+            patience: HANDSHAKE_TIMEOUT,
+        };
+        self.begin(target, Origin::Dialed(remote));
+    }
+
+    /// Begins to dial somebody who opens their router for it at the same time, for so long. Ends as
+    /// [`dial`](Self::dial) does, with [`Origin::Met`].
+    pub fn dial_met(&self, remote: SocketAddr, expected: Address, patience: Duration) {
+        let target = Target {
+            remote,
+            expected: Some(expected),
+            purpose: Purpose::Requests,
+            patience,
+        };
+        self.begin(target, Origin::Met(remote));
+    }
+
+    /// Begins to connect to the SwarmMaster there, for it to carry packets. Ends as [`Event::Carrying`],
+    /// and in any case as [`Event::NotCarrying`].
+    pub fn carry(&self, remote: SocketAddr, master: Address) {
+        let (quic, shared) = (self.quic.clone(), Arc::clone(&self.shared));
+        tokio::spawn(relay::carry(quic, shared, remote, master));
+    }
+
+    /// Opens a router towards this place, by eight bytes that nobody answers.
+    pub fn punch(&self, remote: SocketAddr, number: [u8; 4]) {
+        self.puncher.punch(remote, number);
+    }
+
+    /// Shows a master's second port where this socket's datagrams come from.
+    pub fn look(&self, remote: SocketAddr, token: [u8; 8]) {
+        self.puncher.look(remote, token);
+    }
+
+    fn begin(&self, target: Target, origin: Origin) {
+        let (quic, shared) = (self.quic.clone(), Arc::clone(&self.shared));
+        tokio::spawn(handshake::dial(quic, shared, target, origin));
     }
 
     /// Closes every connection and takes no more.
@@ -221,75 +280,6 @@ impl Shared {
     }
 }
 
-/// A place among the connections that are allowed; given back when dropped.
-#[derive(Debug)]
-pub(super) struct Place {
-    shared: Arc<Shared>,
-    host: Option<IpAddr>,
-}
-
-impl Place {
-    /// A place for a connection of ours, which the caller chose to make.
-    pub(super) fn ours(shared: &Arc<Shared>) -> Self {
-        shared.connections.fetch_add(1, Ordering::Relaxed);
-        Self {
-            shared: Arc::clone(shared),
-            host: None,
-        }
-    }
-
-    /// A place for a connection from this address, if there is one.
-    fn theirs(shared: &Arc<Shared>, remote: SocketAddr) -> Option<Self> {
-        if shared.connections.load(Ordering::Relaxed) >= shared.capacity.connections {
-            return None;
-        }
-        let host = host_of(remote.ip());
-        if let Some(host) = host {
-            let mut hosts = shared
-                .hosts
-                .lock()
-                .expect("nothing panics while holding it");
-            let count = hosts.entry(host).or_insert(0);
-            if *count >= shared.capacity.per_host {
-                return None;
-            }
-            *count += 1;
-        }
-        shared.connections.fetch_add(1, Ordering::Relaxed);
-        Some(Self {
-            shared: Arc::clone(shared),
-            host,
-        })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.shared.connections.fetch_sub(1, Ordering::Relaxed);
-        let Some(host) = self.host else { return };
-        let mut hosts = self
-            .shared
-            .hosts
-            .lock()
-            .expect("nothing panics while holding it");
-        if let Some(count) = hosts.get_mut(&host) {
-            *count -= 1;
-            if *count == 0 {
-                hosts.remove(&host);
-            }
-        }
-    }
-}
-
-/// What counts as one host: an IPv4 address or an IPv6 /64. Loopback is the user's own machine.
-fn host_of(ip: IpAddr) -> Option<IpAddr> {
-    match ip.to_canonical() {
-        ip if ip.is_loopback() => None,
-        IpAddr::V6(v6) => Some(IpAddr::V6((v6.to_bits() & !u128::from(u64::MAX)).into())),
-        v4 @ IpAddr::V4(_) => Some(v4),
-    }
-}
-
 async fn accept(endpoint: Endpoint) {
     while let Some(incoming) = endpoint.quic.accept().await {
         admit(&endpoint, incoming);
@@ -308,10 +298,21 @@ fn admit(endpoint: &Endpoint, incoming: Incoming) {
             let shared = Arc::clone(&endpoint.shared);
             tokio::spawn(async move {
                 shared.handshakes.fetch_add(1, Ordering::Relaxed);
-                let session = handshake::accept(incoming, Arc::clone(&shared), place).await;
+                let path = Path::Direct;
+                let accepted = handshake::accept(incoming, Arc::clone(&shared), place, path).await;
                 shared.handshakes.fetch_sub(1, Ordering::Relaxed);
-                if let Some(session) = session {
-                    session.begin(Origin::Accepted, ready(Ok(()))).await;
+                match accepted {
+                    Some(Accepted::Peer(session)) => {
+                        if shared.capacity.carrying == Carrying::Taken {
+                            tokio::spawn(handshake::forbid_datagrams(session.connection().clone()));
+                        }
+                        session.begin(Origin::Accepted, ready(Ok(()))).await;
+                    }
+                    Some(Accepted::Line(line)) => {
+                        // The driver is gone only when the master is.
+                        let _ = shared.events.send(Event::Line { line }).await;
+                    }
+                    None => {}
                 }
             });
         }
@@ -328,14 +329,27 @@ fn endpoint_config() -> EndpointConfig {
     config
 }
 
-fn server_config(wallet: &Wallet) -> Result<ServerConfig, BindError> {
-    let crypto = QuicServerConfig::try_from(tls::server_config(wallet, ALPN)?)?;
+impl Carrying {
+    const fn purpose(self) -> Purpose {
+        match self {
+            Self::Taken => Purpose::Either,
+            Self::Refused => Purpose::Requests,
+        }
+    }
+}
+
+pub(super) fn server_config(wallet: &Wallet, purpose: Purpose) -> Result<ServerConfig, BindError> {
+    let mut crypto = tls::server_config(wallet, ALPN)?;
+    if purpose == Purpose::Either {
+        crypto.alpn_protocols.push(RELAY_ALPN.to_vec());
+    }
+    let crypto = QuicServerConfig::try_from(crypto)?;
     let mut config = ServerConfig::with_crypto(Arc::new(crypto));
     // A token would let an observer link connections, and saves nothing between strangers.
     let mut tokens = ValidationTokenConfig::default();
     tokens.sent(0);
     config
-        .transport_config(transport(Role::Acceptor))
+        .transport_config(transport(Role::Acceptor, purpose))
         .validation_token_config(tokens)
         .max_incoming(INCOMING_MAX)
         .incoming_buffer_size(INCOMING_BUFFER_BYTES)
@@ -363,7 +377,7 @@ fn runtime() -> io::Result<Arc<dyn quinn::Runtime>> {
     Ok(Arc::new(quinn::TokioRuntime))
 }
 
-fn open_socket(listen: SocketAddr) -> io::Result<std::net::UdpSocket> {
+pub(super) fn open_socket(listen: SocketAddr) -> io::Result<std::net::UdpSocket> {
     let socket = Socket::new(
         Domain::for_address(listen),
         Type::DGRAM,
@@ -376,21 +390,4 @@ fn open_socket(listen: SocketAddr) -> io::Result<std::net::UdpSocket> {
     buffers::widen(&socket);
     socket.bind(&listen.into())?;
     Ok(socket.into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hosts_are_v4_addresses_and_v6_networks() {
-        let host = |text: &str| host_of(text.parse().unwrap()).map(|ip| ip.to_string());
-        assert_eq!(host("127.0.0.1"), None);
-        assert_eq!(host("::ffff:127.0.0.1"), None);
-        assert_eq!(host("::ffff:198.51.100.7").as_deref(), Some("198.51.100.7"));
-        assert_eq!(
-            host("2001:db8:1:2:3:4:5:6").as_deref(),
-            Some("2001:db8:1:2::")
-        );
-    }
 }

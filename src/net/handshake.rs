@@ -6,19 +6,23 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use quinn::crypto::rustls::QuicClientConfig;
+use quinn::crypto::rustls::{HandshakeData, QuicClientConfig};
 use quinn::{ClientConfig, Connecting, Connection, Incoming, NoneTokenStore, RecvStream, VarInt};
 use rustls::pki_types::CertificateDer;
 use tokio::time::timeout;
 
-use super::endpoint::{Place, Shared};
+use super::endpoint::Shared;
+use super::place::Place;
+use super::relay::{Line, Path};
 use super::session::Session;
-use super::transport::{Role, transport};
+use super::transport::{Purpose, Role, transport};
 use super::{Event, Origin, answer, ask};
 use crate::digest::Address;
 use crate::identity::{tls, verify};
 use crate::limits::{HANDSHAKE_TIMEOUT, LISTEN_ADDRESSES_MAX, REQUEST_TIMEOUT};
+use crate::wire::relay::RELAY_ALPN;
 use crate::wire::{ALPN, CloseCode, Hello, Reply, Request, VERSION, frame};
 
 /// Why a dial came to nothing.
@@ -56,48 +60,87 @@ pub enum DialError {
     },
 }
 
+/// Whom to dial, what for, and for how long.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Target {
+    pub(super) remote: SocketAddr,
+    pub(super) expected: Option<Address>,
+    pub(super) purpose: Purpose,
+    /// How long until nobody is there.
+    pub(super) patience: Duration,
+}
+
+/// What an accepted connection turns out to be.
+pub(super) enum Accepted {
+    /// A peer that asks and answers.
+    Peer(Session),
+    /// A node that has the packets of others carried.
+    Line(Line),
+}
+
 /// Dials, and reports how it went.
 pub(super) async fn dial(
     quic: quinn::Endpoint,
     shared: Arc<Shared>,
-    remote: SocketAddr,
-    expected: Option<Address>,
+    target: Target,
+    origin: Origin,
 ) {
-    let event = match try_dial(&quic, &shared, remote, expected).await {
+    let remote = target.remote;
+    let event = match try_dial(&quic, &shared, &target, Path::Direct).await {
         Ok((session, hello)) => {
             let hello = hear(session.clone(), hello, remote);
-            return session.begin(Origin::Dialed(remote), hello).await;
+            return session.begin(origin, hello).await;
         }
-        Err(error) => Event::DialFailed { remote, error },
+        Err(error) => Event::DialFailed { origin, error },
     };
     // The driver is gone only when the node is.
     let _ = shared.events.send(event).await;
 }
 
-async fn try_dial(
+/// Dials and says hello; answers the session, and the stream on which its hello is to be heard.
+pub(super) async fn try_dial(
     quic: &quinn::Endpoint,
     shared: &Arc<Shared>,
-    remote: SocketAddr,
-    expected: Option<Address>,
+    target: &Target,
+    path: Path,
 ) -> Result<(Session, RecvStream), DialError> {
-    let unreachable = |reason: String| DialError::Unreachable { remote, reason };
-    let config = client_config(shared, expected).map_err(unreachable)?;
-    let target = reachable_from(quic, remote);
-    let connecting = quic
-        .connect_with(config, target, tls::SERVER_NAME)
-        .map_err(|error| unreachable(error.to_string()))?;
-    let connection = establish(connecting, remote).await?;
+    let remote = target.remote;
+    let connection = connect(quic, shared, target, ALPN).await?;
     let address = address_of(&connection)?;
     // The first stream, whatever is asked next.
-    let said = ask::send_request(&connection, &Request::Hello(hello(shared, &connection))).await;
+    let hello = hello(shared, &connection, path);
+    let said = ask::send_request(&connection, &Request::Hello(hello)).await;
     let heard = said.map_err(|fault| refused_by_peer(&connection, remote, &fault.to_string()))?;
     let place = Place::ours(shared);
-    let session = Session::new(connection, shared, address, Vec::new(), place);
+    let session = Session::new(connection, shared, address, Vec::new(), place, path);
     Ok((session, heard))
 }
 
+/// Connects over this protocol, to whom is expected.
+pub(super) async fn connect(
+    quic: &quinn::Endpoint,
+    shared: &Shared,
+    target: &Target,
+    alpn: &[u8],
+) -> Result<Connection, DialError> {
+    let remote = target.remote;
+    let unreachable = |reason: String| DialError::Unreachable { remote, reason };
+    let config = client_config(shared, target, alpn).map_err(unreachable)?;
+    let connecting = quic
+        .connect_with(config, reachable_from(quic, remote), tls::SERVER_NAME)
+        .map_err(|error| unreachable(error.to_string()))?;
+    establish(connecting, remote, target.patience).await
+}
+
+/// Ends a connection that sends a datagram although it is not for that.
+pub(super) async fn forbid_datagrams(connection: Connection) {
+    if connection.read_datagram().await.is_ok() {
+        close(&connection, CloseCode::Protocol, "PROTOCOL datagram");
+    }
+}
+
 /// Hears the answer to our hello, and ends the session if it is no good.
-async fn hear(
+pub(super) async fn hear(
     session: Session,
     mut answer: RecvStream,
     remote: SocketAddr,
@@ -124,11 +167,16 @@ pub(super) async fn accept(
     incoming: Incoming,
     shared: Arc<Shared>,
     place: Place,
-) -> Option<Session> {
+    path: Path,
+) -> Option<Accepted> {
     let remote = incoming.remote_address();
-    match timeout(HANDSHAKE_TIMEOUT, try_accept(incoming, &shared)).await {
-        Ok(Ok((connection, address, listen))) => {
-            return Some(Session::new(connection, &shared, address, listen, place));
+    match timeout(HANDSHAKE_TIMEOUT, try_accept(incoming, &shared, path)).await {
+        Ok(Ok((connection, address, Some(listen)))) => {
+            let session = Session::new(connection, &shared, address, listen, place, path);
+            return Some(Accepted::Peer(session));
+        }
+        Ok(Ok((connection, address, None))) => {
+            return Some(Accepted::Line(Line::new(connection, address, place)));
         }
         Ok(Err(reason)) => tracing::debug!(%remote, reason, "a peer did not get in"),
         Err(_) => tracing::debug!(%remote, "a peer took too long to say hello"),
@@ -136,13 +184,19 @@ pub(super) async fn accept(
     None
 }
 
+/// The connection, who is there, and where they listen; that is none where they say no hello, because they
+/// are to be carried for.
 async fn try_accept(
     incoming: Incoming,
     shared: &Shared,
-) -> Result<(Connection, Address, Vec<SocketAddr>), String> {
+    path: Path,
+) -> Result<(Connection, Address, Option<Vec<SocketAddr>>), String> {
     let connecting = incoming.accept().map_err(|error| error.to_string())?;
     let connection = connecting.await.map_err(|error| error.to_string())?;
     let address = address_of(&connection).map_err(|error| error.to_string())?;
+    if is_line(&connection) {
+        return Ok((connection, address, None));
+    }
     let (mut send, recv) = connection
         .accept_bi()
         .await
@@ -159,17 +213,21 @@ async fn try_accept(
         }
     };
     check(&connection, &heard)?;
-    let reply = frame::encode_reply(&Reply::Hello(hello(shared, &connection)));
+    let reply = frame::encode_reply(&Reply::Hello(hello(shared, &connection, path)));
     send.write_all(&reply)
         .await
         .map_err(|error| error.to_string())?;
     // The stream was just written to, so it can be finished.
     let _ = send.finish();
-    Ok((connection, address, heard.listen))
+    Ok((connection, address, Some(heard.listen)))
 }
 
-async fn establish(connecting: Connecting, remote: SocketAddr) -> Result<Connection, DialError> {
-    match timeout(HANDSHAKE_TIMEOUT, connecting).await {
+async fn establish(
+    connecting: Connecting,
+    remote: SocketAddr,
+    patience: Duration,
+) -> Result<Connection, DialError> {
+    match timeout(patience, connecting).await {
         Ok(Ok(connection)) => Ok(connection),
         Ok(Err(quinn::ConnectionError::TimedOut)) | Err(_) => Err(DialError::Timeout(remote)),
         Ok(Err(error)) => Err(match tls::refusal_in(&error) {
@@ -205,14 +263,26 @@ fn address_of(connection: &Connection) -> Result<Address, verify::CertificateRef
     verify::peer_address(chain.as_deref().map_or(&[], Vec::as_slice))
 }
 
-fn hello(shared: &Shared, connection: &Connection) -> Hello {
+/// Whether what was agreed on is carrying.
+fn is_line(connection: &Connection) -> bool {
+    let agreed = connection.handshake_data();
+    let agreed = agreed.and_then(|it| it.downcast::<HandshakeData>().ok());
+    agreed.is_some_and(|it| it.protocol.as_deref() == Some(RELAY_ALPN))
+}
+
+/// What to say. Where somebody is seen who is carried to us is for nobody to know.
+fn hello(shared: &Shared, connection: &Connection, path: Path) -> Hello {
+    let observed = match path {
+        Path::Direct => canonical(connection.remote_address()),
+        Path::Relayed { .. } => SocketAddr::from(([0, 0, 0, 0], 0)),
+    };
     let mut listen = shared.announced.all();
     listen.truncate(LISTEN_ADDRESSES_MAX);
     Hello {
         version: VERSION,
         features: 0,
         listen,
-        observed: canonical(connection.remote_address()),
+        observed,
     }
 }
 
@@ -232,12 +302,13 @@ fn close(connection: &Connection, code: CloseCode, reason: &str) {
     connection.close(VarInt::from_u32(code.code()), reason.as_bytes());
 }
 
-fn client_config(shared: &Shared, expected: Option<Address>) -> Result<ClientConfig, String> {
-    let crypto = tls::client_config(&shared.wallet, ALPN, expected).map_err(|e| e.to_string())?;
+fn client_config(shared: &Shared, target: &Target, alpn: &[u8]) -> Result<ClientConfig, String> {
+    let crypto = tls::client_config(&shared.wallet, alpn, target.expected);
+    let crypto = crypto.map_err(|error| error.to_string())?;
     let crypto = QuicClientConfig::try_from(crypto).map_err(|error| error.to_string())?;
     let mut config = ClientConfig::new(Arc::new(crypto));
     config
-        .transport_config(transport(Role::Dialer))
+        .transport_config(transport(Role::Dialer, target.purpose))
         .token_store(Arc::new(NoneTokenStore));
     Ok(config)
 }
@@ -245,10 +316,16 @@ fn client_config(shared: &Shared, expected: Option<Address>) -> Result<ClientCon
 /// An IPv4 address as a dual-stack socket has to be given it (RFC 4291 section 2.5.5.2).
 fn reachable_from(quic: &quinn::Endpoint, remote: SocketAddr) -> SocketAddr {
     match (quic.local_addr(), remote) {
-        (Ok(SocketAddr::V6(_)), SocketAddr::V4(v4)) => {
-            SocketAddr::new(v4.ip().to_ipv6_mapped().into(), v4.port())
-        }
+        (Ok(SocketAddr::V6(_)), SocketAddr::V4(_)) => mapped(remote),
         (Ok(_) | Err(_), _) => remote,
+    }
+}
+
+/// An address as an IPv6 socket takes it.
+pub(super) fn mapped(remote: SocketAddr) -> SocketAddr {
+    match remote {
+        SocketAddr::V4(v4) => SocketAddr::new(v4.ip().to_ipv6_mapped().into(), v4.port()),
+        SocketAddr::V6(_) => remote,
     }
 }
 

@@ -5,9 +5,12 @@
 //!
 //! ```text
 //! endpoint   one UDP socket, dials and accepts
+//! place      how many connections it takes, and of whom
 //! bursts     how long a burst may be
 //! buffers    what the system keeps of bursts, in both directions
 //! alarm      timers that pace finely
+//! punch      what opens a router, and shows how it maps
+//! lookout    a master's second port
 //! handshake  a fresh QUIC connection becomes a Session by saying hello
 //! session    one peer: opens streams for our requests, takes in the peer's
 //! aside      what one subscriber alone is told
@@ -18,6 +21,8 @@
 //! follow     our subscriptions
 //! feed       the long answer to a subscription
 //! body       what comes in for our request
+//! relay      connections that a SwarmMaster carries, and its side of that
+//! way        which of our addresses leads to another
 //! throttle   limits, each shared by many transfers
 //! congestion how much may be in flight on a path
 //! ```
@@ -37,30 +42,38 @@ mod fault;
 mod feed;
 mod follow;
 mod handshake;
+mod lookout;
 mod meter;
+mod place;
 pub mod portmap;
+mod punch;
+mod relay;
 mod session;
 mod throttle;
 mod transport;
+mod way;
 
 pub use announced::Announced;
 pub use answer::{Answer, Responder};
 pub use aside::{Aside, Standing};
 pub use ask::{Answered, ChunkAnswer};
 pub use bursts::Bursts;
-pub use endpoint::{BindError, Capacity, Endpoint, Migration};
+pub use endpoint::{BindError, Capacity, Carrying, Endpoint, Migration};
 pub use fault::Fault;
 pub use feed::{HaveLog, feed_pause};
 pub use handshake::DialError;
+pub use lookout::{Lookout, View};
+pub use relay::{Call, Carrier, Held, Line, Path, RelayError, Room};
 pub use session::{Session, SessionKey};
 pub use throttle::{Lane, Throttle};
+pub use way::own_towards;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::digest::{ManifestId, ProgramId};
+use crate::digest::{Address, ManifestId, ProgramId};
 use crate::wire::{Deluge, Request, Update};
 
 /// What happened on the network.
@@ -76,8 +89,8 @@ pub enum Event {
     },
     /// A dial came to nothing.
     DialFailed {
-        /// Where to.
-        remote: SocketAddr,
+        /// What would have come of it.
+        origin: Origin,
         /// Why.
         error: DialError,
     },
@@ -171,6 +184,32 @@ pub enum Event {
         /// Answers it.
         responder: Responder,
     },
+    /// A SwarmMaster carries for us from now on.
+    Carrying {
+        /// Dials through it.
+        carrier: Carrier,
+    },
+    /// A SwarmMaster does not carry for us, or no longer.
+    NotCarrying {
+        /// Which.
+        master: Address,
+        /// In words.
+        reason: String,
+    },
+    /// A dial through a SwarmMaster came to nothing.
+    RelayFailed {
+        /// Whom.
+        to: Address,
+        /// Through which.
+        master: Address,
+        /// Why.
+        error: RelayError,
+    },
+    /// A node wants packets carried; only where the endpoint takes such connections.
+    Line {
+        /// The connection.
+        line: Line,
+    },
     /// A chunk answer of ours is with the transport, or failed.
     Answered {
         /// The connection.
@@ -187,6 +226,8 @@ pub enum Event {
 pub enum Origin {
     /// We dialed this address.
     Dialed(SocketAddr),
+    /// We dialed this address, while the peer opened its router for it.
+    Met(SocketAddr),
     /// They dialed us.
     Accepted,
 }

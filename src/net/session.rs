@@ -9,9 +9,11 @@ use quinn::{Connection, VarInt};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
-use super::endpoint::{Place, Shared};
+use super::endpoint::Shared;
 use super::handshake::{DialError, canonical};
 use super::meter::{Meter, Resets};
+use super::place::Place;
+use super::relay::Path;
 use super::throttle::Lane;
 use super::{Event, Origin, answer, ask, follow};
 use crate::digest::{Address, ManifestId, ProgramId};
@@ -40,6 +42,7 @@ pub(super) struct Inner {
     address: Address,
     /// Where the peer says that it listens, where it dialed us.
     listen: Vec<SocketAddr>,
+    path: Path,
     resets: Mutex<Resets>,
     _place: Place,
 }
@@ -51,6 +54,7 @@ impl Session {
         address: Address,
         listen: Vec<SocketAddr>,
         place: Place,
+        path: Path,
     ) -> Self {
         let inner = Inner {
             key: shared.next_session(),
@@ -59,6 +63,7 @@ impl Session {
             shared: Arc::clone(shared),
             address,
             listen,
+            path,
             resets: Mutex::new(Resets::new()),
             _place: place,
         };
@@ -85,6 +90,16 @@ impl Session {
     /// Where the peer says that it listens, where it dialed us; nothing where we dialed it.
     pub fn listen(&self) -> &[SocketAddr] {
         &self.inner.listen
+    }
+
+    /// Which way it goes.
+    pub fn path(&self) -> Path {
+        self.inner.path
+    }
+
+    /// Datagrams that have come on it so far.
+    pub fn heard(&self) -> u64 {
+        self.inner.connection.stats().udp_rx.datagrams
     }
 
     /// The path's round-trip time now.

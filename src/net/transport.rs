@@ -13,8 +13,8 @@ use quinn::{AckFrequencyConfig, MtuDiscoveryConfig, TransportConfig, VarInt};
 
 use super::congestion::BbrFactory;
 use crate::limits::{
-    IDLE_TIMEOUT, KEEP_ALIVE, RECEIVE_WINDOW_START, SEND_WINDOW_START, STREAM_WINDOW,
-    STREAMS_INBOUND_START,
+    IDLE_TIMEOUT, KEEP_ALIVE, RECEIVE_WINDOW_START, RELAY_CHANNELS_MAX, SEND_WINDOW_START,
+    STREAM_WINDOW, STREAMS_INBOUND_START,
 };
 
 /// Packets that may wait for one ACK (draft-ietf-quic-ack-frequency section 4).
@@ -37,8 +37,58 @@ pub(super) enum Role {
     Acceptor,
 }
 
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Requests and answers.
+    Requests,
+    /// The same, through a SwarmMaster.
+    Relayed,
+    /// The packets of others.
+    Carrying,
+    /// Requests, or the packets of others: what it is turns out with the handshake.
+    Either,
+}
+
+/// The round-trip time assumed before the first sample where a SwarmMaster carries: two paths.
+const RELAYED_RTT: Duration = Duration::from_millis(300);
+/// Datagrams of others that wait to be sent on, in bytes: 20 ms of 100 Mbit/s, half a second of 4 Mbit/s.
+const CARRIED_OUT_BYTES: usize = 256 * 1024;
+/// The same at a node, whose own packets they are and which waits for room: as much as a socket keeps.
+const CARRIED_OWN_BYTES: usize = 64 * 1024;
+/// Datagrams of others that came and were not read, in bytes.
+const CARRIED_IN_BYTES: usize = 256 * 1024;
+/// The largest UDP payload that is tried for on the way to a master, in bytes. That of Ethernet is found
+/// at the first attempt, and is all that two packets of 1200 bytes need.
+const CARRYING_BYTES_MAX: u16 = 1452;
+
 /// The transport parameters and limits of a new connection (RFC 9000 section 18.2).
-pub(super) fn transport(role: Role) -> Arc<TransportConfig> {
+pub(super) fn transport(role: Role, purpose: Purpose) -> Arc<TransportConfig> {
+    let mut config = base(role);
+    match purpose {
+        Purpose::Requests => {}
+        Purpose::Relayed => {
+            config.initial_rtt(RELAYED_RTT);
+        }
+        Purpose::Carrying => {
+            let mut mtu = MtuDiscoveryConfig::default();
+            mtu.upper_bound(CARRYING_BYTES_MAX);
+            config
+                .mtu_discovery_config(Some(mtu))
+                .max_concurrent_bidi_streams(VarInt::from_u32(RELAY_CHANNELS_MAX))
+                .datagram_send_buffer_size(CARRIED_OWN_BYTES)
+                .datagram_receive_buffer_size(Some(CARRIED_IN_BYTES));
+        }
+        Purpose::Either => {
+            config
+                .datagram_send_buffer_size(CARRIED_OUT_BYTES)
+                .datagram_receive_buffer_size(Some(CARRIED_IN_BYTES));
+        }
+    }
+    Arc::new(config)
+}
+
+fn base(role: Role) -> TransportConfig {
     let mut acks = AckFrequencyConfig::default();
     acks.ack_eliciting_threshold(VarInt::from_u32(ACK_THRESHOLD))
         .max_ack_delay(Some(ACK_DELAY));
@@ -62,5 +112,5 @@ pub(super) fn transport(role: Role) -> Arc<TransportConfig> {
         .ack_frequency_config(Some(acks))
         .max_idle_timeout(Some(idle))
         .keep_alive_interval((role == Role::Dialer).then_some(KEEP_ALIVE));
-    Arc::new(transport)
+    transport
 }

@@ -1,5 +1,6 @@
 //! What surfaces and background jobs tell the driver.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -142,6 +143,8 @@ pub(super) enum Note {
         wanted: Wanted,
         contents: Vec<Content>,
     },
+    /// Whole containers of the library, each with its number of chunks.
+    Offered(BTreeMap<ManifestId, u32>),
     /// Somebody else has lifted bans.
     Lifted { addresses: Vec<Address> },
 }

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use super::masters::MasterHint;
+use super::relay::RelayUse;
 use super::vault::VaultUse;
 use crate::digest::{Address, DigestError};
 use crate::identity::Wallet;
@@ -38,6 +39,9 @@ pub struct Config {
     pub discovery: Discovery,
     /// The SwarmMasters that it announces to and asks, with discovery or without. Default: none.
     pub masters: Vec<MasterHint>,
+    /// Whether peers are reached, and reach it, through SwarmMasters where there is no other way. Default:
+    /// they are.
+    pub relay: RelayUse,
     /// What its own folder may hold, in bytes; [`u64::MAX`] is no limit. Default: what the settings in
     /// its home say, or no limit.
     pub quota: Option<u64>,
@@ -90,6 +94,7 @@ impl Config {
             contribution: Contribution::default(),
             discovery: Discovery::On,
             masters: Vec::new(),
+            relay: RelayUse::On,
             quota: None,
             port_mapping: Vec::new(),
             vault: VaultUse::Shut,

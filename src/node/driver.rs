@@ -1,7 +1,8 @@
 //! The loop: takes one thing that happened, tells the core, and carries out what it decided.
 //!
 //! Runs on the network thread, alone, and owns everything but the workers and the files. The other
-//! halves of [`Driver`] are `sessions` (what the network says), `engage` (what peers are asked first),
+//! halves of [`Driver`] are `sessions` (what the network says), `answering` (what peers ask), `engage` (what
+//! they are asked first), `meet` (those behind routers),
 //! `finding`, `fetches` and `ends` (from link to file), `share` (files served where they lie) and
 //! `apply` (what the core wants).
 
@@ -25,9 +26,12 @@ use super::error::{FetchError, kept};
 use super::idle::Idle;
 use super::library::Library;
 use super::masters::Masters;
+use super::meet::Meets;
+use super::offer::Offer;
 use super::pool::Pool;
 use super::quest::{FetchId, Quest};
 use super::reach::Reach;
+use super::relay::Relays;
 use super::roster::Roster;
 use super::rounds::Rounds;
 use super::seen::Seen;
@@ -65,8 +69,11 @@ pub(super) struct Driver {
     pub(super) serving: Serving,
     /// What takes part because peers ask for it.
     pub(super) idle: Idle,
+    pub(super) offer: Offer,
     pub(super) contribution: Contribution,
     pub(super) masters: Masters,
+    pub(super) meets: Meets,
+    pub(super) relays: Relays,
     /// The turn to look for what a peer searches for.
     pub(super) answering: Arc<Semaphore>,
     pub(super) endpoint: Endpoint,
@@ -145,6 +152,7 @@ impl Driver {
             // Who was not dropped was not to blame.
             self.faults.clear();
             self.dial_due();
+            self.drive_meetings();
         };
         self.leave_masters(&mut ears).await;
         self.stop().await;
@@ -218,7 +226,8 @@ impl Driver {
 
     fn deadline(&self) -> tokio::time::Instant {
         let core = self.swarm.deadline().map(|(at, _)| at);
-        let next = core.into_iter().chain(self.reach.deadline()).min();
+        let others = [self.reach.deadline(), self.meets.deadline()];
+        let next = core.into_iter().chain(others.into_iter().flatten()).min();
         // What is due now was seen to already: look again soon, not at once.
         let soon = self.clock.now() + Duration::from_millis(1);
         let at = next.map_or(soon + Duration::from_secs(1), |at| at.max(soon));
@@ -234,7 +243,7 @@ impl Driver {
 
     fn dial_due(&mut self) {
         let (roster, swarm) = (&self.roster, &self.swarm);
-        let is_connected = |who| roster.has_address(who);
+        let is_connected = |who| roster.has_direct(who);
         let is_banned = |who| swarm.is_banned(&who);
         for hint in self
             .reach
@@ -250,6 +259,7 @@ impl Driver {
             self.on_second();
         }
         self.tend_searches();
+        self.close_drained();
         self.sync_due();
         self.scrub_due();
         self.show_fetches();
@@ -263,7 +273,9 @@ impl Driver {
 
     fn on_second(&mut self) {
         self.review_fetches();
+        self.notice_moves();
         self.tend_masters();
+        self.tend_relays();
         self.retry_blocked();
         self.look_around();
         self.review_idle();
@@ -313,10 +325,12 @@ impl Driver {
     pub(super) fn container_status(&self, id: &ManifestId) -> Option<ContainerStatus> {
         let manifest = self.catalog.get(id)?.manifest();
         let peers = self.swarm.peers(*id).filter_map(|view| {
-            let session = &self.roster.get(session_key(view.peer))?.session;
+            let peer = self.roster.get(session_key(view.peer))?;
+            let session = &peer.session;
             Some(PeerStatus {
                 address: view.address,
                 remote: session.remote(),
+                path: peer.path,
                 held: view.held,
                 rate: view.rate,
                 in_flight: view.in_flight,

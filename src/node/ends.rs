@@ -12,12 +12,13 @@ use super::driver::Driver;
 use super::error::{FetchError, kept};
 use super::quest::{Cost, FetchId, Fetched, Leftover, Quest, Stage, Unwritten};
 use super::reach::is_global;
+use super::status::Path;
 use super::verdicts::signer;
 use crate::chunk::{Bitfield, ChunkIndex};
-use crate::digest::{ManifestId, ProgramId};
+use crate::digest::{Address, ManifestId, ProgramId};
 use crate::manifest::Manifest;
 use crate::store::{Content, FinishError, SyncError, WrongRow};
-use crate::swarm::Input;
+use crate::swarm::{Input, Tally};
 use crate::wire::CloseCode;
 
 /// How long an ended fetch waits for workers that still write to its file or read from it.
@@ -93,13 +94,25 @@ impl Driver {
         self.keep_manifest(&manifest, quest.output.clone());
         self.forget_sources(fetch);
         let tally = self.swarm.tally(&id).cloned().unwrap_or_default();
+        let paths = self.paths_of(&tally);
         let form = self.library.form_at(&path, manifest.program_id());
         quest.finish_aside(Ok(Fetched {
             path,
             form,
             manifest,
             tally,
+            paths,
         }));
+    }
+
+    /// How those who gave are reached.
+    fn paths_of(&self, tally: &Tally) -> Vec<(Address, Path)> {
+        let gave = |who: &Address| tally.accounts.get(who).is_some_and(|it| it.chunks > 0);
+        let peers = self
+            .roster
+            .iter()
+            .map(|(_, peer)| (peer.session.address(), peer.path));
+        peers.filter(|(who, _)| gave(who)).collect()
     }
 
     /// Keeps a copy of the manifest that names this node as one more peer that has the container.
@@ -327,6 +340,7 @@ impl Driver {
     /// Forgets where a fetch would have asked.
     fn forget_sources(&mut self, fetch: FetchId) {
         self.reach.forget(fetch);
+        self.meets.forget(fetch);
         for key in self.masters.forget(fetch) {
             if let Some(peer) = self.roster.get(key) {
                 peer.session.close(CloseCode::Done, "DONE");

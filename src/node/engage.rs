@@ -18,7 +18,7 @@ impl Driver {
         let Some(peer) = self.roster.get(key) else {
             return;
         };
-        let wanted = self.reach.wanted_of(peer.dialed(), peer.session.address());
+        let wanted = self.wanted_of(peer.dialed(), peer.session.address());
         let relevant: Vec<FetchId> = self
             .quests
             .iter()
@@ -87,10 +87,13 @@ impl Driver {
     /// what it holds: so the first chunks are asked for a round trip earlier. If it does not hold them,
     /// that costs the question.
     fn presume(&mut self, fetch: FetchId, key: SessionKey, id: ManifestId) {
+        let Some(peer) = self.roster.get(key) else {
+            return;
+        };
+        let named = self.wanted_of(peer.dialed(), peer.session.address());
         let Some(peer) = self.roster.get_mut(key) else {
             return;
         };
-        let named = self.reach.wanted_of(peer.dialed(), peer.session.address());
         let (Some(have), Some(entry)) = (self.swarm.have(&id), self.catalog.get(&id)) else {
             return;
         };

@@ -97,6 +97,7 @@ impl Driver {
             Note::Recalled { fetch, peers } => self.on_more_peers(fetch, peers),
             Note::Similar { id, contents } => self.on_similar(id, contents),
             Note::Found { wanted, contents } => self.on_found(wanted, contents),
+            Note::Offered(all) => self.on_offered(all),
             Note::Finished { fetch, outcome } => self.on_finished(fetch, outcome),
             Note::Looked { id, look } => self.on_looked(id, look),
             Note::Scrubbed { id, scrubbed, took } => self.on_scrubbed(id, scrubbed, took),
@@ -272,13 +273,21 @@ impl Driver {
         }
         for (fetch, error) in over {
             match error {
-                Some(error) => self.fail(fetch, error),
+                Some(error) => self.fail(fetch, self.with_masters(error)),
                 None => self.cancel(fetch),
             }
         }
         for (fetch, id) in stalled {
             self.on_stalled(fetch, id);
         }
+    }
+
+    /// Where nobody could be reached, it is good to know that no master could be either.
+    fn with_masters(&self, mut error: FetchError) -> FetchError {
+        if let FetchError::NoPeers { tried, .. } = &mut error {
+            tried.extend(self.masters.silence());
+        }
+        error
     }
 
     /// Shows how far each fetch is.

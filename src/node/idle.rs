@@ -31,6 +31,8 @@ use crate::wire::Request;
 const AWAKE_MAX: usize = 64;
 /// How long one stays awake for which nobody asks.
 const IDLE_AFTER: Duration = Duration::from_secs(60);
+/// How long one stays awake for which nobody asks where others want its place.
+const SPARED: Duration = Duration::from_secs(2);
 /// Look-ups under way, at most: who asks for what is not here costs one each.
 const LOOKS_MAX: usize = 16;
 /// Requests that wait for them, at most.
@@ -82,8 +84,9 @@ impl Driver {
         }
     }
 
-    /// Once a second: lets go of what nobody asks for.
+    /// Once a second: lets go of what nobody asks for, and looks now and then at what there is.
     pub(super) fn review_idle(&mut self) {
+        self.review_offer();
         let now = self.clock.now();
         let is_idle = |(_, at): &(&ManifestId, &Moment)| now.since(**at) >= IDLE_AFTER;
         let idle = self.idle.awake.iter().filter(is_idle).map(|(id, _)| *id);
@@ -107,10 +110,16 @@ impl Driver {
             Request::Hello(_)
             | Request::Deluges { program_id: None }
             | Request::Search(_)
+            | Request::Carry { .. }
             | Request::Enlist
             | Request::Register(_)
             | Request::Withdraw { .. }
-            | Request::Lookup { .. } => return None,
+            | Request::Lookup { .. }
+            | Request::Locate
+            | Request::Located
+            | Request::Meet(_)
+            | Request::Invite(_)
+            | Request::Start { .. } => return None,
             Request::Manifest { id } | Request::Subscribe { id } => Wanted::Manifest(*id),
             Request::Deluges {
                 program_id: Some(id),
@@ -134,8 +143,18 @@ impl Driver {
         here.is_empty().then_some(wanted)
     }
 
-    /// Whether there is room for one more look-up, and for what it may find.
-    fn may_look(&self, wanted: Wanted) -> bool {
+    /// Whether there is room for one more look-up, and for what it may find: whoever was not asked for
+    /// longest makes room.
+    fn may_look(&mut self, wanted: Wanted) -> bool {
+        if self.idle.awake.len() + self.idle.looking.len() >= AWAKE_MAX {
+            let longest = self.idle.awake.iter().min_by_key(|(_, at)| **at);
+            let longest = longest.map(|(id, at)| (*id, *at));
+            if let Some((id, at)) = longest
+                && self.clock.now().since(at) >= SPARED
+            {
+                self.let_sleep(&id);
+            }
+        }
         let Idle { awake, looking, .. } = &self.idle;
         let waiting: usize = looking.values().map(Vec::len).sum();
         let is_new = !looking.contains_key(&wanted);

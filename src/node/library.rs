@@ -7,8 +7,6 @@
 //!
 //! All calls block on the disk.
 
-use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -26,10 +24,6 @@ use crate::store::{
 
 /// The setting that says how many bytes the node's own folder may hold.
 pub const QUOTA: &str = "quota";
-/// What stands among the settings once a state knows what the node's folder holds.
-const ADOPTED: &str = "library adopted";
-/// Containers that are taken in at once.
-const ADOPTED_AT_ONCE: usize = 256;
 /// Digits by which a container can be named, at least.
 const DIGITS_MIN: usize = 6;
 /// Containers that are named where several are meant.
@@ -282,41 +276,6 @@ impl Library {
         }
     }
 
-    /// Takes in what the node's folder holds and the state knows nothing of, once for each state: the one
-    /// before was lost, or is that of an earlier version.
-    pub(super) fn adopt(&self) {
-        let is_done = |settings: &BTreeMap<_, _>| settings.contains_key(ADOPTED);
-        if self.state.settings().as_ref().is_ok_and(is_done) {
-            return;
-        }
-        let mut ids = self.folders.manifest_ids().unwrap_or_default();
-        ids.retain(|id| matches!(self.state.container(*id), Ok(None)));
-        let now = unix_time();
-        let adopted = |id: ManifestId| {
-            let manifest = self.folders.load_manifest(id).ok()??;
-            let kept = self.folders.holding(manifest.program_id()).bytes();
-            let mut row = row(&manifest, None, kept, now);
-            row.manifest_bytes = fs::metadata(self.folders.deluge(id)).ok()?.len();
-            Some((row, (id, sketch(&manifest))))
-        };
-        let written = ids.chunks(ADOPTED_AT_ONCE).try_for_each(|ids| {
-            let found = ids.iter().copied().filter_map(adopted);
-            let (rows, sketches): (Vec<_>, Vec<_>) = found.unzip();
-            self.state.adopt_containers(rows)?;
-            self.state.keep_sketches(sketches)
-        });
-        match written.and_then(|()| self.state.set(ADOPTED, Some("yes"))) {
-            Ok(()) if ids.is_empty() => {}
-            Ok(()) => {
-                let count = ids.len();
-                tracing::info!(count, "containers were found in the node's folder");
-            }
-            Err(error) => {
-                tracing::warn!("what the node's folder holds is not written down: {error}")
-            }
-        }
-    }
-
     /// Removes what the node keeps of a container, and its row. Returns the bytes that are free now; `None`
     /// if somebody uses it, and nothing was removed.
     pub(super) fn discard(&self, row: &ContainerRow) -> Result<Option<u64>, LibraryError> {
@@ -327,8 +286,10 @@ impl Library {
         let is_ours = row.kept > 0 || others.iter().all(|other| other.kept == 0);
         let mut freed = 0;
         if row.path.is_none() && is_ours {
+            // what it is called is told by what is there
+            let part = self.part(row);
             freed += self.folders.remove_container(row.program_id)?;
-            if let Some(part) = self.part(row) {
+            if let Some(part) = part {
                 self.state.forget(&part);
             }
         }
@@ -342,8 +303,12 @@ impl Library {
     }
 
     pub(super) fn known(&self, row: ContainerRow) -> Known {
-        let condition = self.condition(&row);
-        let ours = || self.own(row.program_id);
+        let holding = match row.path {
+            Some(_) => Holding::Nothing,
+            None => self.folders.holding(row.program_id),
+        };
+        let condition = self.condition(&row, holding);
+        let ours = || self.folders.container_in(holding.form(), row.program_id);
         Known {
             manifest_id: row.manifest_id,
             program_id: row.program_id,
@@ -356,7 +321,7 @@ impl Library {
         }
     }
 
-    fn condition(&self, row: &ContainerRow) -> Condition {
+    fn condition(&self, row: &ContainerRow, holding: Holding) -> Condition {
         let held = || {
             let claim = self.part(row).and_then(|part| self.state.claimed(&part));
             let of_this = claim.filter(|claim| claim.manifest == row.manifest_id);
@@ -367,7 +332,7 @@ impl Library {
             Some(path) if path.exists() => Condition::InPlace,
             Some(_) if self.part(row).is_some_and(|part| part.exists()) => held(),
             Some(_) => Condition::Gone,
-            None => match self.folders.holding(row.program_id) {
+            None => match holding {
                 Holding::Whole(Form::Open, _) => Condition::Complete,
                 Holding::Whole(Form::Sealed, _) => Condition::Vault,
                 Holding::Part(..) => held(),
@@ -378,7 +343,12 @@ impl Library {
 }
 
 /// A container as it is written down.
-fn row(manifest: &Manifest, path: Option<PathBuf>, kept: u64, used: u64) -> ContainerRow {
+pub(super) fn row(
+    manifest: &Manifest,
+    path: Option<PathBuf>,
+    kept: u64,
+    used: u64,
+) -> ContainerRow {
     ContainerRow {
         manifest_id: manifest.id(),
         program_id: manifest.program_id(),

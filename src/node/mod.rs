@@ -10,6 +10,8 @@
 //! A [`Node`] is a handle: it tells the driver what to do and shows what the driver publishes. The
 //! network thread hashes, compresses and reads nothing; workers and short-lived background jobs do.
 
+mod adopt;
+mod answering;
 mod apply;
 mod ballot;
 mod ban_rows;
@@ -36,7 +38,9 @@ mod jobs;
 mod kept;
 mod library;
 mod masters;
+mod meet;
 mod memory;
+mod offer;
 mod old_files;
 mod outflow;
 mod places;
@@ -44,7 +48,9 @@ mod pool;
 mod publish;
 mod quest;
 mod reach;
+mod relay;
 mod reuse;
+mod roam;
 mod roster;
 mod rounds;
 mod seen;
@@ -59,7 +65,9 @@ mod steer;
 mod subnet;
 mod swarmmaster;
 mod syncs;
+mod thread;
 mod twins;
+mod upgrade;
 mod vault;
 mod verdicts;
 mod work;
@@ -72,6 +80,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+pub use crate::store::index::{Database, IndexPlace};
 pub use crate::swarm::Contribution;
 pub use ban_rows::KeptBan;
 pub use bans::{Lift, kept_bans, lift_bans};
@@ -91,11 +100,12 @@ pub use masters::{
 };
 pub use publish::{create, create_recalling};
 pub use quest::Fetched;
+pub use relay::RelayUse;
 pub use rounds::Scrub;
-pub use settings::{MASTERS, ON, Settings};
+pub use settings::{MASTERS, NO_RELAY, ON, Settings};
 pub use share::{Proof, Share};
-pub use status::{Banned, ContainerStatus, FetchStatus, PeerStatus, Status};
-pub use swarmmaster::{MASTER_PORT, MasterConfig, MasterStatus, SwarmMaster};
+pub use status::{Banned, ContainerStatus, FetchStatus, Path as PeerPath, PeerStatus, Status};
+pub use swarmmaster::{MASTER_PORT, MasterConfig, MasterStatus, RelayTotals, SwarmMaster};
 pub use vault::{ExportError, VAULT, VaultError, VaultUse};
 pub use verdicts::remember_right;
 

@@ -33,6 +33,8 @@ struct Candidate {
     failures: u32,
     /// The SwarmMasters that named it; none where anybody else did.
     named_by: BTreeSet<MasterId>,
+    /// When it was first dialed.
+    dialed_at: Option<Moment>,
     /// Who answered there the last time.
     known: Option<Address>,
 }
@@ -101,6 +103,7 @@ impl Reach {
             state: State::Waiting(now),
             failures: 0,
             named_by: BTreeSet::new(),
+            dialed_at: None,
             known: None,
         });
         candidate.wanted_by.insert(fetch);
@@ -128,7 +131,7 @@ impl Reach {
         let theirs = self
             .candidates
             .iter()
-            .filter(|(remote, candidate)| dialed == Some(**remote) || candidate.known == Some(who));
+            .filter(|(remote, it)| dialed == Some(**remote) || it.is(who));
         theirs
             .flat_map(|(_, candidate)| candidate.wanted_by.iter().copied())
             .collect()
@@ -153,6 +156,7 @@ impl Reach {
             } else if room > 0 {
                 room -= 1;
                 candidate.state = State::Dialing;
+                candidate.dialed_at.get_or_insert(now);
                 hints.push(PeerHint {
                     remote: *remote,
                     expected: candidate.expected,
@@ -160,6 +164,39 @@ impl Reach {
             }
         }
         hints
+    }
+
+    /// Who is known by address and did not answer, within this time of being dialed; with the masters that
+    /// alone named them.
+    pub(super) fn silent(
+        &self,
+        now: Moment,
+        patience: Duration,
+    ) -> BTreeMap<Address, BTreeSet<MasterId>> {
+        let mut all: BTreeMap<Address, BTreeSet<MasterId>> = BTreeMap::new();
+        for candidate in self.candidates.values() {
+            let is_late = candidate
+                .dialed_at
+                .is_some_and(|at| now.since(at) >= patience);
+            let is_silent = candidate.failures > 0 || is_late;
+            if let Some(who) = candidate.expected.filter(|_| is_silent)
+                && candidate.state != State::Connected
+            {
+                all.entry(who).or_default().extend(&candidate.named_by);
+            }
+        }
+        all
+    }
+
+    /// Who is expected at a candidate.
+    pub(super) fn expected_at(&self, remote: SocketAddr) -> Option<Address> {
+        self.candidates.get(&remote)?.expected
+    }
+
+    /// The masters that alone named where this peer is.
+    pub(super) fn namers_of(&self, who: Address) -> BTreeSet<MasterId> {
+        let theirs = self.candidates.values().filter(|it| it.is(who));
+        theirs.flat_map(|it| it.named_by.iter().copied()).collect()
     }
 
     fn dialing(&self) -> usize {
@@ -226,6 +263,13 @@ impl Reach {
             .values()
             .filter(|c| c.wanted_by.contains(&fetch));
         theirs.all(|c| c.failures > 0 && matches!(c.state, State::Waiting(_)))
+    }
+}
+
+impl Candidate {
+    /// Whether this peer is there, or is to be.
+    fn is(&self, who: Address) -> bool {
+        self.known == Some(who) || self.expected == Some(who)
     }
 }
 

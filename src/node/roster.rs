@@ -10,15 +10,22 @@ use std::time::Duration;
 
 use tokio::task::AbortHandle;
 
+use super::status::Path;
 use crate::digest::{Address, ManifestId};
-use crate::limits::CONNECTIONS_MAX;
+use crate::limits::{CONNECTIONS_MAX, KEEP_ALIVE};
 use crate::moment::Moment;
-use crate::net::{Aside, Origin, Session, SessionKey};
+use crate::net::{self, Aside, Origin, Session, SessionKey};
 
 /// From how many connections on the idle ones are closed.
 const CROWDED: usize = CONNECTIONS_MAX / 4 * 3;
 /// How long a connection may be of no use to anybody while places are short.
 const IDLE_MAX: Duration = Duration::from_secs(30);
+/// After how long without a packet somebody whom we wait for is looked for elsewhere. Whoever is there answers
+/// the ping of a connection on which nothing else happens.
+const MISSING: Duration = KEEP_ALIVE.saturating_add(Duration::from_secs(1));
+/// After how long without a packet a connection makes way for a new one of the same two: the other side has
+/// looked at it within a second, too.
+const STALE: Duration = KEEP_ALIVE.saturating_sub(Duration::from_millis(500));
 /// Containers that we do not have and that one connection is remembered to want.
 const ASKED_IN_VAIN_MAX: usize = 64;
 
@@ -27,8 +34,12 @@ const ASKED_IN_VAIN_MAX: usize = 64;
 pub(super) struct Peer {
     pub(super) session: Session,
     pub(super) origin: Origin,
+    /// How it came about.
+    pub(super) path: Path,
     /// When it said hello.
     since: Moment,
+    /// Datagrams that had come on it when last looked at, and when that had last grown.
+    heard: (u64, Moment),
     /// Containers of which the peer tells us what it holds.
     pub(super) subscriptions: BTreeMap<ManifestId, AbortHandle>,
     /// Containers of which we tell the peer what we hold.
@@ -37,6 +48,10 @@ pub(super) struct Peer {
     asked_in_vain: BTreeSet<ManifestId>,
     /// Containers of which it was taken to hold the beginning before it said anything.
     presumed: BTreeSet<ManifestId>,
+    /// Until when what is under way on it may arrive, where a direct connection has taken over.
+    draining_until: Option<Moment>,
+    /// Whether it owes us something and has been silent for too long.
+    is_missing: bool,
     /// What we tell it and nobody else.
     pub(super) aside: Arc<Aside>,
     /// Whether we have asked it for chunks, and it us.
@@ -57,6 +72,8 @@ pub(super) enum Admission {
     Keep,
     /// Keep it, and close this one: both sides dialed, and this is the one that both give up.
     Replace(SessionKey),
+    /// Keep it, and let this relayed one end when what is under way on it has arrived.
+    Supersede(SessionKey),
     /// Close it: this other connection to the same address is kept.
     Refuse(SessionKey),
 }
@@ -64,14 +81,32 @@ pub(super) enum Admission {
 impl Roster {
     /// Decides which of several connections between the same two addresses are kept.
     ///
-    /// The dialer of two closes the newer. Where each side dialed the other, both keep the
-    /// connection that the lower address dialed.
-    pub(super) fn admit(&self, own: Address, session: &Session, origin: Origin) -> Admission {
+    /// A direct one takes over from one through a SwarmMaster. The dialer of two closes the newer. Where
+    /// each side dialed the other, both keep the connection that the lower address dialed. One on which
+    /// nothing has come for a while makes way for any new one: whoever is at the other end has moved, or
+    /// begun anew.
+    pub(super) fn admit(
+        &self,
+        now: Moment,
+        own: Address,
+        session: &Session,
+        origin: Origin,
+    ) -> Admission {
         let theirs = session.address();
         let ours_wins = own < theirs;
         for (key, peer) in &self.peers {
-            if peer.session.address() != theirs {
+            if peer.session.address() != theirs || peer.draining_until.is_some() {
                 continue;
+            }
+            let paths = (peer.session.path(), session.path());
+            if let (net::Path::Relayed { .. }, net::Path::Direct) = paths {
+                return Admission::Supersede(*key);
+            }
+            if peer.silence(now) >= STALE {
+                return Admission::Replace(*key);
+            }
+            if let (net::Path::Direct, net::Path::Relayed { .. }) = paths {
+                return Admission::Refuse(*key);
             }
             match (is_ours(peer.origin), is_ours(origin)) {
                 (true, true) => return Admission::Refuse(*key),
@@ -83,15 +118,19 @@ impl Roster {
         Admission::Keep
     }
 
-    pub(super) fn insert(&mut self, now: Moment, session: Session, origin: Origin) {
+    pub(super) fn insert(&mut self, now: Moment, session: Session, origin: Origin, path: Path) {
         let peer = Peer {
             session: session.clone(),
             origin,
+            path,
             since: now,
+            heard: (session.heard(), now),
             subscriptions: BTreeMap::new(),
             follows: BTreeSet::new(),
             asked_in_vain: BTreeSet::new(),
             presumed: BTreeSet::new(),
+            draining_until: None,
+            is_missing: false,
             aside: Arc::default(),
             downloads: false,
             uploads: false,
@@ -162,10 +201,38 @@ impl Roster {
         self.peers.iter().map(|(key, peer)| (*key, peer))
     }
 
+    /// Whether a peer is connected otherwise than through a SwarmMaster.
+    pub(super) fn has_direct(&self, address: Address) -> bool {
+        let is_direct = |it: &Peer| it.session.path() == net::Path::Direct && !it.is_missing;
+        let mut all = self.peers.values().filter(|it| is_direct(it));
+        all.any(|peer| peer.session.address() == address)
+    }
+
     pub(super) fn has_address(&self, address: Address) -> bool {
         self.peers
             .values()
-            .any(|peer| peer.session.address() == address)
+            .any(|peer| peer.session.address() == address && !peer.is_missing)
+    }
+
+    /// Notes what has come since the last time. Answers those of whom something is awaited, by `awaits`, and who
+    /// have been silent for too long since: each once, until they are heard again.
+    pub(super) fn newly_missing(
+        &mut self,
+        now: Moment,
+        awaits: impl Fn(SessionKey) -> bool,
+    ) -> Vec<SessionKey> {
+        let mut missing = Vec::new();
+        for (key, peer) in &mut self.peers {
+            let heard = peer.session.heard();
+            if heard != peer.heard.0 {
+                peer.heard = (heard, now);
+                peer.is_missing = false;
+            } else if !peer.is_missing && peer.silence(now) >= MISSING && awaits(*key) {
+                peer.is_missing = true;
+                missing.push(*key);
+            }
+        }
+        missing
     }
 
     /// Connections that take places from others: where few are left, those that somebody else opened
@@ -181,6 +248,19 @@ impl Roster {
         };
         let idlers = self.peers.iter().filter(|(_, peer)| idle(peer));
         idlers.map(|(key, _)| *key).collect()
+    }
+
+    /// Whether a direct connection has taken over from this one.
+    pub(super) fn is_draining(&self, key: SessionKey) -> bool {
+        let peer = self.peers.get(&key);
+        peer.is_some_and(|peer| peer.draining_until.is_some())
+    }
+
+    /// The connections that had their time to end.
+    pub(super) fn drained(&self, now: Moment) -> Vec<SessionKey> {
+        let is_over = |peer: &Peer| peer.draining_until.is_some_and(|until| until <= now);
+        let all = self.peers.iter().filter(|(_, peer)| is_over(peer));
+        all.map(|(key, _)| *key).collect()
     }
 
     /// Ends our subscriptions to a container everywhere.
@@ -201,6 +281,19 @@ impl Peer {
         }
     }
 
+    /// A direct connection has taken over: what is under way here may arrive until then.
+    pub(super) fn drain(&mut self, until: Moment) {
+        self.draining_until = Some(until);
+    }
+
+    /// For how long nothing has come, to a second.
+    fn silence(&self, now: Moment) -> Duration {
+        match self.session.heard() == self.heard.0 {
+            true => now.since(self.heard.1),
+            false => Duration::ZERO,
+        }
+    }
+
     /// Whether it has not yet been taken to hold anything of a container; from now on it has.
     pub(super) fn presume(&mut self, id: ManifestId) -> bool {
         self.presumed.insert(id)
@@ -215,11 +308,11 @@ impl Peer {
     pub(super) fn dialed(&self) -> Option<SocketAddr> {
         match self.origin {
             Origin::Dialed(remote) => Some(remote),
-            Origin::Accepted => None,
+            Origin::Met(_) | Origin::Accepted => None,
         }
     }
 }
 
 fn is_ours(origin: Origin) -> bool {
-    matches!(origin, Origin::Dialed(_))
+    matches!(origin, Origin::Dialed(_) | Origin::Met(_))
 }

@@ -1,26 +1,26 @@
 //! What the network says: peers come and go, answer and ask. What we ask of them is in `engage`.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use super::driver::{Driver, peer_key};
 use super::masters::Presence;
 use super::quest::FetchId;
 use super::roster::Admission;
+use super::status::Path;
 use super::subnet;
 use crate::chunk::{Bitfield, BitfieldError, ChunkIndex};
-use crate::digest::ManifestId;
-use crate::net::{
-    Answer, ChunkAnswer, DialError, Event, Fault, Lane, Origin, Responder, Session, SessionKey,
-};
+use crate::digest::{Address, ManifestId};
+use crate::net::{self, ChunkAnswer, DialError, Event, Fault, Origin, Session, SessionKey};
 use crate::swarm::{AskKey, Input, PeerKey, Ticket};
-use crate::wire::{CloseCode, Refusal, Reply, Request, Update};
+use crate::wire::{CloseCode, Refusal, Update};
 
 impl Driver {
     /// Takes in one thing that happened on the network.
     pub(super) fn on_event(&mut self, event: Event) {
         match event {
             Event::Connected { session, origin } => self.on_connected(session, origin),
-            Event::DialFailed { remote, error } => self.on_no_dial(remote, &error),
+            Event::DialFailed { origin, error } => self.on_failed_origin(origin, &error),
             Event::Closed { session, reason } => self.on_closed(session, &reason),
             Event::Chunk {
                 session,
@@ -68,24 +68,24 @@ impl Driver {
                 request,
                 responder,
             } => self.on_asked(session, request, responder),
+            Event::Carrying { carrier } => self.on_carrying(carrier),
+            Event::NotCarrying { master, reason } => self.on_not_carrying(master, &reason),
+            Event::RelayFailed { to, master, error } => self.on_relay_failed(to, master, &error),
+            // a node carries for nobody
+            Event::Line { line } => line.close(CloseCode::Done, "no SwarmMaster"),
             Event::Answered {
                 session,
                 ask,
                 bytes,
-            } => {
-                let outflow = self.pool.outflow();
-                outflow.on_sent(self.clock.now(), self.endpoint.sent_bytes());
-                self.tell(Input::Served {
-                    peer: peer_key(session),
-                    ask: AskKey(ask),
-                    bytes,
-                });
-            }
+            } => self.on_answered(session, AskKey(ask), bytes),
         }
     }
 
     fn on_connected(&mut self, session: Session, origin: Origin) {
         let (address, key) = (session.address(), session.key());
+        if let Origin::Met(_) = origin {
+            self.meets.on_proven();
+        }
         if let Origin::Dialed(remote) = origin {
             self.reach.on_connected(remote, address);
             let by = self.reach.named_by(remote);
@@ -99,7 +99,8 @@ impl Driver {
             }
             return self.on_unused(origin);
         }
-        match self.roster.admit(self.address, &session, origin) {
+        let now = self.clock.now();
+        match self.roster.admit(now, self.address, &session, origin) {
             Admission::Keep => {}
             Admission::Refuse(kept) => {
                 session.close(CloseCode::Duplicate, "DUPLICATE");
@@ -109,6 +110,7 @@ impl Driver {
                 }
                 return self.engage(kept);
             }
+            Admission::Supersede(relayed) => self.retire(relayed),
             Admission::Replace(other) => {
                 if let Some(other) = self.roster.get(other) {
                     other.session.close(CloseCode::Duplicate, "DUPLICATE");
@@ -118,7 +120,9 @@ impl Driver {
         }
         tracing::debug!(%address, remote = %session.remote(), ?origin, "a peer is connected");
         let (rtt, subnet) = (session.rtt(), subnet::of(session.remote().ip(), address));
-        self.roster.insert(self.clock.now(), session, origin);
+        let now = self.clock.now();
+        let path = self.path_of(&session, origin);
+        self.roster.insert(now, session, origin, path);
         self.tell(Input::PeerConnected {
             peer: peer_key(key),
             address,
@@ -128,13 +132,46 @@ impl Driver {
         if let Origin::Dialed(remote) = origin {
             self.greet_master(remote, key);
         }
+        self.on_reached(address);
         self.engage(key);
+    }
+
+    /// How a connection that is kept came about. A meeting is over when there is a direct one.
+    fn path_of(&mut self, session: &Session, origin: Origin) -> Path {
+        if let net::Path::Relayed { master } = session.path() {
+            return Path::Relayed { master };
+        }
+        let (now, address) = (self.clock.now(), session.address());
+        match (self.meets.on_connected(now, address), origin) {
+            (Some(after), _) => {
+                let by = self.meets.named_by(address);
+                self.masters.on_named(&by, Presence::There);
+                Path::Met { after }
+            }
+            (None, Origin::Accepted) => Path::Accepted,
+            (None, Origin::Dialed(_) | Origin::Met(_)) => Path::Dialed,
+        }
+    }
+
+    /// The fetches that a peer was given for: by where we dialed it, or by who it is.
+    pub(super) fn wanted_of(&self, dialed: Option<SocketAddr>, who: Address) -> BTreeSet<FetchId> {
+        let mut wanted = self.reach.wanted_of(dialed, who);
+        wanted.extend(self.meets.wanted_of(who));
+        wanted
     }
 
     /// A connection came about that is not kept.
     fn on_unused(&mut self, origin: Origin) {
         if let Origin::Dialed(remote) = origin {
             self.reach.on_over(self.clock.now(), remote);
+        }
+    }
+
+    fn on_failed_origin(&mut self, origin: Origin, error: &DialError) {
+        match origin {
+            Origin::Dialed(remote) => self.on_no_dial(remote, error),
+            Origin::Met(remote) => self.on_no_meeting_dial(remote, error),
+            Origin::Accepted => {}
         }
     }
 
@@ -146,6 +183,9 @@ impl Driver {
         self.reach.on_over(now, remote);
         for fetch in self.reach.wanted_by(remote) {
             self.on_failed_dial(fetch, error);
+        }
+        if self.is_reached_otherwise(remote) {
+            return;
         }
         let by = self.reach.take_false(remote);
         self.masters.on_named(&by, Presence::NotThere);
@@ -172,12 +212,16 @@ impl Driver {
             peer: peer_key(key),
         });
         self.masters.on_closed(self.clock.now(), key, reason);
+        let now = self.clock.now();
+        if peer.session.path() == net::Path::Direct {
+            self.meets.on_closed(now, peer.session.address());
+        }
         let (remote, who) = (peer.session.remote(), peer.session.address());
         self.quests.values_mut().for_each(|quest| {
             quest.asked.remove(&key);
             quest.ballot.on_gone(who);
         });
-        for fetch in self.reach.wanted_of(peer.dialed(), who) {
+        for fetch in self.wanted_of(peer.dialed(), who) {
             if let Some(quest) = self.quests.get_mut(&fetch) {
                 quest.on_failed_attempt(format!("{remote}: {reason}"));
             }
@@ -293,6 +337,8 @@ impl Driver {
                 let is_useful = chunks.iter().any(is_new);
                 (Input::PeerHas { peer, id, chunks }, is_useful)
             }
+            // what is being drained is asked nothing, whatever it says
+            Update::Choked | Update::Unchoked if self.roster.is_draining(key) => return,
             Update::Choked => (Input::Choked { peer }, false),
             Update::Unchoked => (Input::Unchoked { peer }, false),
         };
@@ -317,7 +363,7 @@ impl Driver {
             return;
         };
         let (remote, who) = (peer.session.remote(), peer.session.address());
-        for fetch in self.reach.wanted_of(peer.dialed(), who) {
+        for fetch in self.wanted_of(peer.dialed(), who) {
             if let Some(quest) = self.quests.get_mut(&fetch) {
                 quest.on_failed_attempt(format!("{remote}: {fault}"));
             }
@@ -326,61 +372,5 @@ impl Driver {
             peer.session.close(code, &fault.to_string());
             self.on_closed(key, &fault.to_string());
         }
-    }
-
-    /// Answers what a peer asks of what takes part.
-    pub(super) fn answer(&mut self, key: SessionKey, request: Request, responder: Responder) {
-        match request {
-            Request::Hello(_) => responder.answer(Answer::Refuse(Refusal::Malformed)),
-            Request::Manifest { id } => responder.answer(match self.catalog.get(&id) {
-                Some(entry) => Answer::Manifest(entry.file.clone(), Lane::all(&self.up)),
-                None => Answer::Refuse(Refusal::NotFound),
-            }),
-            Request::Deluges { program_id } => {
-                let deluges = self.catalog.deluges(program_id);
-                responder.answer(Answer::Header(Reply::Deluges(deluges)));
-            }
-            Request::Subscribe { id } => self.on_subscribe(key, id, responder),
-            Request::Search(search) => self.on_peer_search(search, responder),
-            // a node is no master
-            Request::Enlist
-            | Request::Register(_)
-            | Request::Withdraw { .. }
-            | Request::Lookup { .. } => responder.answer(Answer::Header(Reply::Denied)),
-            Request::Chunk(request) => match self.catalog.find(&request) {
-                Ok((id, chunk)) => {
-                    let (peer, ask) = (peer_key(key), AskKey(responder.ask()));
-                    self.asks.insert(ask, (responder, request.accept));
-                    self.tell(Input::Asked {
-                        peer,
-                        ask,
-                        id,
-                        chunk,
-                    });
-                }
-                Err(refusal) => responder.answer(Answer::Refuse(refusal)),
-            },
-        }
-    }
-
-    /// A peer wants to know what we hold. What it holds we want to know too: to get it, or to know what
-    /// is best given to whom. One that asks before we take part is refused, and asked as soon as we do:
-    /// it then asks again.
-    fn on_subscribe(&mut self, key: SessionKey, id: ManifestId, responder: Responder) {
-        let Some(peer) = self.roster.get_mut(key) else {
-            return responder.answer(Answer::Refuse(Refusal::Unavailable));
-        };
-        let Some(entry) = self.catalog.get(&id) else {
-            peer.on_asked_in_vain(id);
-            return responder.answer(Answer::Refuse(Refusal::NotFound));
-        };
-        let (log, aside) = (entry.log.clone(), peer.aside.clone());
-        responder.answer(Answer::Feed(id, log, aside));
-        peer.follows.insert(id);
-        let chunks = entry.manifest().layout().chunk_count();
-        if self.swarm.have(&id).is_some_and(Bitfield::is_full) {
-            self.subscribe(key, id, chunks);
-        }
-        self.engage(key);
     }
 }

@@ -11,6 +11,9 @@ pub const ON: &str = "on";
 /// The setting that names the SwarmMasters, with commas between them.
 pub const MASTERS: &str = "master";
 
+/// The switch that keeps a node from being reached, and from reaching others, through SwarmMasters.
+pub const NO_RELAY: &str = "no-relay";
+
 /// The settings of a home.
 #[derive(Debug)]
 pub struct Settings {

@@ -4,9 +4,8 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::Node;
 use super::catalog::Catalog;
@@ -19,8 +18,10 @@ use super::masters::Masters;
 use super::memory::Memory;
 use super::pool::Pool;
 use super::reach::Reach;
+use super::relay::Relays;
 use super::roster::Roster;
 use super::status::Status;
+use super::thread;
 use super::verdicts::Verdicts;
 use crate::limits::LISTEN_ADDRESSES_MAX;
 use crate::manifest::Recall;
@@ -31,9 +32,6 @@ use crate::swarm::{Ban, Credit, Input, Rates, Setup, Swarm};
 
 /// Commands that may wait for the driver.
 const COMMANDS_MAX: usize = 64;
-
-/// How long a node that stops waits for its background jobs; a large file takes longer to hash.
-const JOBS_END: Duration = Duration::from_secs(2);
 
 /// What the network thread is given.
 struct Given {
@@ -60,7 +58,6 @@ pub(super) async fn start(config: Config) -> Result<Node, StartError> {
     let memory: Result<Memory, StartError> = memory.await.map_err(io::Error::other)?;
     let memory = memory?;
     let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
-    let (up, ready) = oneshot::channel();
     let wallet = Arc::clone(&config.wallet);
     let masters = config.masters.clone();
     let methods = config.port_mapping.clone();
@@ -69,17 +66,17 @@ pub(super) async fn start(config: Config) -> Result<Node, StartError> {
         clock,
         memory,
     };
-    std::thread::Builder::new()
-        .name("swarmhold-net".to_owned())
-        .spawn(move || network_thread(given, inbox, up))?;
-    let stopped = || StartError::System(io::Error::other("the network thread stopped"));
+    let build = move || {
+        let (driver, ears, up) = build(given, inbox)?;
+        Ok((driver.run(ears), up))
+    };
     let Up {
         listen,
         announced,
         verdicts,
         recall,
         status,
-    } = ready.await.map_err(|_| stopped())??;
+    } = thread::start(build).await?;
     Ok(Node {
         port_map: port_map(listen, methods, &announced),
         commands,
@@ -106,42 +103,6 @@ fn port_map(listen: SocketAddr, methods: Vec<Method>, announced: &Announced) -> 
         .ok()
 }
 
-fn network_thread(
-    given: Given,
-    inbox: mpsc::Receiver<Command>,
-    up: oneshot::Sender<Result<Up, StartError>>,
-) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    let runtime = match runtime {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            // Whoever started the node may have gone; then nobody minds.
-            let _ = up.send(Err(error.into()));
-            return;
-        }
-    };
-    let stopped = runtime.block_on(async {
-        match build(given, inbox) {
-            Ok((driver, ears, ready)) => match up.send(Ok(ready)) {
-                Ok(()) => driver.run(ears).await,
-                Err(_) => None,
-            },
-            Err(error) => {
-                let _ = up.send(Err(error));
-                None
-            }
-        }
-    });
-    // The socket closes with the runtime, and files with the jobs that still read them.
-    runtime.shutdown_timeout(JOBS_END);
-    if let Some(stopped) = stopped {
-        // Whoever asked may have gone.
-        let _ = stopped.send(());
-    }
-}
-
 fn build(
     given: Given,
     commands: mpsc::Receiver<Command>,
@@ -151,24 +112,25 @@ fn build(
         clock,
         memory,
     } = given;
-    let address = config.wallet.address();
     let (events_in, events) = mpsc::channel(EVENTS_MAX);
     let (done_in, done) = mpsc::unbounded_channel();
     let (notes_in, notes) = mpsc::unbounded_channel();
-    let endpoint = bind(&config, &events_in)?;
-    let recall = Arc::new(Recall::new(&random_key()?));
-    let (status, seen) = watch::channel(Arc::new(Status::at_start(address)));
+    let (endpoint, recall) = (bind(&config, &events_in)?, new_recall()?);
+    let (status, seen) = watch::channel(Arc::new(Status::at_start(config.wallet.address())));
     let (listen, announced) = (endpoint.local_address()?, endpoint.announced().clone());
     let swarm = core(&config, clock, memory.bans.current(), memory.credit)?;
     let driver = Driver {
         clock,
-        address,
+        address: config.wallet.address(),
         wallet: Arc::clone(&config.wallet),
         discovery: config.discovery,
         serving: config.serving,
         idle: Default::default(),
+        offer: Default::default(),
         contribution: config.contribution,
         masters: Masters::of(clock.now(), &config.masters),
+        meets: Default::default(),
+        relays: Relays::new(config.relay),
         answering: Arc::new(Semaphore::new(1)),
         endpoint,
         up: Arc::new(Throttle::new(config.upload_rate_max)),
@@ -243,7 +205,15 @@ fn bind(config: &Config, events: &mpsc::Sender<Event>) -> Result<Endpoint, BindE
             reachable,
         )
     };
-    match config.listen {
+    bind_at(config.listen, at)
+}
+
+/// Binds where it is wanted.
+pub(super) fn bind_at(
+    listen: Listen,
+    at: impl Fn(SocketAddr) -> Result<Endpoint, BindError>,
+) -> Result<Endpoint, BindError> {
+    match listen {
         Listen::At(address) => at(address),
         Listen::Prefer(address) => at(address).or_else(|error| {
             tracing::info!(%address, %error, "listening on another port");
@@ -276,12 +246,13 @@ fn is_link_local(ip: &IpAddr) -> bool {
     matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local())
 }
 
-pub(super) fn random_key() -> io::Result<[u8; 16]> {
+/// What is hashed from now on is remembered under a key of its own.
+fn new_recall() -> io::Result<Arc<Recall>> {
     let mut key = [0; 16];
     getrandom::fill(&mut key).map_err(|error| io::Error::other(error.to_string()))?;
-    Ok(key)
+    Ok(Arc::new(Recall::new(&key)))
 }
 
-fn random_seed() -> io::Result<u64> {
+pub(super) fn random_seed() -> io::Result<u64> {
     getrandom::u64().map_err(|error| io::Error::other(error.to_string()))
 }

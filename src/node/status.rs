@@ -91,13 +91,34 @@ impl ContainerStatus {
     }
 }
 
+/// How a connection came about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Path {
+    /// We dialed it.
+    Dialed,
+    /// It dialed us.
+    Accepted,
+    /// A SwarmMaster carries it, encrypted end to end.
+    Relayed {
+        /// Which.
+        master: Address,
+    },
+    /// A SwarmMaster had both sides open their routers at the same time.
+    Met {
+        /// How long that took, from the request or from when we heard of it.
+        after: Duration,
+    },
+}
+
 /// One peer of one container's swarm at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeerStatus {
     /// Whose it is.
     pub address: Address,
-    /// Where it speaks from.
+    /// Where it speaks from; a made-up address where a SwarmMaster carries.
     pub remote: SocketAddr,
+    /// How the connection came about.
+    pub path: Path,
     /// Chunks that it holds.
     pub held: u32,
     /// Its measured delivery rate in bytes per second.

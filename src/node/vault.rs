@@ -107,7 +107,7 @@ impl Library {
     pub(super) fn form_for(&self, id: ProgramId) -> Result<Form, VaultError> {
         let form = match self.folders.holding(id) {
             Holding::Nothing => self.vault.form(),
-            Holding::Whole(form, _) | Holding::Part(form, _) => form,
+            found @ (Holding::Whole(..) | Holding::Part(..)) => found.form(),
         };
         if form == Form::Sealed {
             self.vault_for(id)?;
@@ -131,11 +131,8 @@ impl Library {
 
     /// Where a container is in the node's own folder, or would be.
     pub(super) fn own(&self, id: ProgramId) -> PathBuf {
-        let form = match self.folders.holding(id) {
-            Holding::Whole(form, _) | Holding::Part(form, _) => form,
-            Holding::Nothing => Form::Open,
-        };
-        self.folders.container_in(form, id)
+        self.folders
+            .container_in(self.folders.holding(id).form(), id)
     }
 
     /// Whether a container lies at this absolute path because the node put it there.

@@ -54,6 +54,14 @@ impl RemoveError {
 }
 
 impl Holding {
+    /// In which form it is, or would be if nobody says otherwise.
+    pub const fn form(self) -> Form {
+        match self {
+            Self::Nothing => Form::Open,
+            Self::Whole(form, _) | Self::Part(form, _) => form,
+        }
+    }
+
     /// Bytes of the node's folder that it takes.
     pub const fn bytes(self) -> u64 {
         match self {

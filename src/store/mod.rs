@@ -33,6 +33,7 @@ mod manifest_file;
 mod memory;
 #[cfg(test)]
 mod memory_ledger;
+mod migrate;
 mod new_file;
 mod os;
 mod planted;

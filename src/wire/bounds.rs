@@ -11,12 +11,13 @@ use serde::de::DeserializeOwned;
 
 use super::frame_error::{FrameError, Malformed};
 use super::index::{Hit, Holder, Holding, Listing, Search};
+use super::meet::{Acceptance, Invitation};
 use super::message::{Hello, Refusal, Reply, Request, Update};
 use crate::chunk::ChunkIndex;
 use crate::limits::{
     BITFIELD_BYTES_MAX, CHUNK_BYTES_MAX, CHUNKS_MAX, DELUGES_MAX, HAVES_MAX, HEADER_BYTES_MAX,
     HITS_MAX, HOLDERS_TOLD_MAX, LISTEN_ADDRESSES_MAX, LISTING_BYTES_MAX, MANIFEST_BYTES_MAX,
-    NAME_BYTES_MAX, QUERY_BYTES_MAX, REQUEST_BYTES_MAX,
+    MEET_CANDIDATES_MAX, MEET_WAIT_US_MAX, NAME_BYTES_MAX, QUERY_BYTES_MAX, REQUEST_BYTES_MAX,
 };
 
 /// What in a message has a bound.
@@ -46,6 +47,10 @@ pub enum Bound {
     QueryBytes,
     /// How many bytes a name has.
     NameBytes,
+    /// At how many places somebody may be met.
+    MeetCandidates,
+    /// How long until a meeting begins, in microseconds.
+    MeetWait,
 }
 
 impl Bound {
@@ -64,6 +69,8 @@ impl Bound {
             Self::Hits => HITS_MAX as u64,
             Self::QueryBytes => QUERY_BYTES_MAX as u64,
             Self::NameBytes => NAME_BYTES_MAX as u64,
+            Self::MeetCandidates => MEET_CANDIDATES_MAX as u64,
+            Self::MeetWait => MEET_WAIT_US_MAX as u64,
         }
     }
 
@@ -81,7 +88,9 @@ impl Bound {
             | Self::Holders
             | Self::Hits
             | Self::QueryBytes
-            | Self::NameBytes => Refusal::Malformed,
+            | Self::NameBytes
+            | Self::MeetCandidates
+            | Self::MeetWait => Refusal::Malformed,
         }
     }
 
@@ -113,6 +122,8 @@ impl fmt::Display for Bound {
             Self::Hits => "hits",
             Self::QueryBytes => "query bytes",
             Self::NameBytes => "name bytes",
+            Self::MeetCandidates => "places to meet",
+            Self::MeetWait => "microseconds until a meeting",
         })
     }
 }
@@ -133,12 +144,13 @@ pub(super) trait Message: Serialize + DeserializeOwned + fmt::Debug {
 
 impl Message for Request {
     const BYTES_MAX: usize = REQUEST_BYTES_MAX;
-    const KINDS: u32 = 10;
+    const KINDS: u32 = 16;
 
     fn list(tag: u32) -> Option<List> {
         match tag {
             0 => Some(List::OF_HELLO),
             9 => Some(List::first(Bound::QueryBytes, 1)),
+            12 | 13 => Some(List::PLACES),
             _ => None,
         }
     }
@@ -149,19 +161,24 @@ impl Message for Request {
             Self::Chunk(chunk) => check_index(chunk.index),
             Self::Register(registration) => check_holding(&registration.held),
             Self::Search(search) => check_search(search),
+            Self::Meet(it) | Self::Invite(it) => check_invitation(it),
+            Self::Start { wait_us, .. } => Bound::MeetWait.check(u64::from(*wait_us)),
             Self::Manifest { .. }
             | Self::Deluges { .. }
             | Self::Subscribe { .. }
             | Self::Enlist
             | Self::Withdraw { .. }
-            | Self::Lookup { .. } => Ok(()),
+            | Self::Lookup { .. }
+            | Self::Locate
+            | Self::Located
+            | Self::Carry { .. } => Ok(()),
         }
     }
 }
 
 impl Message for Reply {
     const BYTES_MAX: usize = HEADER_BYTES_MAX;
-    const KINDS: u32 = 14;
+    const KINDS: u32 = 21;
 
     fn list(tag: u32) -> Option<List> {
         match tag {
@@ -169,6 +186,7 @@ impl Message for Reply {
             2 => Some(List::first(Bound::Deluges, 65)),
             5 => Some(List::first(Bound::BitfieldBytes, 1)),
             12 => Some(List::first(Bound::Holders, 69)),
+            16 | 17 => Some(List::PLACES),
             _ => None,
         }
     }
@@ -185,6 +203,14 @@ impl Message for Reply {
                 let held = |holder: &Holder| check_holding(&holder.held);
                 holders.iter().try_for_each(held)
             }
+            Self::Accepted(acceptance) => check_acceptance(acceptance),
+            Self::Go {
+                acceptance,
+                wait_us,
+            } => {
+                Bound::MeetWait.check(u64::from(*wait_us))?;
+                check_acceptance(acceptance)
+            }
             Self::Subscribed
             | Self::Busy { .. }
             | Self::Denied
@@ -192,7 +218,12 @@ impl Message for Reply {
             | Self::Registered { .. }
             | Self::Rejected(_)
             | Self::Withdrawn
-            | Self::Found(_) => Ok(()),
+            | Self::Found(_)
+            | Self::Locate { .. }
+            | Self::Located { .. }
+            | Self::Started
+            | Self::Unmet(_)
+            | Self::Coming => Ok(()),
         }
     }
 }
@@ -245,6 +276,14 @@ fn check_search(search: &Search) -> Result<(), FrameError> {
     Bound::QueryBytes.check(search.text.len() as u64)
 }
 
+fn check_invitation(invitation: &Invitation) -> Result<(), FrameError> {
+    Bound::MeetCandidates.check(invitation.at.len() as u64)
+}
+
+fn check_acceptance(acceptance: &Acceptance) -> Result<(), FrameError> {
+    Bound::MeetCandidates.check(acceptance.at.len() as u64)
+}
+
 fn check_hello(hello: &Hello) -> Result<(), FrameError> {
     Bound::ListenAddresses.check(hello.listen.len() as u64)
 }
@@ -269,6 +308,9 @@ impl List {
         after: 2,
         element_bytes_min: 6,
     };
+
+    /// Places to meet, right after the tag.
+    const PLACES: Self = Self::first(Bound::MeetCandidates, 6);
 
     /// A list right after the tag.
     const fn first(what: Bound, element_bytes_min: usize) -> Self {

@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::bounds::{Message, varint};
 use super::index::Listing;
 use super::message::{Reply, Request, Update};
+use super::relay::{RelayCall, RelayReply};
 
 pub use super::bounds::Bound;
 pub use super::frame_error::{FrameError, Malformed};
@@ -34,6 +35,16 @@ pub fn encode_update(update: &Update) -> Vec<u8> {
 /// A listing, ready to be sent: length and payload. Panics on a listing that we must not send.
 pub fn encode_listing(listing: &Listing) -> Vec<u8> {
     encode(listing)
+}
+
+/// A call for a channel, ready to be sent: length and payload.
+pub fn encode_relay_call(call: &RelayCall) -> Vec<u8> {
+    encode(call)
+}
+
+/// The answer to one, ready to be sent: length and payload.
+pub fn encode_relay_reply(reply: &RelayReply) -> Vec<u8> {
+    encode(reply)
 }
 
 /// The length of the payload that follows these two bytes: 1 to `limit`.
@@ -66,6 +77,16 @@ pub fn decode_update(payload: &[u8]) -> Result<Update, FrameError> {
 
 /// The listing that this payload is, all of it.
 pub fn decode_listing(payload: &[u8]) -> Result<Listing, FrameError> {
+    decode(payload)
+}
+
+/// The call for a channel that this payload is, all of it.
+pub fn decode_relay_call(payload: &[u8]) -> Result<RelayCall, FrameError> {
+    decode(payload)
+}
+
+/// The answer to one that this payload is, all of it.
+pub fn decode_relay_reply(payload: &[u8]) -> Result<RelayReply, FrameError> {
     decode(payload)
 }
 

@@ -4,9 +4,11 @@
 
 use super::compress::Decompressor;
 use super::frame::{
-    decode_listing, decode_reply, decode_request, decode_update, encode_listing, encode_reply,
+    decode_listing, decode_relay_call, decode_relay_reply, decode_reply, decode_request,
+    decode_update, encode_listing, encode_relay_call, encode_relay_reply, encode_reply,
     encode_request, encode_update,
 };
+use super::relay::{HEADER_BYTES, Header};
 
 /// A payload that decodes to a request is the only encoding of it.
 pub fn fuzz_request(payload: &[u8]) {
@@ -33,6 +35,27 @@ pub fn fuzz_update(payload: &[u8]) {
 pub fn fuzz_listing(payload: &[u8]) {
     if let Ok(listing) = decode_listing(payload) {
         assert_eq!(&encode_listing(&listing)[2..], payload);
+    }
+}
+
+/// A payload that decodes to a call for a channel is the only encoding of it.
+pub fn fuzz_relay_call(payload: &[u8]) {
+    if let Ok(call) = decode_relay_call(payload) {
+        assert_eq!(&encode_relay_call(&call)[2..], payload);
+    }
+}
+
+/// A payload that decodes to the answer to one is the only encoding of it.
+pub fn fuzz_relay_reply(payload: &[u8]) {
+    if let Ok(reply) = decode_relay_reply(payload) {
+        assert_eq!(&encode_relay_reply(&reply)[2..], payload);
+    }
+}
+
+/// A datagram whose header is read is the only one with that header and payload.
+pub fn fuzz_relay_datagram(datagram: &[u8]) {
+    if let Ok(header) = Header::read(datagram) {
+        assert_eq!(header.datagram(&datagram[HEADER_BYTES..]), datagram);
     }
 }
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::digest::{Address, ManifestId, ProgramId};
 
 /// What a master draws for one connection, so that no registration can be replayed on another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Nonce(pub [u8; 16]);
 
 /// "I hold this container, and will for so long": signed, for one master and one connection.
@@ -68,7 +68,7 @@ pub struct Holder {
 }
 
 /// A question for names.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Search {
     /// What to look for, at most [`QUERY_BYTES_MAX`](crate::limits::QUERY_BYTES_MAX).
     pub text: String,
@@ -89,7 +89,7 @@ pub struct Search {
 }
 
 /// How a query's text is meant. Case never matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Mode {
     /// Every word of it occurs somewhere in the name.
     Words,

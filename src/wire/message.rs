@@ -6,8 +6,9 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use super::index::{Extent, Holder, Nonce, Registration, Rejection, Search, Wanted};
+use super::meet::{Acceptance, Invitation, Unmet};
 use crate::chunk::ChunkIndex;
-use crate::digest::{Digest, ManifestId, ProgramId};
+use crate::digest::{Address, Digest, ManifestId, ProgramId};
 
 /// What a peer asks, one for each stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +50,26 @@ pub enum Request {
     },
     /// Which containers are called like this?
     Search(Search),
+    /// Where, at your master, does a datagram go that shows how my router maps?
+    Locate,
+    /// Where have you seen me speak from? Asked when such a datagram is under way.
+    Located,
+    /// I would like to meet this node: to a master.
+    Meet(Invitation),
+    /// Somebody would like to meet you: from a master.
+    Invite(Invitation),
+    /// Both of you know it: begin then. From a master to whoever was invited.
+    Start {
+        /// Of the invitation.
+        nonce: Nonce,
+        /// When, from now, in microseconds; at most [`MEET_WAIT_US_MAX`](crate::limits::MEET_WAIT_US_MAX).
+        wait_us: u32,
+    },
+    /// A SwarmMaster to a node: somebody wants a channel to you. Connect to me for carrying.
+    Carry {
+        /// Who, as the master knows them.
+        from: Address,
+    },
 }
 
 /// Names a chunk as the original does, by total hash and chunk hash, and where it lies.
@@ -141,6 +162,35 @@ pub enum Reply {
     Holders(Vec<Holder>),
     /// One [`Listing`](super::Listing) follows, in a frame of its own.
     Found(Extent),
+    /// To `Locate`: at this port of mine, with these bytes in it.
+    Locate {
+        /// The UDP port, at the IP address at which the node reaches the master.
+        port: u16,
+        /// Drawn for this connection.
+        token: [u8; 8],
+    },
+    /// To `Located`.
+    Located {
+        /// Where this connection comes from.
+        here: SocketAddr,
+        /// Where the datagram came from, if one has come.
+        there: Option<SocketAddr>,
+    },
+    /// To `Invite`: gladly.
+    Accepted(Acceptance),
+    /// To `Meet`: the other side's answer, and when to begin.
+    Go {
+        /// What it said.
+        acceptance: Acceptance,
+        /// When, from now, in microseconds; at most [`MEET_WAIT_US_MAX`](crate::limits::MEET_WAIT_US_MAX).
+        wait_us: u32,
+    },
+    /// To `Start`: so be it.
+    Started,
+    /// To `Meet` and `Invite`: it does not come to that.
+    Unmet(Unmet),
+    /// I connect for carrying, or have.
+    Coming,
 }
 
 /// One manifest in a `Deluges` reply.

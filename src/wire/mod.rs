@@ -18,7 +18,9 @@
 //!
 //! A request that is not well-formed is answered with a stream reset carrying a [`Refusal`] code.
 //!
-//! Reading order: `message` and `index` (what is said), `bounds` (how much of it), `frame` (its bytes), `body`
+//! A connection that carries the packets of others (ALPN `swarmhold-relay/1`) says what `relay` draws.
+//!
+//! Reading order: `message`, `index` and `meet` (what is said), `bounds` (how much of it), `frame` (its bytes), `body`
 //! (how long a chunk's bytes may be), `compress` and `decompress` (making them fewer, and back).
 //!
 //! Goals: bounded memory for every decode, one meaning for every byte string, no state across
@@ -33,9 +35,11 @@ mod frame_error;
 #[doc(hidden)]
 pub mod fuzz;
 mod index;
+mod meet;
 mod message;
 pub mod payload;
 mod probe;
+pub mod relay;
 mod zstd_frame;
 
 #[doc(hidden)]
@@ -43,6 +47,7 @@ pub use fuzz::{fuzz_listing, fuzz_reply, fuzz_request, fuzz_update, fuzz_zstd};
 pub use index::{
     Extent, Hit, Holder, Holding, Listing, Mode, Nonce, Registration, Rejection, Search, Wanted,
 };
+pub use meet::{Acceptance, Invitation, Mapping, Unmet};
 pub use message::{
     Accept, ChunkRequest, CloseCode, Deluge, Encoding, Hello, Refusal, Reply, Request, Update,
 };

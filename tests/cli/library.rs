@@ -222,7 +222,7 @@ fn settings_are_kept_and_mistakes_explained() {
     let folder = folder(1);
     let config = |args: &[&str]| run(&folder, "bob", &[&["config"], args].concat());
     config(&["list"])
-        .stdout("master none\nquota none\nvault none\n")
+        .stdout("master none\nno-relay none\nquota none\nvault none\n")
         .run();
     config(&["set", "quota", "20G"])
         .stdout("quota 20.0 GiB\n")
@@ -231,7 +231,7 @@ fn settings_are_kept_and_mistakes_explained() {
         .stdout("quota 20.0 GiB\n".trim_start_matches("quota "))
         .run();
     config(&["list", "--json"])
-        .stdout("{\"master\":null,\"quota\":21474836480,\"vault\":false}\n")
+        .stdout("{\"master\":null,\"no-relay\":false,\"quota\":21474836480,\"vault\":false}\n")
         .run();
     config(&["set", "quota", "none"])
         .stdout("quota none\n")

@@ -18,6 +18,8 @@ mod killed;
 mod library;
 mod masters;
 mod normal;
+#[path = "../support/postgres.rs"]
+mod postgres;
 mod process;
 mod resume;
 mod scrub;

@@ -3,12 +3,17 @@
 use serde_json::Value;
 
 use crate::folder::{Folder, noise};
+use crate::postgres;
 use crate::process::Process;
 use crate::share::folder;
 use crate::test::Test;
 
 /// A SwarmMaster on loopback, and what nodes are told.
 fn master(folder: &Folder) -> (Process, String) {
+    master_with(folder, "master", &[])
+}
+
+fn master_with(folder: &Folder, home: &str, more: &[&str]) -> (Process, String) {
     let args = [
         "swarmmaster",
         "--listen",
@@ -16,7 +21,8 @@ fn master(folder: &Folder) -> (Process, String) {
         "--metrics",
         "metrics.prom",
     ];
-    let mut process = Test::new(folder).home("master").args(args).start();
+    let test = Test::new(folder).home(home).args(args).args(more);
+    let mut process = test.start();
     let hint = process.stdout_line("@127.0.0.1:");
     (process, hint.trim().to_owned())
 }
@@ -103,6 +109,80 @@ fn a_container_is_found_and_fetched_by_its_name() {
     let searches = last.rsplit_once("answered 1 lookup and ").unwrap().1;
     let searches: u32 = searches.trim_end_matches(" searches").parse().unwrap();
     assert!(searches >= 4, "{last}");
+}
+
+#[test]
+fn what_one_master_lists_another_finds_in_the_same_database() {
+    let Some(database) = postgres::own_database() else {
+        return;
+    };
+    let folder = folder(100_000);
+    let index = ["--index", database.url.as_str()];
+    let (one, first) = master_with(&folder, "one", &index);
+    let (_other, second) = master_with(&folder, "other", &index);
+    let _share = sharing(&folder, "alice", "app.tar", &first);
+    let local = ["--listen", "127.0.0.1:0", "--no-discovery"];
+    bob(&folder, &second, &["get", "APP.tar", "-o", "copy"])
+        .args(local)
+        .any_stdout()
+        .any_stderr()
+        .run();
+    assert!(folder.read("copy") == folder.read("app.tar"));
+    // the index outlives the master that wrote it
+    one.signal(&["INT"]);
+    assert!(one.ended().status.success());
+    let found = bob(&folder, &second, &["search", "app"]);
+    found.args(local).any_stdout().run();
+}
+
+/// Whoever serves a library has all of it listed, and it is fetched by its names, though nothing of it was in use.
+#[test]
+fn all_of_a_library_is_listed_and_fetched_by_its_names() {
+    let folder = folder(100_000);
+    folder.write("other.img", noise(70_000));
+    let local = ["--listen", "127.0.0.1:0", "--no-discovery"];
+    let (_running, hint) = master(&folder);
+    for name in ["app.tar", "other.img"] {
+        let alice = sharing(&folder, "alice", name, &hint);
+        let get = bob(&folder, &hint, &["get", &name.to_uppercase(), "-q"]);
+        get.args(local).any_stdout().run();
+        alice.signal(&["INT"]);
+        alice.ended();
+    }
+    let _all = bob(&folder, &hint, &["share", "--all"]).args(local).start();
+    for name in ["app.tar", "other.img"] {
+        let copy = format!("copy of {name}");
+        let get = || {
+            let test = Test::new(&folder)
+                .home("carol")
+                .env("SWARMHOLD_MASTER", &hint);
+            let wanted = name.to_uppercase();
+            let args = ["get", &wanted, "-q", "-o", &copy];
+            let command = test.args(args).args(local).command().output();
+            command.unwrap().status.success()
+        };
+        // the master looks at one after the other before it lists them
+        assert!((0..200).any(|_| get()), "{name} was never listed");
+        assert!(folder.read(&copy) == folder.read(name));
+    }
+}
+
+#[test]
+fn a_database_that_is_not_there_is_told() {
+    let folder = folder(1);
+    let args = ["swarmmaster", "--listen", "127.0.0.1:0", "--index"];
+    let master = |url: &str| {
+        let test = Test::new(&folder).home("master").args(args).args([url]);
+        test.any_stderr()
+    };
+    let refused = master("postgres://swarm:secret@127.0.0.1:1/index");
+    let refused = refused.code(1).run();
+    let start = "swarmhold: E-INDEX: postgres://127.0.0.1/index: ";
+    assert!(refused.stderr.contains(start), "{}", refused.stderr);
+    assert!(!refused.stderr.contains("secret"), "{}", refused.stderr);
+    let wrong = master("index.db").code(2).run();
+    let what = "an index is postgres://USER@HOST/DATABASE";
+    assert!(wrong.stderr.contains(what), "{}", wrong.stderr);
 }
 
 #[test]

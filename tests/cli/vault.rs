@@ -147,7 +147,7 @@ fn the_setting_keeps_everything_in_the_vault_but_what_has_a_path() {
         .run();
     assert!(folder.read("plain") == folder.read("app.tar"));
     run(&folder, &["config", "list"])
-        .stdout("master none\nquota none\nvault on\n")
+        .stdout("master none\nno-relay none\nquota none\nvault on\n")
         .run();
     run(&folder, &["config", "set", "vault", "maybe"])
         .stderr(

@@ -20,9 +20,11 @@
 )]
 
 mod archives;
+mod crossing;
 mod fetches;
 mod finding;
 mod floods;
+mod forged;
 #[cfg(target_os = "linux")]
 mod full_disk;
 mod identities;
@@ -35,6 +37,8 @@ mod poison;
 mod raw;
 mod registrant;
 mod registrations;
+mod relayed;
+mod relays;
 mod replies;
 mod requests;
 mod reuse;

@@ -64,6 +64,12 @@ impl Raw {
         raw
     }
 
+    /// Connects to whoever listens there, over this protocol.
+    pub(crate) async fn dial_for(target: SocketAddr, wallet: &Wallet, alpn: &[u8]) -> Self {
+        let tls = client_config(wallet, alpn, None).unwrap();
+        Self::dial_at(target, tls).await.unwrap()
+    }
+
     /// Tries to connect with any TLS configuration.
     pub(crate) async fn dial_as(node: &Peer, tls: ClientConfig) -> Result<Self, ConnectionError> {
         Self::dial_at(node.node.listen_address(), tls).await

@@ -56,8 +56,19 @@ impl World {
 
     /// A SwarmMaster by this name that listens here.
     pub(crate) async fn master_at(&self, name: &str, at: SocketAddr) -> SwarmMaster {
+        self.master_with(name, at, |_| {}).await
+    }
+
+    /// The same, configured otherwise.
+    pub(crate) async fn master_with(
+        &self,
+        name: &str,
+        at: SocketAddr,
+        change: impl FnOnce(&mut MasterConfig),
+    ) -> SwarmMaster {
         let folder = self.folder.path().join(name);
-        let config = MasterConfig::new(folder, wallet(name), Listen::At(at));
+        let mut config = MasterConfig::new(folder, wallet(name), Listen::At(at));
+        change(&mut config);
         SwarmMaster::start(config).await.expect("a master starts")
     }
 

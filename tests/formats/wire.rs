@@ -5,6 +5,7 @@
 mod bombs;
 mod golden;
 mod golden_index;
+mod golden_meet;
 mod lengths;
 mod random;
 
@@ -108,7 +109,7 @@ fn frame_cases() -> Vec<(&'static str, Input, &'static str)> {
         ("W-02 header over it", HeaderPrefix(8193), "0x02 TOO_LARGE (limit 8192)"),
         ("W-02 update", Update(vec![0; 8193]), "0x02 TOO_LARGE (limit 8192)"),
         ("W-03 request", Request(vec![57]), "0x03 UNKNOWN_MESSAGE 57"),
-        ("W-03 the next", Request(vec![10]), "0x03 UNKNOWN_MESSAGE 10"),
+        ("W-03 the next", Request(vec![16]), "0x03 UNKNOWN_MESSAGE 16"),
         ("W-03 large", Reply(vec![0xff, 0xff, 0xff, 0xff, 0x0f]), "0x03 UNKNOWN_MESSAGE 4294967295"),
         ("W-03 with a body", Update(vec![4, 1, 2, 3]), "0x03 UNKNOWN_MESSAGE 4"),
         ("W-03 inside: accept", Request(golden::chunk_request(&[0], 2)), "0x04 MALFORMED: unknown tag inside message"),

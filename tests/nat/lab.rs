@@ -75,14 +75,7 @@ pub(crate) struct Lab {
 impl Lab {
     /// A host, a router and an outside; none, said so, where that cannot be.
     pub(crate) fn or_skip() -> Option<Self> {
-        static MISSING: OnceLock<Option<String>> = OnceLock::new();
-        if let Some(reason) = MISSING.get_or_init(missing) {
-            assert!(
-                std::env::var_os("SWARMHOLD_NO_SKIP").is_none(),
-                "SWARMHOLD_NO_SKIP is set, but {reason}"
-            );
-            // Written past the test harness, which would keep it to itself.
-            writeln!(std::io::stderr(), "skipped: {reason}").expect("stderr is open");
+        if !Self::is_possible() {
             return None;
         }
         static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -95,6 +88,21 @@ impl Lab {
         lab.wire();
         lab.start_router();
         Some(lab)
+    }
+
+    /// Whether there can be a laboratory here; says so, or fails, where there cannot.
+    pub(crate) fn is_possible() -> bool {
+        static MISSING: OnceLock<Option<String>> = OnceLock::new();
+        if let Some(reason) = MISSING.get_or_init(missing) {
+            assert!(
+                std::env::var_os("SWARMHOLD_NO_SKIP").is_none(),
+                "SWARMHOLD_NO_SKIP is set, but {reason}"
+            );
+            // Written past the test harness, which would keep it to itself.
+            writeln!(std::io::stderr(), "skipped: {reason}").expect("stderr is open");
+            return false;
+        }
+        true
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -240,7 +248,7 @@ pub(crate) fn succeeded(output: std::io::Result<Output>) -> Output {
     output
 }
 
-fn ip(args: &[&str]) {
+pub(crate) fn ip(args: &[&str]) {
     succeeded(Command::new("ip").args(args).output());
 }
 

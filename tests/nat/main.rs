@@ -13,4 +13,9 @@
 )]
 
 mod lab;
+mod line;
+mod matrix;
 mod portmap;
+mod roaming;
+mod scenes;
+mod world;

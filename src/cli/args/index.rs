@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::FalseyValueParser;
 use clap::{Args, Subcommand};
 
 use super::Network;
-use crate::cli::units::{self, Size};
-use crate::node::{Address, PeerHint};
+use crate::cli::units::{self, Rate, Size};
+use crate::node::{Address, Database, PeerHint};
 
 /// The commands around SwarmMasters.
 #[derive(Debug, Subcommand)]
@@ -35,6 +36,7 @@ content, and nobody has to believe it.")]
 Examples:
   swarmhold swarmmaster
   swarmhold swarmmaster --listen 192.0.2.10:7923 --metrics /var/lib/node_exporter/swarmmaster.prom
+  SWARMHOLD_INDEX=postgres://swarm:secret@db.example/swarm swarmhold swarmmaster
   swarmhold share app.tar --master ADDRESS@192.0.2.10:7923")]
     #[command(name = "swarmmaster")]
     SwarmMaster(Master),
@@ -97,4 +99,26 @@ pub(in crate::cli) struct Master {
         hide_env_values = true
     )]
     pub(in crate::cli) metrics: Option<PathBuf>,
+    /// Keep the index in this PostgreSQL database, postgres://USER:PASSWORD@HOST/NAME, instead of a file of its
+    /// own. Several SwarmMasters may share one
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "SWARMHOLD_INDEX",
+        hide_env_values = true
+    )]
+    pub(in crate::cli) index: Option<Database>,
+    /// Carry this much between nodes that cannot reach each other, in bytes per second in all [default: 16M]
+    #[arg(long, value_name = "RATE", value_parser = units::rate, env = "SWARMHOLD_RELAY")]
+    #[arg(hide_env_values = true)]
+    pub(in crate::cli) relay: Option<Rate>,
+    /// Carry nothing between nodes
+    #[arg(
+        long,
+        conflicts_with = "relay",
+        env = "SWARMHOLD_NO_RELAY",
+        hide_env_values = true
+    )]
+    #[arg(value_parser = FalseyValueParser::new())]
+    pub(in crate::cli) no_relay: bool,
 }

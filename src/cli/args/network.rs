@@ -31,6 +31,10 @@ pub(in crate::cli) struct Network {
     #[arg(long, env = "SWARMHOLD_NO_DISCOVERY", hide_env_values = true)]
     #[arg(value_parser = FalseyValueParser::new())]
     pub(in crate::cli) no_discovery: bool,
+    /// Neither reach others nor be reached through SwarmMasters, which carry what is encrypted end to end
+    #[arg(long, env = "SWARMHOLD_NO_RELAY", hide_env_values = true)]
+    #[arg(value_parser = FalseyValueParser::new())]
+    pub(in crate::cli) no_relay: bool,
 }
 
 /// How others are let in.

@@ -8,11 +8,12 @@ use crate::cli::args::library::{Config, ConfigAction};
 use crate::cli::error::CliError;
 use crate::cli::output::Output;
 use crate::cli::units::{self, Size};
-use crate::node::{MASTERS, MasterHint, ON, QUOTA, Settings, VAULT};
+use crate::node::{MASTERS, MasterHint, NO_RELAY, ON, QUOTA, Settings, VAULT};
 
 /// Every setting, and what it can be.
 const SETTINGS: &[(&str, Kind)] = &[
     (MASTERS, Kind::Masters),
+    (NO_RELAY, Kind::Switch),
     (QUOTA, Kind::Bytes),
     (VAULT, Kind::Switch),
 ];

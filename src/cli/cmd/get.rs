@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::landing::Landing;
 use super::reference::Reference;
-use super::{encrypted, search};
+use super::{encrypted, paths, search};
 use crate::cli::args::network::Network;
 use crate::cli::args::{Get, Global};
 use crate::cli::error::CliError;
@@ -101,7 +101,7 @@ pub(super) fn fetch_one(home: &Home, request: Request, out: &Output) -> anyhow::
     config.quota = quota;
     config.vault = home.vault(&config.wallet, vault, out)?;
     start::wait(async |mut signals| {
-        let node = start::start(config, &network, Port::Any).await?;
+        let node = start::start(config, &network, home, Port::Any).await?;
         let outcome = fetch(
             &node,
             what,
@@ -138,7 +138,7 @@ fn somebody_to_ask(get: &Get, what: &What, home: &Home) -> anyhow::Result<()> {
     if is_hinted || !get.peer.is_empty() {
         return Ok(());
     }
-    match start::masters(&get.network, home.folder())?.is_empty() {
+    match start::masters(&get.network, home)?.is_empty() {
         true => Err(CliError::NobodyToAsk.into()),
         false => Ok(()),
     }
@@ -152,7 +152,7 @@ fn named(global: &Global, get: &Get, path: &Path, out: &Output) -> anyhow::Resul
         return Ok(None);
     }
     let home = Home::find(global)?;
-    let masters = start::masters(&get.network, home.folder())?;
+    let masters = start::masters(&get.network, &home)?;
     if masters.is_empty() && get.peer.is_empty() {
         return Ok(None);
     }
@@ -250,6 +250,10 @@ fn report(
     let (manifest, sum) = (&fetched.manifest, landing.sum(fetched));
     out.note(&sum.to_string());
     let path = decrypted.unwrap_or(&fetched.path);
+    let paths = fetched.paths.iter();
+    let paths: Vec<_> = paths
+        .map(|(who, path)| paths::object(*who, *path))
+        .collect();
     out.result(path, || {
         json!({
             "event": "done",
@@ -269,6 +273,7 @@ fn report(
             "reused_bytes": sum.reused,
             "saved_bytes": sum.saved,
             "duplicate_bytes": sum.duplicates,
+            "paths": paths,
         })
     })?;
     Ok(())

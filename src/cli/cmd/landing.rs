@@ -5,6 +5,7 @@ use std::time::Duration;
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
+use super::paths::Paths;
 use super::sum::Sum;
 use crate::cli::output::Output;
 use crate::cli::progress::{self, Cadence, Meter, eta, percent};
@@ -27,6 +28,7 @@ pub(super) struct Landing {
     left: Left,
     /// Why it last was blocked, as it was told.
     blocked: String,
+    paths: Paths,
 }
 
 /// What is being done.
@@ -185,6 +187,7 @@ impl Landing {
             told: Duration::ZERO,
             left,
             blocked: String::new(),
+            paths: Paths::default(),
         }
     }
 
@@ -197,6 +200,9 @@ impl Landing {
         }
         if self.stage != Some(view.stage) {
             self.on_stage(now, view, out);
+        }
+        if let FetchStatus::Downloading(container) | FetchStatus::Finishing(container) = status {
+            self.paths.show(std::iter::once(container), out)?;
         }
         if let Some(bar) = &self.bar {
             bar.set_position(view.done);

@@ -18,22 +18,21 @@ use crate::cli::{table, units};
 use crate::node::{Collecting, Condition, Job, JobState, Key, Known, Library, LibraryError, Pin};
 
 pub(in crate::cli) fn run(global: &Global, command: &Command, out: &Output) -> anyhow::Result<()> {
-    let home = Home::find(global)?;
-    let home = home.folder();
+    let own = Home::find(global)?;
+    let home = own.folder();
     match command {
         Command::List => list(&Library::open(home, None), out),
         Command::Rm(remove) => rm(&Library::open(home, None), remove, out),
         Command::Pin(One { what }) => pin(&Library::open(home, None), what, Pin::Pinned, out),
         Command::Unpin(One { what }) => pin(&Library::open(home, None), what, Pin::Loose, out),
         Command::Gc(gc) => collect(home, gc, out),
-        Command::Scrub(what) => scrub::run(global, what, out),
-        Command::Resume(what) => resume::run(global, what, out),
+        Command::Scrub(what) => scrub::run(&own, what, out),
+        Command::Resume(what) => resume::run(&own, what, out),
         Command::Export(export) => {
-            let own = Home::find(global)?;
             let key = Key::of_wallet(&own.existing_identity()?);
             encrypted::export(&own.library(out)?, export, key, out)
         }
-        Command::Vault(what) => vault::run(&Home::find(global)?, what, out),
+        Command::Vault(what) => vault::run(&own, what, out),
         Command::Config(config) => config::run(home, config, out),
     }
 }

@@ -16,6 +16,7 @@ mod config;
 mod encrypted;
 mod landing;
 mod own_manifest;
+mod paths;
 mod reference;
 mod resume;
 mod sum;

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::get::{self, Request};
-use crate::cli::args::Global;
 use crate::cli::args::library::Resume;
 use crate::cli::error::CliError;
 use crate::cli::home::{Home, VaultWish};
@@ -16,8 +15,7 @@ use crate::node::{DISK_RETRY, FetchError, FetchOptions, Form, Job, Library, Peer
 /// Digits by which a download can be named, at least.
 const DIGITS_MIN: usize = 6;
 
-pub(in crate::cli) fn run(global: &Global, resume: &Resume, out: &Output) -> anyhow::Result<()> {
-    let home = Home::find(global)?;
+pub(in crate::cli) fn run(home: &Home, resume: &Resume, out: &Output) -> anyhow::Result<()> {
     let jobs = chosen(home.folder(), &resume.what)?;
     if jobs.is_empty() {
         out.note("there is nothing to go on with");
@@ -26,8 +24,8 @@ pub(in crate::cli) fn run(global: &Global, resume: &Resume, out: &Output) -> any
     let mut failed: Option<anyhow::Error> = None;
     for job in jobs {
         out.note(&format!("going on with {}", name(&job)));
-        let request = request(&home, job, resume);
-        let Err(error) = get::fetch_one(&home, request, out) else {
+        let request = request(home, job, resume);
+        let Err(error) = get::fetch_one(home, request, out) else {
             continue;
         };
         let is_stopped = matches!(error.downcast_ref(), Some(FetchError::Cancelled { .. }));
@@ -101,7 +99,8 @@ fn request(home: &Home, job: Job, resume: &Resume) -> Request {
             disk_retry: DISK_RETRY,
         },
         vault: match job.form {
-            Form::Open => VaultWish::Settings,
+            // also where the settings say otherwise by now
+            Form::Open => VaultWish::Read,
             Form::Sealed => VaultWish::Keep,
         },
         quota: None,

@@ -2,7 +2,6 @@
 
 use serde_json::{Value, json};
 
-use crate::cli::args::Global;
 use crate::cli::args::library::Scrub;
 use crate::cli::error::CliError;
 use crate::cli::home::Home;
@@ -22,8 +21,7 @@ struct Sum {
     chunks: u64,
 }
 
-pub(in crate::cli) fn run(global: &Global, scrub: &Scrub, out: &Output) -> anyhow::Result<()> {
-    let home = Home::find(global)?;
+pub(in crate::cli) fn run(home: &Home, scrub: &Scrub, out: &Output) -> anyhow::Result<()> {
     let library = home.library(out)?;
     let all = match scrub.what.is_empty() {
         true => library.list()?,

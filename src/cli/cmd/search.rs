@@ -103,7 +103,7 @@ fn ask(
     out: &Output,
 ) -> anyhow::Result<SearchOutcome> {
     let home = Home::find(global)?;
-    let masters = start::masters(network, home.folder())?;
+    let masters = start::masters(network, &home)?;
     if masters.is_empty() && peers.is_empty() {
         return Err(CliError::NoMaster.into());
     }
@@ -114,7 +114,7 @@ fn ask(
         false => Whom::Everybody,
     };
     let outcome = start::wait(async |mut signals| {
-        let node = start::start(config, network, Port::Any).await?;
+        let node = start::start(config, network, &home, Port::Any).await?;
         let outcome = tokio::select! {
             outcome = node.search(search, whom, peers) => Ok(outcome),
             () = signals.stopped() => Err(CliError::SearchStopped),

@@ -43,7 +43,7 @@ pub(in crate::cli) fn run(global: &Global, share: &Share, out: &Output) -> anyho
         config.port_mapping = share.router.methods();
     }
     start::wait(async |mut signals| {
-        let node = start::start(config, &share.network, Port::Usual(DEFAULT_PORT)).await?;
+        let node = start::start(config, &share.network, &home, Port::Usual(DEFAULT_PORT)).await?;
         let outcome = match plan {
             Some(plan) => offer(&node, plan, share, out, &mut signals).await,
             None => offer_library(&node, share, out, &mut signals).await,

@@ -13,8 +13,10 @@ use crate::cli::home::Home;
 use crate::cli::output::Output;
 use crate::cli::start;
 use crate::cli::text::count;
+use crate::cli::units::Rate;
 use crate::node::{
-    Listen, MASTER_PORT, MasterConfig, MasterStatus, StartError, SwarmMaster, replace_file,
+    IndexPlace, Listen, MASTER_PORT, MasterConfig, MasterStatus, StartError, SwarmMaster,
+    replace_file,
 };
 
 /// Its folder in the home folder.
@@ -41,6 +43,16 @@ const FIGURES: &[Figure] = &[
     Figure { name: "lookups_total", help: "Questions who holds something", value: |it| it.lookups },
     Figure { name: "searches_total", help: "Searches answered", value: |it| it.searches },
     Figure { name: "searches_cut_total", help: "Searches answered in part", value: |it| it.searches_cut },
+    Figure { name: "meetings_total", help: "Times that two nodes were told to meet", value: |it| it.meetings },
+    Figure { name: "relay_lines", help: "Connections of nodes that have packets carried", value: |it| it.relay.lines as u64 },
+    Figure { name: "relay_channels", help: "Channels between two nodes", value: |it| it.relay.channels as u64 },
+    Figure { name: "relay_opened_total", help: "Channels opened", value: |it| it.relay.opened },
+    Figure { name: "relay_refused_total", help: "Channels refused", value: |it| it.relay.refused },
+    Figure { name: "relay_bytes_total", help: "Bytes carried", value: |it| it.relay.bytes },
+    Figure { name: "relay_packets_total", help: "Packets carried", value: |it| it.relay.packets },
+    Figure { name: "relay_over_rate_total", help: "Packets dropped for being more than their share", value: |it| it.relay.over_rate },
+    Figure { name: "relay_over_line_total", help: "Packets dropped because the way on was full", value: |it| it.relay.over_line },
+    Figure { name: "relay_strays_total", help: "Packets dropped that belonged to no channel", value: |it| it.relay.strays },
     Figure { name: "busy_total", help: "Requests told to come back later", value: |it| it.busy },
 ];
 
@@ -49,6 +61,15 @@ pub(in crate::cli) fn run(global: &Global, args: &Master, out: &Output) -> anyho
     let everywhere = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), MASTER_PORT);
     let wallet = home.identity(out)?.wallet;
     let mut config = MasterConfig::new(home.folder(), wallet, Listen::At(everywhere));
+    if let Some(database) = &args.index {
+        config.index = IndexPlace::Postgres(database.clone());
+    }
+    if let Some(Rate(rate)) = args.relay {
+        config.relay_rate = Some(rate.unwrap_or(u64::MAX));
+    }
+    if args.no_relay {
+        config.relay_rate = None;
+    }
     start::wait(async |mut signals| {
         let master = match args.listen {
             Some(at) => {
@@ -159,6 +180,6 @@ mod tests {
                      swarmhold_master_connections 3\n";
         assert!(text.starts_with(start), "{text}");
         assert!(text.contains("\nswarmhold_master_searches_total 7\n"));
-        assert_eq!(text.lines().count(), 33);
+        assert_eq!(text.lines().count(), 3 * FIGURES.len());
     }
 }

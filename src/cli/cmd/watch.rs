@@ -7,6 +7,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
+use super::paths::Paths;
 use crate::cli::output::{Format, Notes, Output};
 use crate::cli::progress::Meter;
 use crate::cli::signals::Signals;
@@ -30,6 +31,7 @@ pub(super) struct Watch<'a> {
     bar: Option<ProgressBar>,
     /// When news was last printed, and what it was.
     printed: (Duration, Counts),
+    paths: Paths,
 }
 
 /// What is told.
@@ -77,6 +79,7 @@ impl<'a> Watch<'a> {
             meter: Meter::default(),
             bar,
             printed: Default::default(),
+            paths: Paths::default(),
         }
     }
 
@@ -93,6 +96,7 @@ impl<'a> Watch<'a> {
                     }
                     let now: Arc<Status> = Arc::clone(&status.borrow_and_update());
                     counts = Counts::of(&now, self.id);
+                    self.paths.show(now.containers.iter(), self.out)?;
                     self.show(counts)?;
                 }
             }

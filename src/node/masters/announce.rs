@@ -1,7 +1,7 @@
 //! Telling masters what is here.
 //!
 //! Everything that takes part is registered with every master, once there is a chunk of it, and again
-//! long before it runs out, or when it is complete. What is only claimed to be right, because a link
+//! long before it runs out, or when it is complete. So is what the library could serve, where it does. What is only claimed to be right, because a link
 //! named no manifest, is registered when the whole has been hashed.
 
 use std::collections::BTreeMap;
@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Enlisted, MasterId, State, Ticket, Told};
+use crate::chunk::ChunkIndex;
 use crate::digest::ManifestId;
 use crate::moment::Moment;
 use crate::net::{Answered, Event, Fault, SessionKey};
@@ -29,12 +30,14 @@ const OPEN_MAX: usize = 8;
 const AGAIN: Duration = Duration::from_secs(60);
 /// How often what is still being fetched is told anew, at most.
 const PROGRESS: Duration = Duration::from_secs(30);
+/// The shortest pause that a busy master can ask for.
+const BUSY_MIN: Duration = Duration::from_millis(500);
 /// How long masters are given to hear that the node stops.
 const GOODBYE: Duration = Duration::from_secs(1);
 
-/// What is here of one container.
+/// How many chunks of one container are here, and how many there are.
 struct Here {
-    held: Holding,
+    chunks: u32,
     total: u32,
 }
 
@@ -48,7 +51,7 @@ impl Driver {
     }
 
     /// Asks a master that is up. Answers whether it could be asked.
-    pub(super) fn ask_master(
+    pub(in crate::node) fn ask_master(
         &mut self,
         id: MasterId,
         ticket: Ticket,
@@ -62,6 +65,14 @@ impl Driver {
         let ticket = self.masters.ticket(ticket);
         session.ask(ticket, request, patience);
         Some(ticket)
+    }
+
+    /// Where a master is that is up.
+    pub(in crate::node) fn master_remote(&self, id: MasterId) -> Option<SocketAddr> {
+        let State::Up(key) = self.masters.all.get(&id)?.state else {
+            return None;
+        };
+        Some(self.roster.get(key)?.session.remote())
     }
 
     /// Something that was asked is answered.
@@ -79,6 +90,9 @@ impl Driver {
                 self.on_search_answer(search, Some(id), ticket, answer);
             }
             Some(Ticket::PeerSearch(search)) => self.on_search_answer(search, None, ticket, answer),
+            Some(Ticket::Locate(id, looks)) => self.on_locate(id, looks, answer),
+            Some(Ticket::Located(id, looks)) => self.on_located(id, looks, answer),
+            Some(Ticket::Meet(id, who)) => self.on_meet_answer(id, who, answer),
             Some(Ticket::Withdraw(_)) | None => {}
         }
     }
@@ -114,6 +128,7 @@ impl Driver {
             is_local,
         });
         tracing::info!(master = %master.hint, %observed, "enlisted");
+        self.look_around_router(id);
         self.tend_masters();
     }
 
@@ -139,22 +154,14 @@ impl Driver {
                 told.is_none_or(|told| told.is_due(now, here))
             });
             let room = OPEN_MAX.saturating_sub(open);
-            due.extend(
-                theirs
-                    .take(room)
-                    .map(|(manifest, here)| (*id, *manifest, here.held)),
-            );
+            due.extend(theirs.take(room).map(|(manifest, _)| (*id, *manifest)));
             let gone = master.registered.keys().filter(|it| !here.contains_key(it));
-            let gone: Vec<ManifestId> = gone.copied().collect();
-            due.extend(
-                gone.into_iter()
-                    .map(|it| (*id, it, Holding { chunks: 0, map: 0 })),
-            );
+            due.extend(gone.map(|manifest| (*id, *manifest)));
         }
-        for (id, manifest, held) in due {
-            match held.chunks {
-                0 => self.withdraw(id, manifest),
-                _ => self.register(id, manifest, held),
+        for (id, manifest) in due {
+            match here.get(&manifest) {
+                None => self.withdraw(id, manifest),
+                Some(here) => self.register(id, manifest, here.total),
             }
         }
     }
@@ -169,19 +176,24 @@ impl Driver {
             let Some(have) = self.swarm.have(&id).filter(|_| entry.proven || !is_claimed) else {
                 continue;
             };
-            let total = entry.manifest().layout().chunk_count();
-            let held = Holding::of(total, |chunk| {
-                have.contains(crate::chunk::ChunkIndex::new(chunk))
-            });
-            if held.chunks > 0 {
-                all.insert(id, Here { held, total });
+            let (chunks, total) = (have.count(), entry.manifest().layout().chunk_count());
+            if chunks > 0 {
+                all.insert(id, Here { chunks, total });
             }
+        }
+        for (id, total) in &self.offer.all {
+            let (chunks, total) = (*total, *total);
+            all.entry(*id).or_insert(Here { chunks, total });
         }
         all
     }
 
-    fn register(&mut self, id: MasterId, manifest: ManifestId, held: Holding) {
+    fn register(&mut self, id: MasterId, manifest: ManifestId, total: u32) {
         let now = self.clock.now();
+        // what the library could serve is whole
+        let have = self.swarm.have(&manifest);
+        let is_here = |chunk| have.is_none_or(|have| have.contains(ChunkIndex::new(chunk)));
+        let held = Holding::of(total, is_here);
         let Some(master) = self.masters.all.get_mut(&id) else {
             return;
         };
@@ -203,6 +215,7 @@ impl Driver {
         let told = Told {
             chunks: held.chunks,
             is_open: true,
+            said_at: now,
             again_at: now + REGISTER_PATIENCE,
         };
         master.registered.insert(manifest, told);
@@ -236,7 +249,8 @@ impl Driver {
         let again = match answer.map(|it| it.reply) {
             Ok(Reply::Registered { ttl_s }) => {
                 tracing::info!(master = %master.hint, id = %manifest, "listed");
-                Duration::from_secs(u64::from(ttl_s) / 2)
+                // one that gives no time is not told all the time
+                Duration::from_secs(u64::from(ttl_s) / 2).max(PROGRESS)
             }
             Ok(Reply::Busy { retry_after_ms }) => {
                 told.chunks = 0;
@@ -258,7 +272,7 @@ impl Driver {
                 AGAIN
             }
         };
-        told.again_at = now + again.max(Duration::from_millis(100));
+        told.again_at = now + again.max(BUSY_MIN);
     }
 
     /// Tells all masters that nothing is here any more, and waits a moment until they have heard.
@@ -284,16 +298,39 @@ impl Driver {
 }
 
 impl Told {
+    /// Whether to say it, again or anew. What was not taken waits for its time; of what was, the last chunk is
+    /// told at once and others now and then.
     fn is_due(&self, now: Moment, here: &Here) -> bool {
-        let is_new = here.held.chunks != self.chunks;
-        let is_complete = here.held.chunks == here.total && is_new && self.chunks > 0;
-        let soon = self.again_at <= now;
-        !self.is_open && (soon || is_complete || is_new && self.said_before(now))
+        let has_more = self.chunks > 0 && here.chunks != self.chunks;
+        let may_tell = here.chunks == here.total || now.since(self.said_at) >= PROGRESS;
+        !self.is_open && (self.again_at <= now || has_more && may_tell)
     }
+}
 
-    /// Whether it was said long enough ago to say more.
-    fn said_before(&self, now: Moment) -> bool {
-        // what is said holds for twice as long as until it is said again
-        self.chunks > 0 && self.again_at.since(now) + PROGRESS < Duration::from_secs(900)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_is_told_now_and_then_however_long_a_registration_holds() {
+        let at = |seconds| Moment::ORIGIN + Duration::from_secs(seconds);
+        for again_at in [40, 900] {
+            let told = Told {
+                chunks: 3,
+                is_open: false,
+                said_at: at(0),
+                again_at: at(again_at),
+            };
+            let is_due = |now, chunks| told.is_due(at(now), &Here { chunks, total: 9 });
+            assert!(!is_due(29, 3) && !is_due(29, 4) && is_due(30, 4));
+            assert!(is_due(1, 9), "it is complete");
+            assert!(!is_due(39, 3) && is_due(again_at, 3));
+            let refused = Told { chunks: 0, ..told };
+            let here = Here {
+                chunks: 9,
+                total: 9,
+            };
+            assert!(!refused.is_due(at(39), &here) && refused.is_due(at(again_at), &here));
+        }
     }
 }

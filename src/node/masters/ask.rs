@@ -100,6 +100,9 @@ impl Driver {
         };
         tracing::debug!(count = holders.len(), "a master named peers");
         for holder in holders.iter().take(most) {
+            if holder.address != self.address {
+                self.meets.wish(now, holder.address, fetch, id);
+            }
             for remote in places(holder, self.address, is_local) {
                 let hint = PeerHint {
                     remote,

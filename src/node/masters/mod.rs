@@ -40,7 +40,7 @@ const PAUSE_MIN: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(60);
 
 /// One master of one node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(super) struct MasterId(u32);
 
 /// All masters.
@@ -58,7 +58,7 @@ pub(super) struct Masters {
 
 /// What a question was for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ticket {
+pub(in crate::node) enum Ticket {
     Enlist(MasterId),
     Register(MasterId, ManifestId),
     Withdraw(MasterId),
@@ -66,6 +66,10 @@ enum Ticket {
     Search(MasterId, u64),
     /// Of a peer that is no master.
     PeerSearch(u64),
+    /// How often more it may be asked.
+    Locate(MasterId, u8),
+    Located(MasterId, u8),
+    Meet(MasterId, Address),
 }
 
 /// One master.
@@ -116,6 +120,8 @@ struct Told {
     chunks: u32,
     /// Whether it has not answered yet.
     is_open: bool,
+    /// When it was said last.
+    said_at: Moment,
     /// When to say it again.
     again_at: Moment,
 }
@@ -206,12 +212,63 @@ impl Masters {
         self.all.values().filter(is_up).count()
     }
 
+    /// The masters that have welcomed us: who each is, and the connection to it.
+    pub(super) fn up(&self) -> impl Iterator<Item = (MasterId, Address, SessionKey)> {
+        self.all.iter().filter_map(|(id, master)| {
+            let State::Up(key) = master.state else {
+                return None;
+            };
+            Some((*id, master.enlisted?.address, key))
+        })
+    }
+
     /// Whether this connection leads to a master.
     pub(super) fn is_master(&self, key: SessionKey) -> bool {
         self.by_session(key).is_some()
     }
 
-    fn by_session(&self, key: SessionKey) -> Option<MasterId> {
+    /// Where a master that has welcomed us sees us.
+    pub(super) fn observed(&self, id: MasterId) -> Option<SocketAddr> {
+        let enlisted = self.all.get(&id)?.enlisted?;
+        Some(enlisted.observed)
+    }
+
+    /// What to say where there are masters and none of them answers.
+    pub(super) fn silence(&self) -> Option<String> {
+        let first = self.all.values().next()?;
+        let is_up = self.all.values().any(|it| it.enlisted.is_some());
+        let why = first.why.as_deref().unwrap_or("it has not answered yet");
+        let name = format!("{}:{}", first.hint.host, first.hint.port);
+        (!is_up).then(|| {
+            format!("no SwarmMaster answers ({name}: {why}); where nobody does, the network here may block UDP")
+        })
+    }
+
+    /// Where some master is that we are connected to or about to be.
+    pub(super) fn first_remote(&self) -> Option<SocketAddr> {
+        let mut remotes = self.all.values().filter_map(|it| it.remotes.first());
+        remotes.next().copied()
+    }
+
+    /// This machine has another address: masters are dialed at once, and where they are is asked anew if that
+    /// fails. Answers the connections that lead to them.
+    pub(super) fn on_moved(&mut self, now: Moment) -> Vec<SessionKey> {
+        let mut up = Vec::new();
+        for master in self.all.values_mut() {
+            if let State::Up(key) = master.state {
+                up.push(key);
+                master.failures = 0;
+                master.state = State::Waiting(now);
+                master.enlisted = None;
+                master.registered.clear();
+                master.looked_up.clear();
+            }
+        }
+        up
+    }
+
+    /// The master that this connection leads to.
+    pub(super) fn by_session(&self, key: SessionKey) -> Option<MasterId> {
         let mut all = self.all.iter();
         all.find(|(_, it)| it.state == State::Up(key))
             .map(|it| *it.0)

@@ -13,10 +13,11 @@ use bytes::Bytes;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::claims::ClaimId;
+use super::recent::Recent;
 use super::told;
 use crate::chunk::ChunkIndex;
 use crate::digest::{Address, ManifestId};
-use crate::index::{Facts, Query, Seat, choose, is_signed};
+use crate::index::{Facts, Query, Random, Seat, choose, is_signed};
 use crate::limits::HOLDERS_TOLD_MAX;
 use crate::manifest::{Manifest, VerifiedChunk};
 use crate::moment::Moment;
@@ -139,21 +140,21 @@ impl Desk {
         clock: Clock,
         done: &UnboundedSender<Done>,
     ) -> Result<Self, StartError> {
-        let mut writer = place.open_to_write()?;
-        writer.write(unix_time(), &[Change::Revive])?;
+        let mut writer = aside(|| place.open_to_write())?;
+        aside(|| writer.write(unix_time(), &[Change::Revive]))?;
         let (questions, asked) = sync_channel(QUESTIONS_MAX);
         let (checks, unchecked) = sync_channel(CHECKS_MAX);
         let (changes, unwritten) = sync_channel(CHANGES_MAX);
-        let asked = Arc::new(Mutex::new(asked));
+        let (asked, recent) = (Arc::new(Mutex::new(asked)), Arc::new(Recent::new()));
         let mut threads = Vec::new();
         let mut spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
             let thread = std::thread::Builder::new().name(format!("swarmhold-{name}"));
             thread.spawn(work).map(|thread| threads.push(thread))
         };
         for reader in 0..READERS {
-            let (index, asked) = (place.open_to_read()?, Arc::clone(&asked));
-            let done = done.clone();
-            let work = move || answer_all(index, &asked, clock, &done);
+            let (index, asked) = (aside(|| place.open_to_read())?, Arc::clone(&asked));
+            let (recent, done) = (Arc::clone(&recent), done.clone());
+            let work = move || answer_all(index, &asked, &recent, clock, &done);
             spawn(&format!("index-{reader}"), Box::new(work))?;
         }
         let told = done.clone();
@@ -197,6 +198,13 @@ impl Drop for Desk {
     }
 }
 
+/// Does something on another thread and waits for it: an engine may have a runtime of its own, which cannot run
+/// within this one.
+fn aside<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    let done = std::thread::scope(|scope| scope.spawn(work).join());
+    done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
 fn hand_in<T>(queue: Option<&SyncSender<T>>, item: T) -> Result<(), Box<T>> {
     let Some(queue) = queue else {
         return Err(Box::new(item));
@@ -209,6 +217,7 @@ fn hand_in<T>(queue: Option<&SyncSender<T>>, item: T) -> Result<(), Box<T>> {
 fn answer_all(
     mut index: Box<dyn IndexStore>,
     asked: &Mutex<Receiver<Question>>,
+    recent: &Recent,
     clock: Clock,
     done: &UnboundedSender<Done>,
 ) {
@@ -219,7 +228,7 @@ fn answer_all(
         };
         let (answer, answered) = match clock.now().since(question.at) > STALE {
             true => (busy(question.seed), Answered::Busy),
-            false => answer(index.as_mut(), clock, &question),
+            false => answer(index.as_mut(), recent, clock, &question),
         };
         // The driver is gone only when the master is.
         let _ = done.send(Done::Answer(question.responder, answer, answered));
@@ -234,10 +243,15 @@ pub(super) fn busy(seed: u64) -> Answer {
     })
 }
 
-fn answer(index: &mut dyn IndexStore, clock: Clock, question: &Question) -> (Answer, Answered) {
+fn answer(
+    index: &mut dyn IndexStore,
+    recent: &Recent,
+    clock: Clock,
+    question: &Question,
+) -> (Answer, Answered) {
     let outcome = match &question.what {
         Asked::Holders { wanted, limit } => name_holders(index, question, *wanted, *limit),
-        Asked::Search(search) => find(index, clock, search),
+        Asked::Search(search) => find(index, recent, clock, search),
     };
     outcome.unwrap_or_else(|error| {
         tracing::warn!(%error, "a question could not be answered");
@@ -251,19 +265,12 @@ fn name_holders(
     wanted: Wanted,
     limit: u8,
 ) -> Result<(Answer, Answered), IndexError> {
-    let mut state = question.seed | 1;
-    let mut random = move || {
-        // xorshift64*, Vigna 2016: who is named is no secret
-        state ^= state >> 12;
-        state ^= state << 25;
-        state ^= state >> 27;
-        state.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    };
-    let mut listed = index.holders(unix_time(), wanted, random())?;
+    let mut random = Random::new(question.seed);
+    let mut listed = index.holders(unix_time(), wanted, random.draw())?;
     listed.retain(|it| it.seat != question.asker);
     let candidates: Vec<_> = listed.iter().map(|it| it.candidate).collect();
     let count = usize::from(limit).clamp(1, HOLDERS_TOLD_MAX);
-    let chosen = choose(&candidates, count, random);
+    let chosen = choose(&candidates, count, || random.draw());
     let told = |at: usize| told::holder(listed.get(at)?, question.asker.remote);
     let holders = chosen.into_iter().filter_map(told).collect();
     Ok((Answer::Header(Reply::Holders(holders)), Answered::Holders))
@@ -271,16 +278,22 @@ fn name_holders(
 
 fn find(
     index: &mut dyn IndexStore,
+    recent: &Recent,
     clock: Clock,
     search: &Search,
 ) -> Result<(Answer, Answered), IndexError> {
     let began = clock.now();
+    if let Some(hits) = recent.get(began, search) {
+        let extent = Extent::Whole;
+        return Ok((Answer::Found(extent, hits), Answered::Search(extent)));
+    }
     let Ok(query) = Query::read(search) else {
         let reply = Reply::Rejected(Rejection::Query);
         return Ok((Answer::Header(reply), Answered::Other));
     };
     let stop = Stop::when(move || clock.now().since(began) > SEARCH_TIME_MAX);
     let (extent, hits) = index.search(&query, stop)?;
+    recent.put(clock.now(), search, extent, &hits);
     Ok((Answer::Found(extent, hits), Answered::Search(extent)))
 }
 

@@ -12,9 +12,11 @@ use super::MasterStatus;
 use super::claims::Claims;
 use super::desk::{Answered, Asked, Desk, Done, Question, Waiting, Written};
 use super::gate::{Gate, Kind};
+use super::meet::{Introductions, Seen};
+use super::relay::{Invitation, Relay, next};
 use crate::digest::{Address, ManifestId};
-use crate::index::{Challenge, Member, Seat, TTL_MAX_S};
-use crate::net::{Answer, Endpoint, Event, Origin, Responder, Session, SessionKey, Throttle};
+use crate::index::{Challenge, Member, Random, Seat, TTL_MAX_S};
+use crate::net::{Answer, Endpoint, Event, Origin, Responder, Session, SessionKey, Throttle, View};
 use crate::node::clock::Clock;
 use crate::node::reach::is_global;
 use crate::node::subnet;
@@ -29,6 +31,8 @@ const SEEN_TICKS: u32 = 100;
 const SWEEP_TICKS: u32 = 20;
 /// Rows of one sweep.
 const SWEEP_ROWS: u32 = 2000;
+/// Changes that nobody waits for and that may wait for the writer.
+const OUTBOX_MAX: usize = 20_000;
 /// How long nodes are given to hear that the master stops.
 const GOODBYE: Duration = Duration::from_secs(2);
 /// Things that happened, taken in at one go.
@@ -45,8 +49,13 @@ pub(super) struct Driver {
     pub(super) sampling: Arc<Throttle>,
     pub(super) clients: BTreeMap<SessionKey, Client>,
     pub(super) claims: Claims,
-    /// xorshift64*: for choices that need not be secret.
-    pub(super) random: u64,
+    pub(super) introductions: Introductions,
+    /// What is carried between nodes; none where nothing is.
+    pub(super) relay: Option<Relay>,
+    /// Who was called, by the number of the question.
+    pub(super) calls: BTreeMap<u64, Address>,
+    pub(super) next_call: u64,
+    pub(super) random: Random,
     /// Changes that nobody waits for.
     pub(super) outbox: VecDeque<Change>,
     pub(super) totals: MasterStatus,
@@ -59,6 +68,9 @@ pub(super) struct Ears {
     pub(super) stop: mpsc::Receiver<oneshot::Sender<()>>,
     pub(super) events: mpsc::Receiver<Event>,
     pub(super) done: mpsc::UnboundedReceiver<Done>,
+    pub(super) views: mpsc::Receiver<View>,
+    /// Whom the relay wants called; none where there is none.
+    pub(super) invitations: Option<mpsc::Receiver<Invitation>>,
 }
 
 /// One connection.
@@ -66,12 +78,18 @@ pub(super) struct Ears {
 pub(super) struct Client {
     pub(super) session: Session,
     pub(super) challenge: Challenge,
+    /// What is known of its router.
+    pub(super) seen: Seen,
     subnet: u64,
-    is_enlisted: bool,
+    pub(super) is_enlisted: bool,
 }
 
 impl Client {
-    fn seat(&self) -> Seat {
+    pub(super) fn subnet(&self) -> u64 {
+        self.subnet
+    }
+
+    pub(super) fn seat(&self) -> Seat {
         Seat {
             address: self.session.address(),
             remote: self.session.remote(),
@@ -116,6 +134,8 @@ impl Driver {
                     self.on_event(event);
                     self.drain(&mut ears);
                 }
+                Some(view) = ears.views.recv() => self.on_view(view),
+                Some(invitation) = next(&mut ears.invitations) => self.on_invitation(&invitation),
                 _ = tick.tick() => self.on_tick(),
             }
         };
@@ -155,6 +175,18 @@ impl Driver {
                 answer,
                 ..
             } => self.on_sample(session, ticket, answer),
+            Event::Replied {
+                session,
+                ticket,
+                answer,
+            } => match self.calls.contains_key(&ticket) {
+                true => self.on_called(ticket, answer),
+                false => self.on_invited(session, ticket, answer),
+            },
+            Event::Line { line } => match &self.relay {
+                Some(relay) => relay.on_line(line),
+                None => line.close(CloseCode::Done, "nothing is carried here"),
+            },
             // a master dials nobody, follows nobody and serves no chunks
             Event::DialFailed { .. }
             | Event::Progress { .. }
@@ -162,7 +194,9 @@ impl Driver {
             | Event::Deluges { .. }
             | Event::Update { .. }
             | Event::Unsubscribed { .. }
-            | Event::Replied { .. }
+            | Event::Carrying { .. }
+            | Event::NotCarrying { .. }
+            | Event::RelayFailed { .. }
             | Event::Answered { .. } => {}
         }
     }
@@ -178,6 +212,7 @@ impl Driver {
         }
         let client = Client {
             challenge: Challenge::new(nonce),
+            seen: Seen::default(),
             subnet: subnet.0,
             is_enlisted: false,
             session,
@@ -190,8 +225,11 @@ impl Driver {
         let Some(client) = self.clients.remove(&key) else {
             return;
         };
-        tracing::debug!(address = %client.session.address(), reason, "a node is gone");
-        if client.is_enlisted {
+        let who = client.session.address();
+        tracing::debug!(address = %who, reason, "a node is gone");
+        self.drop_introductions(key, who, client.seen);
+        // one that nobody hears of is forgotten by its time
+        if client.is_enlisted && self.outbox.len() < OUTBOX_MAX {
             self.outbox.push_back(Change::Left {
                 seat: client.seat(),
             });
@@ -212,6 +250,13 @@ impl Driver {
                     ttl_s_max: TTL_MAX_S,
                 };
                 responder.answer(Answer::Header(reply));
+                self.on_home(seat.address, key);
+            }
+            Request::Locate => self.on_locate(key, responder),
+            Request::Located => self.on_located(key, responder),
+            Request::Meet(invitation) => self.on_meet(key, invitation, responder),
+            Request::Invite(_) | Request::Start { .. } => {
+                responder.answer(Answer::Header(Reply::Denied));
             }
             Request::Register(registration) => match self.admits(Kind::Register, &seat, subnet) {
                 Ok(()) => self.on_register(key, registration, responder),
@@ -231,11 +276,12 @@ impl Driver {
             Request::Manifest { .. } | Request::Subscribe { .. } | Request::Chunk(_) => {
                 responder.answer(Answer::Refuse(Refusal::NotFound));
             }
+            Request::Carry { .. } => responder.answer(Answer::Header(Reply::Denied)),
             Request::Hello(_) => responder.answer(Answer::Refuse(Refusal::Malformed)),
         }
     }
 
-    fn admits(&mut self, kind: Kind, seat: &Seat, subnet: u64) -> Result<(), Duration> {
+    pub(super) fn admits(&mut self, kind: Kind, seat: &Seat, subnet: u64) -> Result<(), Duration> {
         let now = self.clock.now();
         self.gate.admit(now, kind, seat.address, subnet)
     }
@@ -267,7 +313,7 @@ impl Driver {
     }
 
     /// Says when somebody who asks too much may ask again.
-    fn send_away(&mut self, responder: Responder, after: Duration) {
+    pub(super) fn send_away(&mut self, responder: Responder, after: Duration) {
         self.totals.busy += 1;
         let retry_after_ms = u32::try_from(after.as_millis()).unwrap_or(u32::MAX).max(1);
         responder.answer(Answer::Header(Reply::Busy { retry_after_ms }));
@@ -298,12 +344,15 @@ impl Driver {
     fn on_tick(&mut self) {
         self.ticks = self.ticks.wrapping_add(1);
         self.review_claims();
-        if self.ticks.is_multiple_of(SEEN_TICKS) {
+        self.review_introductions();
+        // while the writer is behind, there is no use in more of the same
+        let is_abreast = self.outbox.is_empty();
+        if is_abreast && self.ticks.is_multiple_of(SEEN_TICKS) {
             let enlisted = self.clients.values().filter(|it| it.is_enlisted);
             let seats = enlisted.map(Client::seat).collect();
             self.outbox.push_back(Change::Seen { seats });
         }
-        if self.ticks.is_multiple_of(SWEEP_TICKS) {
+        if is_abreast && self.ticks.is_multiple_of(SWEEP_TICKS) {
             let limit = SWEEP_ROWS;
             self.outbox.push_back(Change::Sweep { limit });
         }
@@ -311,6 +360,10 @@ impl Driver {
         let enlisted = self.clients.values().filter(|it| it.is_enlisted);
         self.totals.enlisted = enlisted.count();
         self.totals.connections = self.clients.len();
+        if let Some(relay) = &self.relay {
+            relay.sweep();
+            self.totals.relay = relay.totals();
+        }
         self.status.send_replace(self.totals);
     }
 
@@ -327,10 +380,7 @@ impl Driver {
 
     /// Another number.
     pub(super) fn random(&mut self) -> u64 {
-        self.random ^= self.random >> 12;
-        self.random ^= self.random << 25;
-        self.random ^= self.random >> 27;
-        self.random.wrapping_mul(0x2545_f491_4f6c_dd1d)
+        self.random.draw()
     }
 
     async fn stop(mut self) {

@@ -23,6 +23,11 @@ const SEARCH: Pace = Pace {
     per_second: 20,
     burst: 60,
 };
+/// Invitations of one wallet: one for each peer behind a router, and again where that came to nothing.
+const MEET: Pace = Pace {
+    per_second: 2,
+    burst: 40,
+};
 /// Wallets of one subnet that may all do so at the same time.
 const WALLETS: u32 = 10;
 
@@ -32,6 +37,7 @@ pub(super) enum Kind {
     Register,
     Lookup,
     Search,
+    Meet,
 }
 
 /// The meters.
@@ -40,6 +46,7 @@ pub(super) struct Gate {
     register: Pair,
     lookup: Pair,
     search: Pair,
+    meet: Pair,
 }
 
 #[derive(Debug)]
@@ -55,6 +62,7 @@ impl Gate {
             register: Pair::new(REGISTER),
             lookup: Pair::new(LOOKUP),
             search: Pair::new(SEARCH),
+            meet: Pair::new(MEET),
         }
     }
 
@@ -70,6 +78,7 @@ impl Gate {
             Kind::Register => &mut self.register,
             Kind::Lookup => &mut self.lookup,
             Kind::Search => &mut self.search,
+            Kind::Meet => &mut self.meet,
         };
         pair.wallets.take(now, who)?;
         pair.subnets.take(now, subnet)

@@ -20,6 +20,9 @@ mod claims;
 mod desk;
 mod driver;
 mod gate;
+mod meet;
+mod recent;
+mod relay;
 mod told;
 
 use std::net::SocketAddr;
@@ -31,15 +34,21 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::clock::Clock;
 use super::config::Listen;
 use super::error::StartError;
-use super::start::{random_key, reachable};
+use super::start::{bind_at, random_seed, reachable};
+use super::thread;
 use crate::digest::Address;
 use crate::identity::Wallet;
-use crate::net::{Capacity, EVENTS_MAX, Endpoint, Migration, Throttle};
+use crate::index::{Freight, Random};
+use crate::net::{Capacity, Carrying, EVENTS_MAX, Endpoint, Lookout, Migration, Throttle};
 use crate::store::index::{IndexExtent, IndexPlace};
 
 use self::desk::Desk;
 use self::driver::{Driver, Ears};
 use self::gate::Gate;
+use self::meet::Introductions;
+use self::relay::{Invitation, Relay};
+
+pub use self::relay::RelayTotals;
 
 /// The UDP port that SwarmMasters listen on unless told otherwise.
 pub const MASTER_PORT: u16 = 7923;
@@ -47,30 +56,44 @@ pub const MASTER_PORT: u16 = 7923;
 const CONNECTIONS_MAX: usize = 20_000;
 /// Connections from one IPv4 address or one IPv6 /64: a household, or an office behind one address.
 const PER_HOST_MAX: usize = 64;
+/// Datagrams at the second port that may wait.
+const VIEWS_MAX: usize = 256;
+/// Bytes a second that are carried between nodes, unless told otherwise: 128 Mbit/s.
+const RELAY_RATE: u64 = 16 * 1024 * 1024;
+/// Bytes that one wallet may have carried in a day (A35).
+const RELAY_KEY_DAY: u64 = 10 * 1024 * 1024 * 1024;
+/// Wallets of one subnet that may all have as much.
+const RELAY_DAY_WALLETS: u64 = 10;
 /// Bytes a second that all samples together may take, unless told otherwise.
 const SAMPLE_RATE: u64 = 32 * 1024 * 1024;
 
 /// A SwarmMaster's configuration.
 #[derive(Debug, Clone)]
 pub struct MasterConfig {
-    /// The folder for its index. Made if there is none.
-    pub folder: PathBuf,
+    /// Where its index is. The folder of a file is made if there is none.
+    pub index: IndexPlace,
     /// Who it is.
     pub wallet: Arc<Wallet>,
     /// Where it listens.
     pub listen: Listen,
     /// Bytes a second that samples of what nodes say they hold may take. Default: 32 MiB.
     pub sample_rate: u64,
+    /// Bytes a second that are carried between nodes; none where nothing is carried. Default: 16 MiB.
+    pub relay_rate: Option<u64>,
+    /// Bytes that one wallet may have carried in a day. Default: 10 GiB. A subnet may have ten times that.
+    pub relay_day: u64,
 }
 
 impl MasterConfig {
     /// A master with this identity that keeps its index in this folder and listens here.
     pub fn new(folder: impl Into<PathBuf>, wallet: Wallet, listen: Listen) -> Self {
         Self {
-            folder: folder.into(),
+            index: IndexPlace::in_folder(&folder.into()),
             wallet: Arc::new(wallet),
             listen,
             sample_rate: SAMPLE_RATE,
+            relay_rate: Some(RELAY_RATE),
+            relay_day: RELAY_KEY_DAY,
         }
     }
 }
@@ -104,8 +127,12 @@ pub struct MasterStatus {
     pub searches: u64,
     /// Searches that ran out of time and were answered in part.
     pub searches_cut: u64,
+    /// Times that two nodes were told to meet.
+    pub meetings: u64,
     /// Requests that were told to come back later.
     pub busy: u64,
+    /// What was carried between nodes.
+    pub relay: RelayTotals,
 }
 
 /// What the network thread hands back once it is up.
@@ -120,16 +147,15 @@ impl SwarmMaster {
     pub async fn start(config: MasterConfig) -> Result<Self, StartError> {
         let address = config.wallet.address();
         let (stop, inbox) = mpsc::channel(1);
-        let (up, ready) = oneshot::channel();
-        std::thread::Builder::new()
-            .name("swarmhold-net".to_owned())
-            .spawn(move || network_thread(&config, inbox, up))?;
-        let stopped = || StartError::System(std::io::Error::other("the network thread stopped"));
+        let build = move || {
+            let (driver, ears, up) = build(&config, inbox)?;
+            Ok((driver.run(ears), up))
+        };
         let Up {
             listen,
             announced,
             status,
-        } = ready.await.map_err(|_| stopped())??;
+        } = thread::start(build).await?;
         Ok(Self {
             stop,
             status,
@@ -175,68 +201,38 @@ impl SwarmMaster {
     }
 }
 
-fn network_thread(
-    config: &MasterConfig,
-    inbox: mpsc::Receiver<oneshot::Sender<()>>,
-    up: oneshot::Sender<Result<Up, StartError>>,
-) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    let runtime = match runtime {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            // Whoever started it may have gone; then nobody minds.
-            let _ = up.send(Err(error.into()));
-            return;
-        }
-    };
-    let stopped = runtime.block_on(async {
-        match build(config, inbox) {
-            Ok((driver, ears, ready)) => match up.send(Ok(ready)) {
-                Ok(()) => driver.run(ears).await,
-                Err(_) => None,
-            },
-            Err(error) => {
-                let _ = up.send(Err(error));
-                None
-            }
-        }
-    });
-    drop(runtime);
-    if let Some(stopped) = stopped {
-        // Whoever asked may have gone.
-        let _ = stopped.send(());
-    }
-}
-
 fn build(
     config: &MasterConfig,
     stop: mpsc::Receiver<oneshot::Sender<()>>,
 ) -> Result<(Driver, Ears, Up), StartError> {
-    std::fs::create_dir_all(&config.folder)?;
     let clock = Clock::start();
     let (done_in, done) = mpsc::unbounded_channel();
-    let desk = Desk::open(&IndexPlace::in_folder(&config.folder), clock, &done_in)?;
+    let desk = Desk::open(&config.index, clock, &done_in)?;
     let (events_in, events) = mpsc::channel(EVENTS_MAX);
     let capacity = Capacity {
         connections: CONNECTIONS_MAX,
         per_host: PER_HOST_MAX,
         migration: Migration::Refused,
+        carrying: match config.relay_rate {
+            Some(_) => Carrying::Taken,
+            None => Carrying::Refused,
+        },
     };
     let bind = |at| {
         let wallet = Arc::clone(&config.wallet);
         Endpoint::bind_for(at, wallet, events_in.clone(), capacity, reachable)
     };
-    let endpoint = match config.listen {
-        Listen::At(at) => bind(at)?,
-        Listen::Prefer(at) => bind(at).or_else(|error| {
-            tracing::info!(address = %at, %error, "listening on another port");
-            bind(SocketAddr::new(at.ip(), 0))
-        })?,
-    };
+    let endpoint = bind_at(config.listen, bind)?;
     let (listen, announced) = (endpoint.local_address()?, endpoint.announced().all());
+    let (views_in, views) = mpsc::channel(VIEWS_MAX);
+    let lookout = Lookout::open(listen, views_in)
+        .inspect_err(|error| tracing::warn!(%error, "routers are not looked at"))
+        .ok();
     let (status, seen) = watch::channel(MasterStatus::default());
+    let (relay, invitations) = config
+        .relay_rate
+        .map(|rate| carrying(config, clock, rate))
+        .unzip();
     let driver = Driver {
         clock,
         address: config.wallet.address(),
@@ -245,18 +241,41 @@ fn build(
         gate: Gate::new(),
         sampling: Arc::new(Throttle::new(Some(config.sample_rate))),
         clients: Default::default(),
+        relay,
+        calls: Default::default(),
+        next_call: 0,
         claims: Default::default(),
-        random: u64::from_le_bytes(random_key()?[..8].try_into().unwrap_or_default()) | 1,
+        introductions: Introductions::new(lookout.map(|it| it.port())),
+        random: Random::new(random_seed()?),
         outbox: Default::default(),
         totals: MasterStatus::default(),
         status,
         ticks: 0,
     };
-    let ears = Ears { stop, events, done };
+    let ears = Ears {
+        stop,
+        events,
+        done,
+        views,
+        invitations,
+    };
     let up = Up {
         listen,
         announced,
         status: seen,
     };
     Ok((driver, ears, up))
+}
+
+fn carrying(
+    config: &MasterConfig,
+    clock: Clock,
+    per_second: u64,
+) -> (Relay, mpsc::Receiver<Invitation>) {
+    let freight = Freight {
+        per_second,
+        key_day: config.relay_day,
+        subnet_day: config.relay_day.saturating_mul(RELAY_DAY_WALLETS),
+    };
+    Relay::new(clock, freight)
 }

@@ -1,26 +1,21 @@
 //! A SwarmMaster's tables: who holds what, and what it is called.
 //!
 //! [`IndexStore`] is all that the rest of a master knows of them. Behind it is one SQLite file
-//! (`sqlite`), which every thread opens for itself: one of them writes, in batches, and the others read
-//! what was committed meanwhile.
+//! (`sqlite`) or a PostgreSQL database that several masters share (`postgres`). Every thread opens it
+//! for itself: one of them writes, in batches, and the others read what was committed meanwhile.
 //!
-//! Nothing here is needed to serve or to fetch a container. A file that is damaged is set aside and a
-//! new one begun: nodes register again whatever they hold.
-//!
-//! Reading order: this file, then `schema` (the tables), `sqlite` (opening them), `names` (the pieces
-//! that names are made of), `entries`, `writing` and `reading`. Nothing here reads a clock.
+//! Nothing here is needed to serve or to fetch a container: nodes register again whatever they hold.
+//! Nothing here reads a clock. `tests`, `searches` and `floods` are one suite for both engines.
 
-mod entries;
 mod error;
 #[cfg(test)]
 mod floods;
-mod names;
-mod reading;
-mod schema;
+mod postgres;
+#[cfg(test)]
+mod searches;
 mod sqlite;
 #[cfg(test)]
 mod tests;
-mod writing;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -28,6 +23,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use error::IndexError;
+pub use postgres::{Database, DatabaseError, PostgresIndex};
 pub use sqlite::SqliteIndex;
 
 use crate::digest::ManifestId;
@@ -175,6 +171,8 @@ impl fmt::Debug for Stop {
 pub enum IndexPlace {
     /// In this SQLite file.
     Sqlite(std::path::PathBuf),
+    /// In this PostgreSQL database, which other masters may share.
+    Postgres(Database),
 }
 
 impl IndexPlace {
@@ -185,14 +183,18 @@ impl IndexPlace {
 
     /// Makes or mends the tables, and opens them to write. Blocks.
     pub fn open_to_write(&self) -> Result<Box<dyn IndexStore>, IndexError> {
-        let Self::Sqlite(path) = self;
-        Ok(Box::new(SqliteIndex::open_to_write(path)?))
+        Ok(match self {
+            Self::Sqlite(path) => Box::new(SqliteIndex::open_to_write(path)?),
+            Self::Postgres(database) => Box::new(PostgresIndex::open_to_write(database)?),
+        })
     }
 
     /// Opens tables that are there to read. Blocks.
     pub fn open_to_read(&self) -> Result<Box<dyn IndexStore>, IndexError> {
-        let Self::Sqlite(path) = self;
-        Ok(Box::new(SqliteIndex::open_to_read(path)?))
+        Ok(match self {
+            Self::Sqlite(path) => Box::new(SqliteIndex::open_to_read(path)?),
+            Self::Postgres(database) => Box::new(PostgresIndex::open_to_read(database)?),
+        })
     }
 }
 

@@ -2,11 +2,11 @@
 //!
 //! Every test runs against each engine that there is.
 
+use std::any::Any;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tempfile::TempDir;
-
+use super::postgres::server;
 use super::*;
 use crate::digest::{Address, Digest, ProgramId};
 use crate::wire::{Mode, Search};
@@ -14,21 +14,44 @@ use crate::wire::{Mode, Search};
 /// Seconds since 1970, at the start of each test.
 pub(super) const START: u64 = 1_790_000_000;
 
-/// An index in a folder of its own.
+/// An index of its own.
 pub(super) struct World {
     pub(super) index: Box<dyn IndexStore>,
+    /// Registrations that it takes in some seconds.
+    pub(super) flood: u32,
     place: IndexPlace,
-    _folder: TempDir,
+    _home: Box<dyn Any>,
 }
 
 impl World {
-    pub(super) fn new() -> Self {
+    /// One of each engine that there is.
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        let engines: [fn() -> Option<Self>; 2] = [Self::sqlite, Self::postgres];
+        engines.into_iter().filter_map(|make| make())
+    }
+
+    fn sqlite() -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
-        let place = IndexPlace::in_folder(folder.path());
+        Some(Self::at(
+            IndexPlace::in_folder(folder.path()),
+            100_000,
+            folder,
+        ))
+    }
+
+    fn postgres() -> Option<Self> {
+        let server = server::own_database()?;
+        let place = IndexPlace::Postgres(server.url.parse().unwrap());
+        Some(Self::at(place, 10_000, server))
+    }
+
+    fn at(place: IndexPlace, flood: u32, home: impl Any) -> Self {
+        println!("in {place:?}");
         Self {
             index: place.open_to_write().unwrap(),
+            flood,
             place,
-            _folder: folder,
+            _home: Box::new(home),
         }
     }
 
@@ -128,225 +151,145 @@ fn refresh(name: &str, node: u32, held: Holding) -> Change {
 
 #[test]
 fn who_holds_a_container_is_named_while_it_is_alive() {
-    let mut world = World::new();
-    for node in 1..=3 {
-        assert_eq!(world.list("app.tar", node, node.into()), Outcome::Listed);
-    }
-    let mut named = world.named(START + 10, "app.tar");
-    named.sort_by_key(|it| it.seat);
-    let mut all = [1, 2, 3].map(seat);
-    all.sort();
-    assert_eq!(named.iter().map(|it| it.seat).collect::<Vec<_>>(), all);
-    assert_eq!(named[0].listen, member(1, 1).listen);
-    assert_eq!((named[0].held, named[0].candidate.is_whole), (WHOLE, true));
-    let of_program = Wanted::Program(facts("app.tar").program_id);
-    assert_eq!(world.index.holders(START, of_program, 0).unwrap().len(), 3);
+    for mut world in World::all() {
+        for node in 1..=3 {
+            assert_eq!(world.list("app.tar", node, node.into()), Outcome::Listed);
+        }
+        let mut named = world.named(START + 10, "app.tar");
+        named.sort_by_key(|it| it.seat);
+        let mut all = [1, 2, 3].map(seat);
+        all.sort();
+        assert_eq!(named.iter().map(|it| it.seat).collect::<Vec<_>>(), all);
+        assert_eq!(named[0].listen, member(1, 1).listen);
+        assert_eq!((named[0].held, named[0].candidate.is_whole), (WHOLE, true));
+        let of_program = Wanted::Program(facts("app.tar").program_id);
+        assert_eq!(world.index.holders(START, of_program, 0).unwrap().len(), 3);
 
-    world.write(START + 20, &[Change::Left { seat: seat(1) }]);
-    assert_eq!(world.named(START + 20, "app.tar").len(), 2);
-    let alive = Change::Seen {
-        seats: vec![seat(2)],
-    };
-    world.write(START + 40, &[alive]);
-    let named = world.named(START + 40, "app.tar");
-    assert_eq!(named.len(), 1, "{named:?}");
-    assert_eq!(named[0].seat, seat(2));
+        world.write(START + 20, &[Change::Left { seat: seat(1) }]);
+        assert_eq!(world.named(START + 20, "app.tar").len(), 2);
+        let alive = Change::Seen {
+            seats: vec![seat(2)],
+        };
+        world.write(START + 40, &[alive]);
+        let named = world.named(START + 40, "app.tar");
+        assert_eq!(named.len(), 1, "{named:?}");
+        assert_eq!(named[0].seat, seat(2));
+    }
 }
 
 #[test]
 fn the_dead_are_swept_and_what_nobody_holds_is_not_found() {
-    let mut world = World::new();
-    world.list("app.tar", 1, 1);
-    world.list("other.tar", 2, 2);
-    let alive = Change::Seen {
-        seats: vec![seat(2)],
-    };
-    world.write(START + 100, &[alive, Change::Sweep { limit: 10 }]);
-    assert_eq!(world.found("tar", Mode::Words), ["other.tar"]);
-    let extent = world.index.extent(START + 100).unwrap();
-    assert_eq!((extent.nodes, extent.entries, extent.holders), (1, 1, 1));
-    // what is not said again is over
-    let outcome = world.write(START + 1801, &[Change::Sweep { limit: 10 }]);
-    assert_eq!(outcome, [Outcome::Done(1)]);
-    assert_eq!(world.found("tar", Mode::Words), Vec::<String>::new());
+    for mut world in World::all() {
+        world.list("app.tar", 1, 1);
+        world.list("other.tar", 2, 2);
+        let alive = Change::Seen {
+            seats: vec![seat(2)],
+        };
+        world.write(START + 100, &[alive, Change::Sweep { limit: 10 }]);
+        assert_eq!(world.found("tar", Mode::Words), ["other.tar"]);
+        let extent = world.index.extent(START + 100).unwrap();
+        assert_eq!((extent.nodes, extent.entries, extent.holders), (1, 1, 1));
+        // what is not said again is over
+        let outcome = world.write(START + 1801, &[Change::Sweep { limit: 10 }]);
+        assert_eq!(outcome, [Outcome::Done(1)]);
+        assert_eq!(world.found("tar", Mode::Words), Vec::<String>::new());
+    }
 }
 
 #[test]
 fn a_sweep_does_no_more_than_it_may() {
-    let mut world = World::new();
-    for file in 0..30 {
-        world.list(&format!("file {file}"), 1, 1);
-    }
-    for left in [20, 10, 0] {
-        let gone = world.write(START + 200, &[Change::Sweep { limit: 10 }]);
-        assert_eq!(gone, [Outcome::Done(10)]);
-        assert_eq!(world.index.extent(START).unwrap().entries, left);
+    for mut world in World::all() {
+        for file in 0..30 {
+            world.list(&format!("file {file}"), 1, 1);
+        }
+        for left in [20, 10, 0] {
+            let gone = world.write(START + 200, &[Change::Sweep { limit: 10 }]);
+            assert_eq!(gone, [Outcome::Done(10)]);
+            assert_eq!(world.index.extent(START).unwrap().entries, left);
+        }
     }
 }
 
 #[test]
 fn what_is_withdrawn_is_gone_at_once() {
-    let mut world = World::new();
-    for name in ["one", "two", "three"] {
-        world.list(name, 1, 1);
-    }
-    let one = Change::Withdraw {
-        seat: seat(1),
-        id: Some(facts("one").manifest_id),
-    };
-    assert_eq!(
-        world.write(START, &[one.clone(), one]),
-        [Outcome::Done(1), Outcome::Done(0)]
-    );
-    assert_eq!(world.found("one", Mode::Words), Vec::<String>::new());
-    let all = Change::Withdraw {
-        seat: seat(1),
-        id: None,
-    };
-    assert_eq!(world.write(START, &[all]), [Outcome::Done(2)]);
-    assert_eq!(world.index.extent(START).unwrap().entries, 0);
-}
-
-#[test]
-fn names_are_found_by_words_prefixes_and_expressions_the_best_first() {
-    let mut world = World::new();
-    for name in [
-        "ubuntu-24.04-desktop-amd64.iso",
-        "Ubuntu-24.04-server-ARM64.iso",
-        "debian-12-amd64.iso",
-        "ÄPFEL und Birnen",
-        "a\"b'c(d) AND",
-    ] {
-        world.list(name, 1, 1);
-    }
-    for node in 2..=5 {
-        world.list("debian-12-amd64.iso", node, node.into());
-    }
-    assert_eq!(world.found("amd64", Mode::Words)[0], "debian-12-amd64.iso");
-    assert_eq!(
-        world.found("UBUNTU server", Mode::Words),
-        ["Ubuntu-24.04-server-ARM64.iso"]
-    );
-    assert_eq!(world.found("ubu", Mode::Prefix).len(), 2);
-    assert_eq!(world.found("D", Mode::Prefix), ["debian-12-amd64.iso"]);
-    assert_eq!(world.found("buntu", Mode::Prefix), Vec::<String>::new());
-    assert_eq!(world.found("u b", Mode::Words).len(), 3);
-    assert_eq!(world.found("2", Mode::Words).len(), 3);
-    assert_eq!(world.found("äpf", Mode::Words), ["ÄPFEL und Birnen"]);
-    assert_eq!(
-        world.found(r"^(debian|fedora)-\d+", Mode::Regex),
-        ["debian-12-amd64.iso"]
-    );
-    assert_eq!(world.found(r"64\.iso$", Mode::Regex).len(), 3);
-    assert_eq!(world.found("a\"b'c(d)", Mode::Words), ["a\"b'c(d) AND"]);
-    for nothing in ["xyz", "\" OR \"", "NEAR(ubu)", "ubu*", "text:ubu", "%", "_"] {
+    for mut world in World::all() {
+        for name in ["one", "two", "three"] {
+            world.list(name, 1, 1);
+        }
+        let one = Change::Withdraw {
+            seat: seat(1),
+            id: Some(facts("one").manifest_id),
+        };
         assert_eq!(
-            world.found(nothing, Mode::Words),
-            Vec::<String>::new(),
-            "{nothing}"
+            world.write(START, &[one.clone(), one]),
+            [Outcome::Done(1), Outcome::Done(0)]
         );
-    }
-}
-
-#[test]
-fn filters_and_owners_narrow_a_search() {
-    let mut world = World::new();
-    for (node, size) in [(1, 10), (2, 20), (3, 30)] {
-        let facts = Facts {
-            size,
-            owner: address(node),
-            time: START + size,
-            ..facts(&format!("file {node}"))
+        assert_eq!(world.found("one", Mode::Words), Vec::<String>::new());
+        let all = Change::Withdraw {
+            seat: seat(1),
+            id: None,
         };
-        let change = Change::List {
-            facts: Arc::new(facts),
-            member: member(node, node.into()),
-            held: WHOLE,
-            expires: START + 1800,
-        };
-        world.write(START, &[change]);
+        assert_eq!(world.write(START, &[all]), [Outcome::Done(2)]);
+        assert_eq!(world.index.extent(START).unwrap().entries, 0);
     }
-    let mut names = |change: &dyn Fn(&mut Search)| {
-        let mut search = search("file", Mode::Words);
-        change(&mut search);
-        let query = Query::read(&search).unwrap();
-        let (_, hits) = world.index.search(&query, Stop::when(|| false)).unwrap();
-        hits.into_iter().map(|hit| hit.name).collect::<Vec<_>>()
-    };
-    assert_eq!(names(&|it| it.size_min = Some(20)), ["file 3", "file 2"]);
-    assert_eq!(names(&|it| it.size_max = Some(20)), ["file 2", "file 1"]);
-    assert_eq!(names(&|it| it.since = Some(START + 21)), ["file 3"]);
-    assert_eq!(names(&|it| it.owner = Some(address(2))), ["file 2"]);
-    assert_eq!(names(&|it| it.seeders_min = 2), Vec::<String>::new());
-    assert_eq!(names(&|it| it.limit = 1), ["file 3"]);
-    let by_owner = |it: &mut Search| (it.text, it.owner) = (String::new(), Some(address(3)));
-    assert_eq!(names(&by_owner), ["file 3"]);
 }
 
 #[test]
 fn what_is_listed_is_refreshed_and_to_become_a_seeder_is_proven() {
-    let mut world = World::new();
-    assert_eq!(
-        world.write(START, &[refresh("app", 1, WHOLE)]),
-        [Outcome::Unknown]
-    );
-    let partial = Change::List {
-        facts: Arc::new(facts("app")),
-        member: member(1, 1),
-        held: HALF,
-        expires: START + 60,
-    };
-    assert_eq!(world.write(START, &[partial]), [Outcome::Listed]);
-    assert_eq!(
-        world.write(START, &[refresh("app", 1, HALF)]),
-        [Outcome::Listed]
-    );
-    assert_eq!(
-        world.write(START, &[refresh("app", 2, HALF)]),
-        [Outcome::Unknown]
-    );
-    assert_eq!(
-        world.write(START, &[refresh("app", 1, WHOLE)]),
-        [Outcome::Unknown]
-    );
-    assert!(!world.named(START, "app")[0].candidate.is_whole);
-    assert_eq!(world.list("app", 1, 1), Outcome::Listed);
-    assert_eq!(
-        world.write(START, &[refresh("app", 1, WHOLE)]),
-        [Outcome::Listed]
-    );
-    // the time that was asked for last is what counts
-    world.write(
-        START + 80,
-        &[Change::Seen {
-            seats: vec![seat(1)],
-        }],
-    );
-    world.write(START + 100, &[Change::Sweep { limit: 9 }]);
-    assert_eq!(world.named(START + 100, "app").len(), 1);
+    for mut world in World::all() {
+        assert_eq!(
+            world.write(START, &[refresh("app", 1, WHOLE)]),
+            [Outcome::Unknown]
+        );
+        let partial = Change::List {
+            facts: Arc::new(facts("app")),
+            member: member(1, 1),
+            held: HALF,
+            expires: START + 60,
+        };
+        assert_eq!(world.write(START, &[partial]), [Outcome::Listed]);
+        assert_eq!(
+            world.write(START, &[refresh("app", 1, HALF)]),
+            [Outcome::Listed]
+        );
+        assert_eq!(
+            world.write(START, &[refresh("app", 2, HALF)]),
+            [Outcome::Unknown]
+        );
+        assert_eq!(
+            world.write(START, &[refresh("app", 1, WHOLE)]),
+            [Outcome::Unknown]
+        );
+        assert!(!world.named(START, "app")[0].candidate.is_whole);
+        assert_eq!(world.list("app", 1, 1), Outcome::Listed);
+        assert_eq!(
+            world.write(START, &[refresh("app", 1, WHOLE)]),
+            [Outcome::Listed]
+        );
+        // the time that was asked for last is what counts
+        world.write(
+            START + 80,
+            &[Change::Seen {
+                seats: vec![seat(1)],
+            }],
+        );
+        world.write(START + 100, &[Change::Sweep { limit: 9 }]);
+        assert_eq!(world.named(START + 100, "app").len(), 1);
+    }
 }
 
 #[test]
 fn an_index_is_the_same_after_a_restart_and_everybody_has_time_to_come_back() {
-    let mut world = World::new();
-    world.list("app.tar", 1, 1);
-    let World {
-        index,
-        place,
-        _folder,
-    } = world;
-    drop(index);
-    let mut world = World {
-        index: place.open_to_write().unwrap(),
-        place,
-        _folder,
-    };
-    let later = START + 900;
-    world.write(later, &[Change::Revive, Change::Sweep { limit: 9 }]);
-    assert_eq!(world.named(later + 20, "app.tar").len(), 1);
-    assert_eq!(world.found("app", Mode::Words), ["app.tar"]);
-    let mut reader = world.place.open_to_read().unwrap();
-    assert_eq!(reader.extent(later).unwrap().entries, 1);
+    for mut world in World::all() {
+        world.list("app.tar", 1, 1);
+        world.index = world.place.open_to_write().unwrap();
+        let later = START + 900;
+        world.write(later, &[Change::Revive, Change::Sweep { limit: 9 }]);
+        assert_eq!(world.named(later + 20, "app.tar").len(), 1);
+        assert_eq!(world.found("app", Mode::Words), ["app.tar"]);
+        let mut reader = world.place.open_to_read().unwrap();
+        assert_eq!(reader.extent(later).unwrap().entries, 1);
+    }
 }
 
 #[test]

@@ -7,7 +7,9 @@
 //! Digests are blobs of 32 bytes, times are seconds since 1970, and a count or size beyond `i64` is
 //! stored as the largest `i64`.
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::Connection;
+
+pub(super) use crate::store::migrate::version;
 
 /// What is done to get from each version to the next.
 const STEPS: &[&str] = &[FIRST, LIBRARY, ROOM, SKETCHES, PEERS, JOBS];
@@ -130,24 +132,9 @@ CREATE TABLE jobs (
 ) STRICT, WITHOUT ROWID;
 ";
 
-/// The version of a file.
-pub(super) fn version(connection: &Connection) -> rusqlite::Result<i64> {
-    connection.query_row("PRAGMA user_version", [], |row| row.get(0))
-}
-
-/// Brings a file to [`VERSION`], one transaction for each step. Another process may be doing the same.
+/// Brings a file to [`VERSION`].
 pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
-    loop {
-        let step = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let at = version(&step)?;
-        let next = usize::try_from(at).ok().and_then(|at| STEPS.get(at));
-        let Some(sql) = next else {
-            return Ok(());
-        };
-        step.execute_batch(sql)?;
-        step.pragma_update(None, "user_version", at + 1)?;
-        step.commit()?;
-    }
+    crate::store::migrate::migrate(connection, STEPS)
 }
 
 /// The number of the state; see [`State::epoch`](super::State::epoch).

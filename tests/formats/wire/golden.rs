@@ -16,7 +16,7 @@ use swarmhold::wire::{
     Accept, ChunkRequest, CloseCode, Deluge, Encoding, Hello, Refusal, Reply, Request, Update,
 };
 
-use super::golden_index;
+use super::{golden_index, golden_meet};
 
 /// An IPv4 address, 198.51.100.7:7922, as a hello carries it.
 pub(super) const OBSERVED: [u8; 7] = [0, 198, 51, 100, 7, 0xf2, 0x3d];
@@ -88,6 +88,7 @@ fn requests() -> Vec<(Request, String)> {
         (chunk(4095, Accept::Zstd), "4400 04 11*32 22*32 ff1f 01".into()),
     ];
     all.extend(golden_index::requests());
+    all.extend(golden_meet::requests());
     all
 }
 
@@ -111,6 +112,7 @@ fn replies() -> Vec<(Reply, String)> {
         (Reply::Denied, "0100 07".into()),
     ];
     all.extend(golden_index::replies());
+    all.extend(golden_meet::replies());
     all
 }
 

@@ -59,6 +59,7 @@ pub(super) fn requests() -> Vec<(Request, String)> {
             Request::Search(search),
             "2e00 09 03616263 02 01e807 00 01 33*32 00 02 14".into(),
         ),
+        (Request::Carry { from: address() }, "2100 0f 33*32".into()),
     ]
 }
 
@@ -87,6 +88,7 @@ pub(super) fn replies() -> Vec<(Reply, String)> {
         ),
         (Reply::Found(Extent::Whole), "0200 0d 00".into()),
         (Reply::Found(Extent::Partial), "0200 0d 01".into()),
+        (Reply::Coming, "0100 14".into()),
     ]
 }
 

@@ -10,7 +10,7 @@ use swarmhold::chunk::ChunkIndex;
 use swarmhold::digest::{Address, Digest, ManifestId, ProgramId};
 use swarmhold::limits::{BITFIELD_BYTES_MAX, CHUNK_BYTES_MAX, CHUNKS_MAX, HAVES_MAX, KIB};
 use swarmhold::limits::{DELUGES_MAX, LISTEN_ADDRESSES_MAX, MANIFEST_BYTES_MAX};
-use swarmhold::limits::{HITS_MAX, HOLDERS_TOLD_MAX};
+use swarmhold::limits::{HITS_MAX, HOLDERS_TOLD_MAX, MEET_CANDIDATES_MAX, MEET_WAIT_US_MAX};
 use swarmhold::wire::compress::{Compressor, Decompressor, Effort, Verdict};
 use swarmhold::wire::frame::{
     decode_listing, decode_reply, decode_request, decode_update, encode_listing, encode_reply,
@@ -18,9 +18,9 @@ use swarmhold::wire::frame::{
 };
 use swarmhold::wire::fuzz::{noise, prose};
 use swarmhold::wire::{
-    Accept, ChunkRequest, Deluge, Encoding, Extent, Hello, Hit, Holder, Holding, Listing, Mode,
-    Nonce, Registration, Rejection, Reply, Request, Search, Update, Wanted, fuzz_listing,
-    fuzz_reply, fuzz_request, fuzz_update, fuzz_zstd,
+    Accept, Acceptance, ChunkRequest, Deluge, Encoding, Extent, Hello, Hit, Holder, Holding,
+    Invitation, Listing, Mapping, Mode, Nonce, Registration, Rejection, Reply, Request, Search,
+    Unmet, Update, Wanted, fuzz_listing, fuzz_reply, fuzz_request, fuzz_update, fuzz_zstd,
 };
 
 fn digest() -> impl Strategy<Value = Digest> {
@@ -83,6 +83,70 @@ fn request() -> impl Strategy<Value = Request> {
         option::of(manifest()).prop_map(|id| Request::Withdraw { id }),
         (wanted(), any::<u8>()).prop_map(|(wanted, limit)| Request::Lookup { wanted, limit }),
         search().prop_map(Request::Search),
+        Just(Request::Locate),
+        Just(Request::Located),
+        invitation().prop_map(Request::Meet),
+        invitation().prop_map(Request::Invite),
+        (any::<[u8; 16]>(), wait()).prop_map(|(nonce, wait_us)| Request::Start {
+            nonce: Nonce(nonce),
+            wait_us,
+        }),
+    ]
+}
+
+fn wait() -> impl Strategy<Value = u32> {
+    0..=MEET_WAIT_US_MAX
+}
+
+fn mapping() -> impl Strategy<Value = Mapping> {
+    prop_oneof![
+        Just(Mapping::Open),
+        Just(Mapping::Steady),
+        Just(Mapping::Unknown),
+        Just(Mapping::Varying)
+    ]
+}
+
+fn places() -> impl Strategy<Value = Vec<SocketAddr>> {
+    vec(address(), 0..=MEET_CANDIDATES_MAX)
+}
+
+fn invitation() -> impl Strategy<Value = Invitation> {
+    let numbers = (any::<u8>(), any::<[u8; 16]>(), any::<u64>());
+    let key = (any::<[u8; 32]>(), any::<[u8; 32]>(), any::<[u8; 32]>());
+    (places(), mapping(), digest(), numbers, key).prop_map(
+        |(at, mapping, to, (attempt, nonce, expires), (public_key, first, second))| Invitation {
+            at,
+            mapping,
+            attempt,
+            to: Address::new(to),
+            nonce: Nonce(nonce),
+            expires,
+            public_key,
+            signature: [first, second],
+        },
+    )
+}
+
+fn acceptance() -> impl Strategy<Value = Acceptance> {
+    let key = (any::<[u8; 32]>(), any::<[u8; 32]>(), any::<[u8; 32]>());
+    (places(), mapping(), digest(), key).prop_map(
+        |(at, mapping, answers, (public_key, first, second))| Acceptance {
+            at,
+            mapping,
+            answers,
+            public_key,
+            signature: [first, second],
+        },
+    )
+}
+
+fn unmet() -> impl Strategy<Value = Unmet> {
+    prop_oneof![
+        Just(Unmet::NotHere),
+        Just(Unmet::NotYou),
+        Just(Unmet::Expired),
+        Just(Unmet::Declined)
     ]
 }
 
@@ -215,6 +279,15 @@ fn reply() -> impl Strategy<Value = Reply> {
         Just(Reply::Withdrawn),
         vec(holder(), 0..=HOLDERS_TOLD_MAX).prop_map(Reply::Holders),
         prop_oneof![Just(Extent::Whole), Just(Extent::Partial)].prop_map(Reply::Found),
+        (any::<u16>(), any::<[u8; 8]>()).prop_map(|(port, token)| Reply::Locate { port, token }),
+        (address(), option::of(address())).prop_map(|(here, there)| Reply::Located { here, there }),
+        acceptance().prop_map(Reply::Accepted),
+        (acceptance(), wait()).prop_map(|(acceptance, wait_us)| Reply::Go {
+            acceptance,
+            wait_us,
+        }),
+        Just(Reply::Started),
+        unmet().prop_map(Reply::Unmet),
     ]
 }
 

@@ -74,6 +74,10 @@ impl Act {
             | Event::Deluges { .. }
             | Event::Update { .. }
             | Event::Unsubscribed { .. }
+            | Event::Carrying { .. }
+            | Event::NotCarrying { .. }
+            | Event::RelayFailed { .. }
+            | Event::Line { .. }
             | Event::Answered { .. } => {}
         }
     }
@@ -106,7 +110,13 @@ impl Act {
             | Request::Register(_)
             | Request::Withdraw { .. }
             | Request::Lookup { .. }
-            | Request::Search(_) => responder.answer(Answer::Header(Reply::Denied)),
+            | Request::Search(_)
+            | Request::Locate
+            | Request::Located
+            | Request::Meet(_)
+            | Request::Invite(_)
+            | Request::Start { .. }
+            | Request::Carry { .. } => responder.answer(Answer::Header(Reply::Denied)),
             Request::Chunk(request) => {
                 self.note(|record| record.asked += 1);
                 self.on_chunk(&request, responder);

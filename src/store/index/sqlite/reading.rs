@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use rusqlite::{ErrorCode, Row, params};
 
+use super::SqliteIndex;
 use super::names::expression;
-use super::sqlite::SqliteIndex;
-use super::{ALIVE_S, CANDIDATES_MAX, IndexExtent, Listed, Stop};
 use crate::digest::{Address, Digest, ManifestId, ProgramId};
 use crate::index::{Candidate, Query, Route, Seat};
+use crate::store::index::{ALIVE_S, CANDIDATES_MAX, IndexExtent, Listed, Stop};
 use crate::store::state::values::{digest, int, senseless, uint};
 use crate::wire::{Extent, Hit, Holding, Wanted};
 
@@ -16,6 +16,10 @@ use crate::wire::{Extent, Hit, Holding, Wanted};
 const STEPS: i32 = 2000;
 /// Rows between two such looks.
 const ROWS: usize = 64;
+/// Names that begin alike are read in their own order if they are at most so many, and sorted by place.
+const ALIKE_MAX: u32 = 512;
+/// Behind every letter that there is.
+const LAST: &str = "\u{10ffff}\u{10ffff}\u{10ffff}\u{10ffff}";
 /// Manifests of one container whose holders are looked at.
 const MANIFESTS_MAX: u32 = 8;
 
@@ -107,23 +111,7 @@ impl SqliteIndex {
         let watch = Some(move || seen.is_due());
         self.connection.progress_handler(STEPS, watch)?;
         let mut hits = Vec::new();
-        let walked = match query.route() {
-            Route::Grams(demand) => {
-                let sql = "SELECT l.place, l.name FROM names
-                           CROSS JOIN labels l ON l.place = names.rowid
-                           WHERE names MATCH ? ORDER BY names.rowid";
-                self.walk(sql, [expression(&demand)], query, &stop, &mut hits)
-            }
-            Route::Owner(owner) => {
-                let sql = "SELECT place, name FROM entries WHERE owner = ? ORDER BY place";
-                let key = owner.digest().as_bytes();
-                self.walk(sql, [key], query, &stop, &mut hits)
-            }
-            Route::All => {
-                let sql = "SELECT place, name FROM labels ORDER BY place";
-                self.walk(sql, [], query, &stop, &mut hits)
-            }
-        };
+        let walked = self.look(query, &stop, &mut hits);
         self.connection.progress_handler(0, None::<fn() -> bool>)?;
         let extent = match walked {
             Ok(extent) => extent,
@@ -131,6 +119,59 @@ impl SqliteIndex {
             Err(error) => return Err(error),
         };
         Ok((extent, hits))
+    }
+
+    /// Takes in what fits, by whichever way is the shortest.
+    fn look(&self, query: &Query, stop: &Stop, hits: &mut Vec<Hit>) -> rusqlite::Result<Extent> {
+        if let Some(places) = self.alike(query)? {
+            return self.take(&places, query, hits);
+        }
+        match query.route() {
+            Route::Grams(demand) => {
+                let sql = "SELECT l.place, l.name FROM names
+                           CROSS JOIN labels l ON l.place = names.rowid
+                           WHERE names MATCH ? ORDER BY names.rowid";
+                self.walk(sql, [expression(&demand)], query, stop, hits)
+            }
+            Route::Owner(owner) => {
+                let sql = "SELECT place, name FROM entries WHERE owner = ? ORDER BY place";
+                let key = owner.digest().as_bytes();
+                self.walk(sql, [key], query, stop, hits)
+            }
+            Route::All => {
+                let sql = "SELECT place, name FROM labels ORDER BY place";
+                self.walk(sql, [], query, stop, hits)
+            }
+        }
+    }
+
+    /// The places of all names that begin as asked, the best first, if they are few and that is what is asked
+    /// for. One or two letters are a piece of their own, and many names begin with them.
+    fn alike(&self, query: &Query) -> rusqlite::Result<Option<Vec<i64>>> {
+        let Some(start) = query.start().filter(|it| it.chars().count() > 2) else {
+            return Ok(None);
+        };
+        let sql = "SELECT place FROM starts WHERE folded >= ?1 AND folded < ?1 || ?2 LIMIT ?3";
+        let mut found = self.connection.prepare_cached(sql)?;
+        let rows = found.query_map(params![start, LAST, ALIKE_MAX + 1], |row| row.get(0))?;
+        let mut places = rows.collect::<rusqlite::Result<Vec<i64>>>()?;
+        places.sort_unstable();
+        Ok((places.len() <= ALIKE_MAX as usize).then_some(places))
+    }
+
+    /// Takes in what is admitted of these.
+    fn take(&self, places: &[i64], query: &Query, hits: &mut Vec<Hit>) -> rusqlite::Result<Extent> {
+        let mut entry = self.connection.prepare_cached(ENTRY)?;
+        for place in places {
+            let hit = entry.query_row([place], hit_of)?;
+            if query.admits(hit.size, &hit.owner, hit.time, hit.seeders) {
+                hits.push(hit);
+            }
+            if hits.len() >= query.limit() {
+                break;
+            }
+        }
+        Ok(Extent::Whole)
     }
 
     /// Takes in what fits of the rows, in their order.

@@ -1,4 +1,14 @@
-//! One SQLite file as an index: opening it, and one connection of it.
+//! One SQLite file as an index: opening it, and one connection of it. A file that is damaged is set aside
+//! and a new one begun.
+//!
+//! Reading order: `schema` (the tables), this file (opening them), `names` (the pieces that names are made
+//! of), `entries`, `writing` and `reading`.
+
+mod entries;
+mod names;
+mod reading;
+mod schema;
+mod writing;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -6,9 +16,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
-use super::names::Pieces;
-use super::schema;
-use super::writing::write_one;
+use self::names::Pieces;
+use self::writing::write_one;
 use super::{Change, IndexError, IndexExtent, IndexStore, Listed, Outcome, Stop};
 use crate::index::Query;
 use crate::wire::{Extent, Hit, Wanted};
@@ -21,13 +30,19 @@ const STATEMENTS_MAX: usize = 64;
 /// A connection to an index in a SQLite file.
 #[derive(Debug)]
 pub struct SqliteIndex {
-    pub(super) connection: Connection,
-    pub(super) path: PathBuf,
+    connection: Connection,
+    path: PathBuf,
 }
 
 impl SqliteIndex {
-    /// Opens an index to write, and makes it if there is none. A damaged file is set aside.
+    /// Opens an index to write, and makes it and its folder if there is none. A damaged file is set aside.
     pub fn open_to_write(path: &Path) -> Result<Self, IndexError> {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(|source| IndexError::Folder {
+                path: folder.to_owned(),
+                source,
+            })?;
+        }
         match Self::made(path) {
             Err(IndexError::Sqlite { source, .. }) if is_damage(&source) => {
                 set_aside(path)?;
@@ -59,7 +74,7 @@ impl SqliteIndex {
             .map_err(|source| index.failed(source))?;
         if found > schema::VERSION {
             return Err(IndexError::Newer {
-                path: index.path,
+                place: index.path.display().to_string(),
                 found,
                 known: schema::VERSION,
             });
@@ -83,7 +98,7 @@ impl SqliteIndex {
         Ok(index)
     }
 
-    pub(super) fn failed(&self, source: rusqlite::Error) -> IndexError {
+    fn failed(&self, source: rusqlite::Error) -> IndexError {
         failed(&self.path, source)
     }
 

@@ -3,10 +3,12 @@
 //! Digests are blobs of 32 bytes and times are seconds since 1970. The version is SQLite's `user_version`;
 //! as with the node's state, a step that has shipped is never changed.
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::Connection;
+
+pub(super) use crate::store::migrate::version;
 
 /// What is done to get from each version to the next.
-const STEPS: &[&str] = &[FIRST, LABELS];
+const STEPS: &[&str] = &[FIRST, LABELS, STARTS];
 
 /// The version that this program reads and writes.
 pub(super) const VERSION: i64 = STEPS.len() as i64;
@@ -76,22 +78,20 @@ CREATE TABLE labels (place INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT;
 INSERT INTO labels SELECT place, name FROM entries;
 ";
 
-/// The version of a file.
-pub(super) fn version(connection: &Connection) -> rusqlite::Result<i64> {
-    connection.query_row("PRAGMA user_version", [], |row| row.get(0))
-}
+/// 3: folded names in their order, for what begins like something. What was there goes: nodes say it again
+/// within a minute, and only this program can fold a name.
+const STARTS: &str = "
+CREATE TABLE starts (folded TEXT NOT NULL, place INTEGER NOT NULL, PRIMARY KEY (folded, place))
+STRICT, WITHOUT ROWID;
+INSERT INTO names (names) VALUES ('delete-all');
+DELETE FROM labels;
+DELETE FROM holders;
+DELETE FROM entries;
+DELETE FROM subnets;
+DELETE FROM nodes;
+";
 
-/// Brings a file up to date; a new one becomes an empty index.
+/// Brings a file to [`VERSION`]; a new one becomes an empty index.
 pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
-    loop {
-        let step = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let at = version(&step)?;
-        let next = usize::try_from(at).ok().and_then(|at| STEPS.get(at));
-        let Some(sql) = next else {
-            return Ok(());
-        };
-        step.execute_batch(sql)?;
-        step.pragma_update(None, "user_version", at + 1)?;
-        step.commit()?;
-    }
+    crate::store::migrate::migrate(connection, STEPS)
 }

@@ -5,9 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension as _};
 
-use crate::index::{Grams, Place, marked};
+use crate::index::{Grams, Place, folded, marked};
 
 /// Segments of about one size that are brought together.
 const SEGMENTS_MIN: u32 = 2;
@@ -40,16 +40,26 @@ impl Pieces {
     /// Writes it all.
     pub(super) fn write(self, connection: &Connection) -> rusqlite::Result<()> {
         let mut delete = connection.prepare_cached("DELETE FROM names WHERE rowid = ?")?;
-        let mut remove = connection.prepare_cached("DELETE FROM labels WHERE place = ?")?;
+        let sql = "DELETE FROM labels WHERE place = ? RETURNING name";
+        let mut remove = connection.prepare_cached(sql)?;
+        let sql = "DELETE FROM starts WHERE folded = ? AND place = ?";
+        let mut unstart = connection.prepare_cached(sql)?;
         for place in self.out {
             delete.execute([signed(place)])?;
-            remove.execute([signed(place)])?;
+            let name: Option<String> = remove
+                .query_row([signed(place)], |row| row.get(0))
+                .optional()?;
+            if let Some(name) = name {
+                unstart.execute((folded(&name), signed(place)))?;
+            }
         }
         let sql = "INSERT INTO names (rowid, text) VALUES (?, ?)";
         let mut insert = connection.prepare_cached(sql)?;
         let mut label = connection.prepare_cached("INSERT INTO labels VALUES (?, ?)")?;
+        let mut start = connection.prepare_cached("INSERT INTO starts VALUES (?, ?)")?;
         for (place, name) in self.put {
             insert.execute((signed(place), marked(&name)))?;
+            start.execute((folded(&name), signed(place)))?;
             label.execute((signed(place), name))?;
         }
         Ok(())

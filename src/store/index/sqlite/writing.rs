@@ -8,9 +8,9 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::entries::{drop_holder, entry_of, new_entry, settle, settle_subnet, subnet_number};
 use super::names::{Pieces, tidy_up};
-use super::{Change, FORGET_S, Outcome};
 use crate::digest::ManifestId;
 use crate::index::{FILES_PER_KEY, FILES_PER_SUBNET, Facts, HOLDERS_MAX, Member, Seat, crowd};
+use crate::store::index::{ALIVE_S, Change, FORGET_S, Outcome};
 use crate::store::state::values::int;
 use crate::wire::Holding;
 
@@ -46,7 +46,7 @@ pub(super) fn write_one(
         }
         Change::Left { seat } => {
             let sql = "UPDATE nodes SET seen = min(seen, ?) WHERE address = ? AND remote = ?";
-            let before = now.saturating_sub(super::ALIVE_S + 1);
+            let before = now.saturating_sub(ALIVE_S + 1);
             let (address, remote) = key_of(seat);
             let rows = db
                 .prepare_cached(sql)?

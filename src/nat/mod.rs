@@ -1,0 +1,24 @@
+//! Through NATs: whom to meet, where, when, and how much may be sent for it. No sockets, no clock.
+//!
+//! Two nodes behind routers reach each other if both send first, at the same time: each router then takes
+//! what comes for an answer. A SwarmMaster carries the papers and says when ([`wire::Invitation`]); from
+//! there on a [`Meeting`] says what to send where, and [`Budget`] whether to take part at all.
+//!
+//! Reading order: `candidate` (where somebody may be met at all), `mapping` (what the two routers are
+//! like, and which side dials), `paper` (whether an invitation is good), `budget`, `meeting`.
+//!
+//! [`wire::Invitation`]: crate::wire::Invitation
+
+mod budget;
+mod candidate;
+mod mapping;
+mod meeting;
+mod paper;
+
+pub use budget::{Budget, DIAL_BYTES, PUNCH_BYTES, Turned};
+pub use candidate::{Misplaced, Near, candidates, is_near, may_try};
+pub use mapping::{Role, is_hopeless, mapping_of, role_of};
+pub use meeting::{
+    DIALS_AT_ONCE, GIVE_UP, Input, Meeting, Output, PUNCHES, RELAY_AFTER, Terms, pause,
+};
+pub use paper::{FRESH_S, SKEW_S, check_acceptance, check_invitation};
