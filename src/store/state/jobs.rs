@@ -43,7 +43,8 @@ impl State {
     pub fn keep_job(&self, row: JobRow) {
         self.post(move |connection| {
             let sql = "
-                INSERT INTO jobs VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, NULL)
+                INSERT INTO jobs VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, NULL,
+                    (SELECT ifnull(max(turn), 0) + 1 FROM jobs))
                 ON CONFLICT (id) DO UPDATE SET link = ?2, output = ?3, peers = ?4, chunk_order = ?5,
                     up = ?6, down = ?7, patience_s = ?8, sealed = ?9, why = NULL";
             connection.execute(
@@ -62,7 +63,7 @@ impl State {
                 ],
             )?;
             let sql = "DELETE FROM jobs WHERE id IN (
-                SELECT id FROM jobs ORDER BY begun DESC, id LIMIT -1 OFFSET ?)";
+                SELECT id FROM jobs ORDER BY turn DESC, begun DESC LIMIT -1 OFFSET ?)";
             connection.execute(sql, [JOBS_MAX])?;
             Ok(())
         });
@@ -88,7 +89,7 @@ impl State {
     /// All downloads that are not done, the one that was begun first first. Blocks.
     pub fn jobs(&self) -> Result<Vec<JobRow>, StateError> {
         self.read(|connection| {
-            let mut all = connection.prepare("SELECT * FROM jobs ORDER BY begun, id")?;
+            let mut all = connection.prepare("SELECT * FROM jobs ORDER BY turn, begun")?;
             let rows = all.query_map([], job)?;
             rows.collect()
         })
@@ -140,6 +141,7 @@ mod tests {
     #[test]
     fn a_job_is_what_was_asked_last_since_it_was_asked_first() {
         let state = State::in_memory();
+        // in the order of asking, also where the clock was set back
         let (one, two) = (row(1, 20), row(2, 10));
         state.keep_job(one.clone());
         state.keep_job(two.clone());
@@ -148,7 +150,7 @@ mod tests {
             why: Some("full".to_owned()),
             ..one.clone()
         };
-        assert_eq!(state.jobs().unwrap(), [two.clone(), full]);
+        assert_eq!(state.jobs().unwrap(), [full, two.clone()]);
         let again = JobRow {
             output: None,
             up: Some(1),
@@ -156,11 +158,21 @@ mod tests {
         };
         state.keep_job(again.clone());
         let again = JobRow { begun: 20, ..again };
-        assert_eq!(state.jobs().unwrap(), [two.clone(), again]);
+        assert_eq!(state.jobs().unwrap(), [again, two.clone()]);
         state.drop_job(one.id);
         state.note_job(one.id, None);
         assert_eq!(state.jobs().unwrap(), [two]);
         assert_eq!(state.troubles(), []);
+    }
+
+    #[test]
+    fn those_of_one_second_are_in_the_order_of_asking() {
+        let state = State::in_memory();
+        let rows: Vec<_> = (0..20).map(|of| row(of, 100)).collect();
+        for row in &rows {
+            state.keep_job(row.clone());
+        }
+        assert_eq!(state.jobs().unwrap(), rows);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use rusqlite::Connection;
 pub(super) use crate::store::migrate::version;
 
 /// What is done to get from each version to the next.
-const STEPS: &[&str] = &[FIRST, LIBRARY, ROOM, SKETCHES, PEERS, JOBS];
+const STEPS: &[&str] = &[FIRST, LIBRARY, ROOM, SKETCHES, PEERS, JOBS, TURNS];
 
 /// The version that this program reads and writes.
 pub(super) const VERSION: i64 = STEPS.len() as i64;
@@ -130,6 +130,11 @@ CREATE TABLE jobs (
     begun INTEGER NOT NULL,
     why TEXT
 ) STRICT, WITHOUT ROWID;
+";
+
+/// 7: in which order downloads were asked for, also within a second.
+const TURNS: &str = "
+ALTER TABLE jobs ADD COLUMN turn INTEGER NOT NULL DEFAULT 0;
 ";
 
 /// Brings a file to [`VERSION`].
