@@ -74,13 +74,7 @@ fn piece(name: &str, least: usize, most: usize, random: &mut Random) -> String {
 
 fn search(text: String, mode: Mode) -> Request {
     Request::Search(Search {
-        text,
-        mode,
-        size_min: None,
-        size_max: None,
-        owner: None,
-        since: None,
-        seeders_min: 0,
         limit: 20,
+        ..Search::new(text, mode)
     })
 }

@@ -18,7 +18,7 @@ const SETTLE: Duration = Duration::from_secs(8);
 /// How long they are measured.
 const MEASURE: Duration = Duration::from_secs(15);
 /// Searches of which a latency is the median.
-const SEARCHES: usize = 100;
+const SEARCHES: u8 = 100;
 /// From one search to the next: within what one wallet may ask.
 const PAUSE: Duration = Duration::from_millis(60);
 /// By how much a pair may get less or more than the mean.
@@ -119,16 +119,11 @@ fn carried(pairs: &[Pair]) -> Vec<f64> {
 #[expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 async fn latency_ms(asker: &Node) -> f64 {
     let mut took = Vec::new();
-    for _ in 0..SEARCHES {
+    for limit in 1..=SEARCHES {
+        // each is another, so that the master does not tell what it found a moment ago
         let search = Search {
-            text: "pair".to_owned(),
-            mode: Mode::Words,
-            size_min: None,
-            size_max: None,
-            owner: None,
-            since: None,
-            seeders_min: 0,
-            limit: 20,
+            limit,
+            ..Search::new("pair", Mode::Words)
         };
         let began = Instant::now();
         let outcome = asker.search(search, Whom::Masters, Vec::new()).await;

@@ -165,9 +165,9 @@ impl Query {
     }
 }
 
-/// A name as the index knows it: folded, between its marks.
-pub(super) fn marked(name: &str) -> String {
-    format!("{START}{START}{}{END}{END}", fold(name))
+/// A folded name as the index knows it: between its marks.
+pub(super) fn marked(folded: &str) -> String {
+    format!("{START}{START}{folded}{END}{END}")
 }
 
 /// The words of a text; a longer one that contains a shorter one says both.
@@ -192,16 +192,7 @@ mod tests {
     use crate::digest::Digest;
 
     fn search(text: &str, mode: Mode) -> Search {
-        Search {
-            text: text.to_owned(),
-            mode,
-            size_min: None,
-            size_max: None,
-            owner: None,
-            since: None,
-            seeders_min: 0,
-            limit: 10,
-        }
+        Search::new(text, mode)
     }
 
     fn query(text: &str, mode: Mode) -> Query {
@@ -225,7 +216,7 @@ mod tests {
             let query = query(text, mode);
             assert_eq!(query.fits(name), fits, "{text}");
             if let (true, Route::Grams(demand)) = (fits, query.route()) {
-                assert!(demand.fits(&marked(name)), "{text}: {demand:?}");
+                assert!(demand.fits(&marked(&fold(name))), "{text}: {demand:?}");
             }
         }
     }

@@ -33,12 +33,19 @@ pub enum Answer {
     Header(Reply),
     /// A manifest file, at the pace of the lane.
     Manifest(Bytes, Lane),
-    /// What a search has found.
-    Found(Extent, Vec<Hit>),
+    /// What a search has found, as [`Answer::found`] puts it.
+    Found(Extent, Bytes),
     /// Not at all.
     Refuse(Refusal),
     /// What we hold of this container, and news of it, with what this peer alone is told.
     Feed(ManifestId, Arc<HaveLog>, Arc<Aside>),
+}
+
+impl Answer {
+    /// What a search has found. Not for the network thread: fifty names are 12 KiB to encode.
+    pub fn found(extent: Extent, hits: Vec<Hit>) -> Self {
+        Self::Found(extent, frame::encode_listing(&Listing::Hits(hits)).into())
+    }
 }
 
 impl Responder {
@@ -76,9 +83,8 @@ impl Responder {
                     let reply = Reply::Manifest { len };
                     write(&mut send, &reply, body, Some(&lane)).await
                 }
-                Answer::Found(extent, hits) => {
-                    let listing = frame::encode_listing(&Listing::Hits(hits));
-                    write(&mut send, &Reply::Found(extent), listing.into(), None).await
+                Answer::Found(extent, listing) => {
+                    write(&mut send, &Reply::Found(extent), listing, None).await
                 }
                 Answer::Feed(id, log, aside) => feed(&mut send, &id, &log, &aside).await,
             };

@@ -69,4 +69,12 @@ impl Driver {
         }
         self.engage(key);
     }
+
+    /// A chunk answer of ours is with the transport, or failed.
+    pub(super) fn on_answered(&mut self, session: SessionKey, ask: AskKey, bytes: u64) {
+        let outflow = self.pool.outflow();
+        outflow.on_sent(self.clock.now(), self.endpoint.sent_bytes());
+        let peer = peer_key(session);
+        self.tell(Input::Served { peer, ask, bytes });
+    }
 }

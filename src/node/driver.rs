@@ -3,8 +3,8 @@
 //! Runs on the network thread, alone, and owns everything but the workers and the files. The other
 //! halves of [`Driver`] are `sessions` (what the network says), `answering` (what peers ask), `engage` (what
 //! they are asked first), `meet` (those behind routers),
-//! `finding`, `fetches` and `ends` (from link to file), `share` (files served where they lie) and
-//! `apply` (what the core wants).
+//! `finding`, `fetches` and `ends` (from link to file), `share` (files served where they lie),
+//! `apply` (what the core wants) and `show` (what surfaces see).
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -35,16 +35,16 @@ use super::relay::Relays;
 use super::roster::Roster;
 use super::rounds::Rounds;
 use super::seen::Seen;
-use super::status::{Banned, ContainerStatus, PeerStatus, Status};
+use super::status::Status;
 use super::syncs::Syncs;
 use super::verdicts::Verdicts;
 use super::work::Done;
-use crate::digest::{Address, ManifestId};
+use crate::digest::Address;
 use crate::identity::Wallet;
 use crate::manifest::Recall;
 use crate::net::{Endpoint, Event, Responder, SessionKey, Throttle};
 use crate::store::{Content, Ledger};
-use crate::swarm::{AskKey, Ban, Contribution, Input, PeerKey, Swarm, Ticket};
+use crate::swarm::{AskKey, Contribution, Input, PeerKey, Swarm, Ticket};
 use crate::wire::{Accept, CloseCode};
 
 /// How often what surfaces see is brought up to date.
@@ -278,6 +278,7 @@ impl Driver {
         self.tend_relays();
         self.retry_blocked();
         self.look_around();
+        self.review_offer();
         self.review_idle();
         self.choose_manifests();
         if self.ticks.is_multiple_of(BANS_EVERY_TICKS) {
@@ -297,55 +298,6 @@ impl Driver {
         for key in self.roster.keys() {
             self.engage(key);
         }
-    }
-
-    fn snapshot(&self) -> Status {
-        Status {
-            address: self.address,
-            connections: self.roster.len() - self.masters.connected(),
-            masters: self.masters.status(),
-            containers: self
-                .catalog
-                .iter()
-                .filter_map(|(id, _)| self.container_status(&id))
-                .collect(),
-            banned: self.swarm.bans().map(|ban| self.banned(ban)).collect(),
-        }
-    }
-
-    fn banned(&self, ban: Ban) -> Banned {
-        Banned {
-            address: ban.address,
-            left: ban.until.since(self.clock.now()),
-            strikes: ban.strikes,
-        }
-    }
-
-    /// One container as a surface sees it.
-    pub(super) fn container_status(&self, id: &ManifestId) -> Option<ContainerStatus> {
-        let manifest = self.catalog.get(id)?.manifest();
-        let peers = self.swarm.peers(*id).filter_map(|view| {
-            let peer = self.roster.get(session_key(view.peer))?;
-            let session = &peer.session;
-            Some(PeerStatus {
-                address: view.address,
-                remote: session.remote(),
-                path: peer.path,
-                held: view.held,
-                rate: view.rate,
-                in_flight: view.in_flight,
-            })
-        });
-        Some(ContainerStatus {
-            manifest_id: *id,
-            program_id: manifest.program_id(),
-            name: manifest.name().to_owned(),
-            size: manifest.layout().size(),
-            chunks: manifest.layout().chunk_count(),
-            held: self.swarm.have(id)?.count(),
-            tally: self.swarm.tally(id)?.clone(),
-            peers: peers.collect(),
-        })
     }
 
     async fn stop(mut self) {

@@ -12,7 +12,7 @@ use super::driver::Driver;
 use super::error::{FetchError, kept};
 use super::quest::{Cost, FetchId, Fetched, Leftover, Quest, Stage, Unwritten};
 use super::reach::is_global;
-use super::status::Path;
+use super::status::PeerPath;
 use super::verdicts::signer;
 use crate::chunk::{Bitfield, ChunkIndex};
 use crate::digest::{Address, ManifestId, ProgramId};
@@ -106,7 +106,7 @@ impl Driver {
     }
 
     /// How those who gave are reached.
-    fn paths_of(&self, tally: &Tally) -> Vec<(Address, Path)> {
+    fn paths_of(&self, tally: &Tally) -> Vec<(Address, PeerPath)> {
         let gave = |who: &Address| tally.accounts.get(who).is_some_and(|it| it.chunks > 0);
         let peers = self
             .roster

@@ -65,12 +65,13 @@ impl Driver {
             Serving::Library => self.idle_for(&request),
             Serving::Given => None,
         };
-        match wanted {
-            Some(wanted) if self.may_look(wanted) => {
-                self.look_up(wanted, (key, request, responder))
+        if let Some(wanted) = wanted {
+            self.make_room();
+            if self.has_room(wanted) {
+                return self.look_up(wanted, (key, request, responder));
             }
-            Some(_) | None => self.answer(key, request, responder),
         }
+        self.answer(key, request, responder);
     }
 
     /// What has been found of what peers asked for.
@@ -84,9 +85,8 @@ impl Driver {
         }
     }
 
-    /// Once a second: lets go of what nobody asks for, and looks now and then at what there is.
+    /// Once a second: lets go of what nobody asks for.
     pub(super) fn review_idle(&mut self) {
-        self.review_offer();
         let now = self.clock.now();
         let is_idle = |(_, at): &(&ManifestId, &Moment)| now.since(**at) >= IDLE_AFTER;
         let idle = self.idle.awake.iter().filter(is_idle).map(|(id, _)| *id);
@@ -143,18 +143,21 @@ impl Driver {
         here.is_empty().then_some(wanted)
     }
 
-    /// Whether there is room for one more look-up, and for what it may find: whoever was not asked for
-    /// longest makes room.
-    fn may_look(&mut self, wanted: Wanted) -> bool {
-        if self.idle.awake.len() + self.idle.looking.len() >= AWAKE_MAX {
-            let longest = self.idle.awake.iter().min_by_key(|(_, at)| **at);
-            let longest = longest.map(|(id, at)| (*id, *at));
-            if let Some((id, at)) = longest
-                && self.clock.now().since(at) >= SPARED
-            {
-                self.let_sleep(&id);
-            }
+    /// Whoever was not asked for longest makes room for what one more look-up may find.
+    fn make_room(&mut self) {
+        if self.idle.awake.len() + self.idle.looking.len() < AWAKE_MAX {
+            return;
         }
+        let longest = self.idle.awake.iter().min_by_key(|(_, at)| **at);
+        if let Some((id, at)) = longest.map(|(id, at)| (*id, *at))
+            && self.clock.now().since(at) >= SPARED
+        {
+            self.let_sleep(&id);
+        }
+    }
+
+    /// Whether there is room for one more look-up, and for what it may find.
+    fn has_room(&self, wanted: Wanted) -> bool {
         let Idle { awake, looking, .. } = &self.idle;
         let waiting: usize = looking.values().map(Vec::len).sum();
         let is_new = !looking.contains_key(&wanted);

@@ -20,23 +20,35 @@ const LOOK_EVERY: Duration = Duration::from_secs(60);
 #[derive(Debug, Default)]
 pub(super) struct Offer {
     pub(super) all: BTreeMap<ManifestId, u32>,
-    /// When the next look is due; none while one is under way.
-    next: Option<Moment>,
-    has_begun: bool,
+    look: Look,
+}
+
+/// When the library is looked at.
+#[derive(Debug)]
+enum Look {
+    /// From this moment on.
+    Due(Moment),
+    UnderWay,
+}
+
+impl Default for Look {
+    fn default() -> Self {
+        Self::Due(Moment::ORIGIN)
+    }
 }
 
 impl Driver {
     /// Once a second: looks at the library, if there is anybody to be told of it.
     pub(super) fn review_offer(&mut self) {
         let is_told = self.serving == Serving::Library && !self.masters.is_empty();
-        let is_due = match self.offer.next {
-            Some(next) => next <= self.clock.now(),
-            None => !self.offer.has_begun,
+        let is_due = match self.offer.look {
+            Look::Due(at) => at <= self.clock.now(),
+            Look::UnderWay => false,
         };
         if !is_told || !is_due {
             return;
         }
-        (self.offer.has_begun, self.offer.next) = (true, None);
+        self.offer.look = Look::UnderWay;
         let (library, verdicts) = (self.library.clone(), self.verdicts.clone());
         let notes = self.notes.clone();
         tokio::task::spawn_blocking(move || {
@@ -48,7 +60,7 @@ impl Driver {
     /// What the library has.
     pub(super) fn on_offered(&mut self, all: BTreeMap<ManifestId, u32>) {
         self.offer.all = all;
-        self.offer.next = Some(self.clock.now() + LOOK_EVERY);
+        self.offer.look = Look::Due(self.clock.now() + LOOK_EVERY);
     }
 }
 

@@ -18,10 +18,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::driver::{Driver, peer_key};
 use crate::moment::Moment;
-use crate::net::SessionKey;
-use crate::swarm::{AskKey, Input};
 use crate::wire::compress::Effort;
 
 /// A rate is measured over this time at least: long enough to even out bursts, short enough that
@@ -168,16 +165,6 @@ impl State {
     fn line(&self) -> Option<f64> {
         let (rate, at) = self.line?;
         (self.sent_at.since(at) < LINE_SPAN).then_some(rate)
-    }
-}
-
-impl Driver {
-    /// A chunk answer of ours is with the transport, or failed.
-    pub(super) fn on_answered(&mut self, session: SessionKey, ask: AskKey, bytes: u64) {
-        let outflow = self.pool.outflow();
-        outflow.on_sent(self.clock.now(), self.endpoint.sent_bytes());
-        let peer = peer_key(session);
-        self.tell(Input::Served { peer, ask, bytes });
     }
 }
 

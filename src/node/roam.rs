@@ -1,9 +1,10 @@
 //! Going on when an address changes: ours, or that of somebody we wait for.
 //!
-//! QUIC carries a connection over to a new address of whoever dialed it (RFC 9000 section 9), and cannot where
-//! that of whoever was dialed changes. So whoever waits for bytes and hears nothing for six seconds, not even
-//! the answer to a ping, looks for the other side anew, by dialing and by a meeting, while the old connection may still recover. And
-//! whoever has a new address of its own tells masters at once, which is where it is looked for.
+//! QUIC carries a connection over to a new address of whoever dialed it (RFC 9000 section 9), and cannot
+//! where that of whoever was dialed changes. So whoever waits for bytes and hears nothing for six seconds,
+//! not even the answer to a ping, looks for the other side anew, by dialing and by a meeting, while the old
+//! connection may still recover. And whoever has a new address of its own tells masters at once, which is
+//! where it is looked for.
 
 use super::driver::{Driver, session_key};
 use super::start::reachable;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::task::AbortHandle;
 
-use super::status::Path;
+use super::status::PeerPath;
 use crate::digest::{Address, ManifestId};
 use crate::limits::{CONNECTIONS_MAX, KEEP_ALIVE};
 use crate::moment::Moment;
@@ -35,7 +35,7 @@ pub(super) struct Peer {
     pub(super) session: Session,
     pub(super) origin: Origin,
     /// How it came about.
-    pub(super) path: Path,
+    pub(super) path: PeerPath,
     /// When it said hello.
     since: Moment,
     /// Datagrams that had come on it when last looked at, and when that had last grown.
@@ -118,7 +118,7 @@ impl Roster {
         Admission::Keep
     }
 
-    pub(super) fn insert(&mut self, now: Moment, session: Session, origin: Origin, path: Path) {
+    pub(super) fn insert(&mut self, now: Moment, session: Session, origin: Origin, path: PeerPath) {
         let peer = Peer {
             session: session.clone(),
             origin,

@@ -7,7 +7,7 @@ use super::driver::{Driver, peer_key};
 use super::masters::Presence;
 use super::quest::FetchId;
 use super::roster::Admission;
-use super::status::Path;
+use super::status::PeerPath;
 use super::subnet;
 use crate::chunk::{Bitfield, BitfieldError, ChunkIndex};
 use crate::digest::{Address, ManifestId};
@@ -120,7 +120,6 @@ impl Driver {
         }
         tracing::debug!(%address, remote = %session.remote(), ?origin, "a peer is connected");
         let (rtt, subnet) = (session.rtt(), subnet::of(session.remote().ip(), address));
-        let now = self.clock.now();
         let path = self.path_of(&session, origin);
         self.roster.insert(now, session, origin, path);
         self.tell(Input::PeerConnected {
@@ -137,19 +136,19 @@ impl Driver {
     }
 
     /// How a connection that is kept came about. A meeting is over when there is a direct one.
-    fn path_of(&mut self, session: &Session, origin: Origin) -> Path {
+    fn path_of(&mut self, session: &Session, origin: Origin) -> PeerPath {
         if let net::Path::Relayed { master } = session.path() {
-            return Path::Relayed { master };
+            return PeerPath::Relayed { master };
         }
         let (now, address) = (self.clock.now(), session.address());
         match (self.meets.on_connected(now, address), origin) {
             (Some(after), _) => {
                 let by = self.meets.named_by(address);
                 self.masters.on_named(&by, Presence::There);
-                Path::Met { after }
+                PeerPath::Met { after }
             }
-            (None, Origin::Accepted) => Path::Accepted,
-            (None, Origin::Dialed(_) | Origin::Met(_)) => Path::Dialed,
+            (None, Origin::Accepted) => PeerPath::Accepted,
+            (None, Origin::Dialed(_) | Origin::Met(_)) => PeerPath::Dialed,
         }
     }
 

@@ -93,7 +93,7 @@ impl ContainerStatus {
 
 /// How a connection came about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Path {
+pub enum PeerPath {
     /// We dialed it.
     Dialed,
     /// It dialed us.
@@ -118,7 +118,7 @@ pub struct PeerStatus {
     /// Where it speaks from; a made-up address where a SwarmMaster carries.
     pub remote: SocketAddr,
     /// How the connection came about.
-    pub path: Path,
+    pub path: PeerPath,
     /// Chunks that it holds.
     pub held: u32,
     /// Its measured delivery rate in bytes per second.

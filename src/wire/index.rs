@@ -10,6 +10,10 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::{Address, ManifestId, ProgramId};
+use crate::limits::HITS_MAX;
+
+/// As many results as one answer holds.
+const LIMIT_MAX: u8 = HITS_MAX as u8;
 
 /// What a master draws for one connection, so that no registration can be replayed on another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -86,6 +90,22 @@ pub struct Search {
     pub seeders_min: u32,
     /// How many results are wanted.
     pub limit: u8,
+}
+
+impl Search {
+    /// Every container of which the name is like this, as many of them as one answer holds.
+    pub fn new(text: impl Into<String>, mode: Mode) -> Self {
+        Self {
+            text: text.into(),
+            mode,
+            size_min: None,
+            size_max: None,
+            owner: None,
+            since: None,
+            seeders_min: 0,
+            limit: LIMIT_MAX,
+        }
+    }
 }
 
 /// How a query's text is meant. Case never matters.

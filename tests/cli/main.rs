@@ -24,6 +24,8 @@ mod process;
 mod resume;
 mod scrub;
 mod share;
+#[path = "../support/skip.rs"]
+mod skip;
 mod test;
 mod usage;
 mod vault;

@@ -44,6 +44,8 @@ mod requests;
 mod reuse;
 mod rogue;
 mod rot;
+#[path = "../support/skip.rs"]
+mod skip;
 mod stealing;
 mod steering;
 mod swarms;

@@ -9,16 +9,7 @@ use crate::world::{LONG, Peer, World, noise, within};
 
 /// Words to search for, without filters.
 pub(crate) fn words(text: &str) -> Search {
-    Search {
-        text: text.to_owned(),
-        mode: Mode::Words,
-        size_min: None,
-        size_max: None,
-        owner: None,
-        since: None,
-        seeders_min: 0,
-        limit: 20,
-    }
+    Search::new(text, Mode::Words)
 }
 
 /// The names that a search found.

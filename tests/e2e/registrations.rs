@@ -235,11 +235,7 @@ async fn bombs_are_refused_and_floods_are_told_to_come_back() {
     let master = world.master("master").await;
     let asker = Raw::greet_at(master.listen_address(), &wallet("asker")).await;
     let ask = |text: &str, mode| {
-        let search = Search {
-            mode,
-            ..words(text)
-        };
-        let request = Request::Search(search);
+        let request = Request::Search(Search::new(text, mode));
         let asker = &asker;
         async move { reply_in(&asker.ask(&request).await) }
     };

@@ -9,6 +9,8 @@
 
 mod node;
 mod podman;
+#[path = "../support/skip.rs"]
+mod skip;
 
 use std::fs;
 

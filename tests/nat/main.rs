@@ -18,4 +18,6 @@ mod matrix;
 mod portmap;
 mod roaming;
 mod scenes;
+#[path = "../support/skip.rs"]
+mod skip;
 mod world;

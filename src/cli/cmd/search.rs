@@ -19,16 +19,15 @@ use crate::node::{
 };
 
 /// Results among which somebody is asked to choose.
-const CHOICES_MAX: usize = 20;
+const CHOICES_MAX: u8 = 20;
 
 pub(in crate::cli) fn run(global: &Global, args: &Args, out: &Output) -> anyhow::Result<()> {
+    let mode = match (args.regex, args.prefix) {
+        (true, _) => Mode::Regex,
+        (false, true) => Mode::Prefix,
+        (false, false) => Mode::Words,
+    };
     let search = Search {
-        text: args.words.join(" "),
-        mode: match (args.regex, args.prefix) {
-            (true, _) => Mode::Regex,
-            (false, true) => Mode::Prefix,
-            (false, false) => Mode::Words,
-        },
         size_min: args.min_size.map(|size| size.0),
         size_max: args.max_size.map(|size| size.0),
         owner: args.owner,
@@ -37,6 +36,7 @@ pub(in crate::cli) fn run(global: &Global, args: &Args, out: &Output) -> anyhow:
             .map(|age| unix_time().saturating_sub(age.as_secs())),
         seeders_min: args.seeders,
         limit: args.limit,
+        ..Search::new(args.words.join(" "), mode)
     };
     let mut outcome = ask(global, &args.network, search, args.peer.clone(), out)?;
     outcome.found.truncate(args.limit.into());
@@ -63,14 +63,8 @@ pub(super) fn resolve(
     out: &Output,
 ) -> anyhow::Result<Link> {
     let search = Search {
-        text: name.to_owned(),
-        mode: Mode::Words,
-        size_min: None,
-        size_max: None,
-        owner: None,
-        since: None,
-        seeders_min: 0,
-        limit: u8::try_from(CHOICES_MAX).unwrap_or(u8::MAX),
+        limit: CHOICES_MAX,
+        ..Search::new(name, Mode::Words)
     };
     let outcome = ask(global, network, search, peers.to_vec(), out)?;
     tell_of_masters(&outcome, out);

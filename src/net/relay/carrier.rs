@@ -166,9 +166,19 @@ impl Inner {
         self.outer.close(code, reason.as_bytes());
     }
 
+    /// Somebody has come through a channel, with which the connection is to end. Of a channel that is over
+    /// already, it ends now.
     fn on_taken(&self, connection: &Connection) {
+        let remote = connection.remote_address();
+        // locked before the look: whoever closes the channel after it takes the connection out again
         let mut taken = self.taken.lock().expect("nothing panics while holding it");
-        taken.insert(connection.remote_address(), connection.clone());
+        if self.socket.is_open(remote) {
+            taken.insert(remote, connection.clone());
+            return;
+        }
+        drop(taken);
+        let code = VarInt::from_u32(CloseCode::Done.code());
+        connection.close(code, RelayRefusal::Gone.to_string().as_bytes());
     }
 }
 
@@ -217,7 +227,7 @@ struct Channel {
     id: ChannelId,
     address: SocketAddr,
     /// Ends when dropped, which tells the master.
-    _send: SendStream,
+    send: SendStream,
     recv: RecvStream,
 }
 
@@ -232,7 +242,7 @@ impl Channel {
             inner: Arc::clone(inner),
             id,
             address,
-            _send: streams.0,
+            send: streams.0,
             recv: streams.1,
         })
     }
@@ -338,7 +348,7 @@ async fn take_offer(inner: Arc<Inner>, send: SendStream, recv: RecvStream) {
 
 async fn accept_offer(
     inner: &Arc<Inner>,
-    mut send: SendStream,
+    send: SendStream,
     mut recv: RecvStream,
 ) -> Result<Channel, Fault> {
     let lost = |why: String| Fault::Lost(why);
@@ -349,19 +359,10 @@ async fn accept_offer(
         return Err(Fault::Protocol("a node gives no channels".to_owned()));
     };
     tracing::debug!(%from, %channel, "a channel is open");
-    let address = inner
-        .socket
-        .open(channel)
-        .map_err(|e| lost(e.to_string()))?;
+    // open before it is accepted: what comes next is for it
+    let mut channel = Channel::open(inner, channel, (send, recv)).map_err(lost)?;
     let accepted = frame::encode_relay_reply(&RelayReply::Accepted);
-    let written = send.write_all(&accepted).await;
-    let channel = Channel {
-        inner: Arc::clone(inner),
-        id: channel,
-        address,
-        _send: send,
-        recv,
-    };
+    let written = channel.send.write_all(&accepted).await;
     written.map_err(|e| lost(e.to_string()))?;
     Ok(channel)
 }

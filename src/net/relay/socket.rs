@@ -114,6 +114,11 @@ impl RelaySocket {
         }
     }
 
+    /// Whether this address stands for a channel that is open.
+    pub(super) fn is_open(&self, address: SocketAddr) -> bool {
+        self.lock().addresses.contains_key(&address)
+    }
+
     /// How many channels are open.
     pub(super) fn channels(&self) -> usize {
         self.lock().channels.len()

@@ -1,8 +1,9 @@
 //! Telling masters what is here.
 //!
 //! Everything that takes part is registered with every master, once there is a chunk of it, and again
-//! long before it runs out, or when it is complete. So is what the library could serve, where it does. What is only claimed to be right, because a link
-//! named no manifest, is registered when the whole has been hashed.
+//! long before it runs out, or when it is complete. So is what the library could serve, where it does.
+//! What is only claimed to be right, because a link named no manifest, is registered when the whole has
+//! been hashed.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -296,7 +296,7 @@ impl Driver {
             .collect();
         tokio::task::spawn_blocking(move || {
             responder.answer(match Query::read(&search) {
-                Ok(query) => Answer::Found(Extent::Whole, fitting(&query, hits)),
+                Ok(query) => Answer::found(Extent::Whole, fitting(&query, hits)),
                 Err(_) => Answer::Header(Reply::Rejected(Rejection::Query)),
             });
             drop(turn);

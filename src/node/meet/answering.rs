@@ -37,7 +37,8 @@ impl Driver {
         // only masters that we chose carry invitations
         let id = self.masters.by_session(key).ok_or(Unmet::NotYou)?;
         let observed = self.masters.observed(id).ok_or(Unmet::NotHere)?;
-        if self.meets.running.len() >= MEETINGS_MAX {
+        let is_known = self.meets.running.contains_key(&invitation.nonce);
+        if is_known || self.meets.running.len() >= MEETINGS_MAX {
             return Err(Unmet::Declined);
         }
         // counted before it is checked: a signature takes a moment

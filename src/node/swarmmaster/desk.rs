@@ -140,8 +140,8 @@ impl Desk {
         clock: Clock,
         done: &UnboundedSender<Done>,
     ) -> Result<Self, StartError> {
-        let mut writer = aside(|| place.open_to_write())?;
-        aside(|| writer.write(unix_time(), &[Change::Revive]))?;
+        let mut writer = on_a_thread(|| place.open_to_write())?;
+        on_a_thread(|| writer.write(unix_time(), &[Change::Revive]))?;
         let (questions, asked) = sync_channel(QUESTIONS_MAX);
         let (checks, unchecked) = sync_channel(CHECKS_MAX);
         let (changes, unwritten) = sync_channel(CHANGES_MAX);
@@ -152,7 +152,7 @@ impl Desk {
             thread.spawn(work).map(|thread| threads.push(thread))
         };
         for reader in 0..READERS {
-            let (index, asked) = (aside(|| place.open_to_read())?, Arc::clone(&asked));
+            let (index, asked) = (on_a_thread(|| place.open_to_read())?, Arc::clone(&asked));
             let (recent, done) = (Arc::clone(&recent), done.clone());
             let work = move || answer_all(index, &asked, &recent, clock, &done);
             spawn(&format!("index-{reader}"), Box::new(work))?;
@@ -200,7 +200,7 @@ impl Drop for Desk {
 
 /// Does something on another thread and waits for it: an engine may have a runtime of its own, which cannot run
 /// within this one.
-fn aside<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+fn on_a_thread<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     let done = std::thread::scope(|scope| scope.spawn(work).join());
     done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
@@ -283,9 +283,9 @@ fn find(
     search: &Search,
 ) -> Result<(Answer, Answered), IndexError> {
     let began = clock.now();
-    if let Some(hits) = recent.get(began, search) {
+    if let Some(listing) = recent.get(began, search) {
         let extent = Extent::Whole;
-        return Ok((Answer::Found(extent, hits), Answered::Search(extent)));
+        return Ok((Answer::Found(extent, listing), Answered::Search(extent)));
     }
     let Ok(query) = Query::read(search) else {
         let reply = Reply::Rejected(Rejection::Query);
@@ -293,8 +293,12 @@ fn find(
     };
     let stop = Stop::when(move || clock.now().since(began) > SEARCH_TIME_MAX);
     let (extent, hits) = index.search(&query, stop)?;
-    recent.put(clock.now(), search, extent, &hits);
-    Ok((Answer::Found(extent, hits), Answered::Search(extent)))
+    let answer = Answer::found(extent, hits);
+    // what ran out of time is asked again
+    if let Answer::Found(Extent::Whole, listing) = &answer {
+        recent.put(clock.now(), search, listing.clone());
+    }
+    Ok((answer, Answered::Search(extent)))
 }
 
 fn check_all(unchecked: &Receiver<Check>, done: &UnboundedSender<Done>) {

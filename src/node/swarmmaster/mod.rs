@@ -16,6 +16,7 @@
 //!
 //! The network thread reads no file, checks no signature and parses no manifest.
 
+mod calls;
 mod claims;
 mod desk;
 mod driver;

@@ -5,12 +5,14 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use crate::moment::Moment;
-use crate::wire::{Extent, Hit, Search};
+use crate::wire::Search;
 
 /// How long what was found is told again. Nobody minds that a container is found half a second later.
 const FRESH: Duration = Duration::from_millis(500);
-/// Searches that are remembered: with 50 results of 250 bytes each, 13 MB.
+/// Searches that are remembered: of fifty results in 12 KiB each, 13 MB.
 const SEARCHES_MAX: usize = 1024;
 
 /// What was found since some moment, for all threads that search.
@@ -20,7 +22,7 @@ pub(super) struct Recent(Mutex<Found>);
 #[derive(Debug)]
 struct Found {
     since: Moment,
-    all: HashMap<Search, Vec<Hit>>,
+    all: HashMap<Search, Bytes>,
 }
 
 impl Recent {
@@ -29,26 +31,23 @@ impl Recent {
         Self(Mutex::new(Found { since, all }))
     }
 
-    /// What this search found a moment ago, if it was made.
-    pub(super) fn get(&self, now: Moment, search: &Search) -> Option<Vec<Hit>> {
+    /// The listing of what this search found a moment ago, if it was made.
+    pub(super) fn get(&self, now: Moment, search: &Search) -> Option<Bytes> {
         // a map is whole between any two calls
         let found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_fresh = now.since(found.since) < FRESH;
         found.all.get(search).filter(|_| is_fresh).cloned()
     }
 
-    /// A search found this. What ran out of time is asked again.
-    pub(super) fn put(&self, now: Moment, search: &Search, extent: Extent, hits: &[Hit]) {
-        if extent == Extent::Partial {
-            return;
-        }
+    /// A search found this.
+    pub(super) fn put(&self, now: Moment, search: &Search, listing: Bytes) {
         let mut found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if now.since(found.since) >= FRESH {
             found.all.clear();
             found.since = now;
         }
         if found.all.len() < SEARCHES_MAX {
-            found.all.insert(search.clone(), hits.to_vec());
+            found.all.insert(search.clone(), listing);
         }
     }
 }
@@ -59,26 +58,17 @@ mod tests {
     use crate::wire::Mode;
 
     fn search(text: &str) -> Search {
-        Search {
-            text: text.to_owned(),
-            mode: Mode::Prefix,
-            size_min: None,
-            size_max: None,
-            owner: None,
-            since: None,
-            seeders_min: 0,
-            limit: 10,
-        }
+        Search::new(text, Mode::Prefix)
     }
 
     #[test]
-    fn what_was_found_is_told_for_half_a_second_and_never_what_was_cut_short() {
+    fn what_was_found_is_told_for_half_a_second() {
         let recent = Recent::new();
         let at = |ms| Moment::ORIGIN + Duration::from_secs(9) + Duration::from_millis(ms);
-        recent.put(at(0), &search("u"), Extent::Whole, &[]);
-        recent.put(at(400), &search("ub"), Extent::Whole, &[]);
-        recent.put(at(400), &search("x"), Extent::Partial, &[]);
-        assert_eq!(recent.get(at(499), &search("u")), Some(Vec::new()));
+        let listing = |text| Bytes::from_static(text);
+        recent.put(at(0), &search("u"), listing(b"1"));
+        recent.put(at(400), &search("ub"), listing(b"2"));
+        assert_eq!(recent.get(at(499), &search("u")), Some(listing(b"1")));
         assert_eq!(recent.get(at(499), &search("x")), None);
         for text in ["u", "ub"] {
             assert_eq!(recent.get(at(500), &search(text)), None, "{text}");
@@ -89,7 +79,7 @@ mod tests {
     fn it_does_not_grow() {
         let (recent, now) = (Recent::new(), Moment::ORIGIN);
         for number in 0..2 * SEARCHES_MAX {
-            recent.put(now, &search(&number.to_string()), Extent::Whole, &[]);
+            recent.put(now, &search(&number.to_string()), Bytes::new());
         }
         assert_eq!(recent.0.lock().unwrap().all.len(), SEARCHES_MAX);
     }

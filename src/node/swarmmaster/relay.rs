@@ -8,7 +8,8 @@
 //!
 //! A packet is passed on as it came, without a copy, from the task of its line: no queue but that of the
 //! connection on which it leaves, which drops what does not fit. After so many packets a line lets others
-//! have their turn, so questions are answered in between. The driver only tells nodes that somebody calls.
+//! have their turn, so questions are answered in between. The driver only tells nodes that somebody calls
+//! (`calls`).
 //!
 //! Invariant: whoever has a channel has a line, which is to have asked for it; and whoever is called
 //! and has none is asked for one on its own connection, and may decline.
@@ -21,23 +22,20 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::driver::Driver;
 use crate::digest::Address;
 use crate::index::{End, Ferry, Freight, NotCarried};
-use crate::net::{Answered, Call, Fault, Held, Line, Room};
+use crate::net::{Call, Held, Line, Room};
 use crate::node::clock::Clock;
 use crate::node::subnet;
+use crate::wire::CloseCode;
 use crate::wire::relay::{ChannelId, RelayRefusal};
-use crate::wire::{CloseCode, Reply, Request};
 
 /// How long a node that is called may take to come.
-const CALL_PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const CALL_PATIENCE: Duration = Duration::from_secs(5);
 /// Those who wait for others to come.
 const WAITING_MAX: usize = 1024;
 /// Invitations that may wait for the driver.
 const INVITATIONS_MAX: usize = 256;
-/// What the numbers of calls have that those of other questions have not.
-const CALLS: u64 = 1 << 63;
 /// Packets of one line that are passed on before others have their turn.
 const BATCH: u32 = 32;
 
@@ -233,8 +231,13 @@ impl Hub {
             coming
         };
         let invited = self.invitations.try_send(Invitation { to, from });
-        invited.map_err(|_| RelayRefusal::Full)?;
-        let came = timeout(CALL_PATIENCE, coming).await;
+        let came = match invited {
+            Ok(()) => timeout(CALL_PATIENCE, coming).await,
+            Err(_) => {
+                drop(coming);
+                Ok(Ok(Err(RelayRefusal::Full)))
+            }
+        };
         self.forget_waiting(to);
         match came {
             Ok(Ok(came)) => came,
@@ -364,32 +367,5 @@ pub(super) async fn next<T>(inbox: &mut Option<mpsc::Receiver<T>>) -> Option<T> 
     }
 }
 
-impl Driver {
-    /// Somebody who has no line is called: if they are here, they are asked to come.
-    pub(super) fn on_invitation(&mut self, invitation: &Invitation) {
-        let Some(relay) = &self.relay else { return };
-        let called = self.clients.values().filter(|client| client.is_enlisted);
-        let mut called = called.filter(|client| client.session.address() == invitation.to);
-        let Some(client) = called.next() else {
-            return relay.on_absent(invitation.to, RelayRefusal::Peer);
-        };
-        // apart from the numbers of other questions
-        self.next_call += 1;
-        let ticket = CALLS | self.next_call;
-        self.calls.insert(ticket, invitation.to);
-        let from = invitation.from;
-        let request = Request::Carry { from };
-        client.session.ask(ticket, request, CALL_PATIENCE);
-    }
-
-    /// Somebody who was called comes, or does not.
-    pub(super) fn on_called(&mut self, ticket: u64, answer: Result<Answered, Fault>) {
-        let Some(who) = self.calls.remove(&ticket) else {
-            return;
-        };
-        let comes = matches!(answer.map(|it| it.reply), Ok(Reply::Coming));
-        if let (false, Some(relay)) = (comes, &self.relay) {
-            relay.on_absent(who, RelayRefusal::Denied);
-        }
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -77,16 +77,7 @@ impl World {
 }
 
 pub(super) fn search(text: &str, mode: Mode) -> Search {
-    Search {
-        text: text.to_owned(),
-        mode,
-        size_min: None,
-        size_max: None,
-        owner: None,
-        since: None,
-        seeders_min: 0,
-        limit: 50,
-    }
+    Search::new(text, mode)
 }
 
 pub(super) fn address(node: u32) -> Address {

@@ -31,11 +31,14 @@ impl Condition {
         let seeders = condition.value(i64::from(seeders_min), Type::INT8);
         condition.sql =
             format!("size BETWEEN {low} AND {high} AND time >= {time} AND seeders >= {seeders}");
-        for part in query.parts() {
-            let like = condition.like(&part);
+        let parts = query.parts();
+        for part in &parts {
+            let like = condition.like(part);
             condition.and(&like);
         }
         match query.route() {
+            // the parts say more than the pieces that they are made of
+            Route::Grams(_) if !parts.is_empty() => {}
             Route::Grams(demand) => {
                 let sql = condition.demand(&demand);
                 condition.and(&sql);
@@ -116,16 +119,7 @@ mod tests {
             "$1 OR true",
             "\"x",
         ] {
-            let search = Search {
-                text: text.to_owned(),
-                mode: Mode::Words,
-                size_min: None,
-                size_max: None,
-                owner: None,
-                since: None,
-                seeders_min: 0,
-                limit: 10,
-            };
+            let search = Search::new(text, Mode::Words);
             let condition = Condition::of(&Query::read(&search).unwrap());
             let known = "size BETWEENANDtime>=ANDseeders>=ANDfolded LIKE ()OR$0123456789";
             assert!(

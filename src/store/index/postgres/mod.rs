@@ -23,6 +23,9 @@ mod rows;
 #[path = "../../../../tests/support/postgres.rs"]
 pub(super) mod server;
 #[cfg(test)]
+#[path = "../../../../tests/support/skip.rs"]
+mod skip;
+#[cfg(test)]
 mod tests;
 mod writing;
 

@@ -5,7 +5,9 @@ use ::postgres::{Client, Error};
 use serde_json::{Value, json};
 
 use crate::digest::Digest;
-use crate::index::{FILES_PER_KEY, FILES_PER_SUBNET, Facts, HOLDERS_MAX, Member, Seat, marked};
+use crate::index::{
+    FILES_PER_KEY, FILES_PER_SUBNET, Facts, HOLDERS_MAX, Member, Seat, folded, marked,
+};
 use crate::store::index::{ALIVE_S, Change, FORGET_S, Outcome};
 use crate::store::state::values::int;
 use crate::wire::Holding;
@@ -114,7 +116,7 @@ fn add_facts(all: &mut Value, facts: &Facts) {
     all["program"] = hex(facts.program_id.digest());
     all["owner"] = hex(facts.owner.digest());
     all["name"] = without_nul(&facts.name).into();
-    all["folded"] = without_nul(&marked(&facts.name)).into();
+    all["folded"] = without_nul(&marked(&folded(&facts.name))).into();
     all["size"] = int(facts.size).into();
     all["chunks"] = facts.chunks.into();
     all["time"] = int(facts.time).into();

@@ -58,8 +58,9 @@ impl Pieces {
         let mut label = connection.prepare_cached("INSERT INTO labels VALUES (?, ?)")?;
         let mut start = connection.prepare_cached("INSERT INTO starts VALUES (?, ?)")?;
         for (place, name) in self.put {
-            insert.execute((signed(place), marked(&name)))?;
-            start.execute((folded(&name), signed(place)))?;
+            let folded = folded(&name);
+            insert.execute((signed(place), marked(&folded)))?;
+            start.execute((folded, signed(place)))?;
             label.execute((signed(place), name))?;
         }
         Ok(())

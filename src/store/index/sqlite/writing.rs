@@ -6,7 +6,9 @@
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::entries::{drop_holder, entry_of, new_entry, settle, settle_subnet, subnet_number};
+use super::entries::{
+    Entry, drop_holder, entry_of, new_entry, settle, settle_subnet, subnet_number,
+};
 use super::names::{Pieces, tidy_up};
 use crate::digest::ManifestId;
 use crate::index::{FILES_PER_KEY, FILES_PER_SUBNET, Facts, HOLDERS_MAX, Member, Seat, crowd};
@@ -95,16 +97,14 @@ fn list(
         Some(entry) => entry,
         None => new_entry(db, facts)?,
     };
-    hold(
-        db,
-        entry.number,
+    let stake = Stake {
         node,
-        member.subnet,
+        subnet: member.subnet,
         is_whole,
         held,
         expires,
-    )?;
-    settle(db, pieces, entry)?;
+    };
+    hold(db, pieces, entry, &stake)?;
     Ok(Outcome::Listed)
 }
 
@@ -136,16 +136,14 @@ fn refresh(
         None | Some(false) if is_whole || was.is_none() => return Ok(Outcome::Unknown),
         None | Some(_) => {}
     }
-    hold(
-        db,
-        entry.number,
+    let stake = Stake {
         node,
-        member.subnet,
+        subnet: member.subnet,
         is_whole,
         held,
         expires,
-    )?;
-    settle(db, pieces, entry)?;
+    };
+    hold(db, pieces, entry, &stake)?;
     Ok(Outcome::Listed)
 }
 
@@ -246,27 +244,27 @@ fn is_holder(db: &Connection, entry: i64, node: i64) -> rusqlite::Result<bool> {
     db.prepare_cached(sql)?.exists([entry, node])
 }
 
-fn hold(
-    db: &Connection,
-    entry: i64,
+/// Who holds how much of an entry, and until when.
+struct Stake {
     node: i64,
     subnet: u64,
     is_whole: bool,
     held: Holding,
     expires: u64,
-) -> rusqlite::Result<()> {
+}
+
+fn hold(db: &Connection, pieces: &mut Pieces, entry: Entry, stake: &Stake) -> rusqlite::Result<()> {
     let sql = "INSERT OR REPLACE INTO holders VALUES (?, ?, ?, ?, ?, ?, ?)";
-    let (subnet, map) = (subnet_number(subnet), held.map.cast_signed());
     db.prepare_cached(sql)?.execute(params![
-        entry,
-        node,
-        subnet,
-        is_whole,
-        held.chunks,
-        map,
-        int(expires)
+        entry.number,
+        stake.node,
+        subnet_number(stake.subnet),
+        stake.is_whole,
+        stake.held.chunks,
+        stake.held.map.cast_signed(),
+        int(stake.expires)
     ])?;
-    Ok(())
+    settle(db, pieces, entry)
 }
 
 fn files_of_subnet(db: &Connection, subnet: u64) -> rusqlite::Result<u32> {
