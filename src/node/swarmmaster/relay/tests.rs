@@ -1,3 +1,5 @@
+//! Those who call and wait in vain.
+
 use super::*;
 use crate::digest::Digest;
 
