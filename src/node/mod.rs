@@ -123,7 +123,7 @@ pub use crate::net::portmap::{MapState, Mapping, Method};
 pub use crate::store::{
     AgeFileError, Exported, FinishError, FoldersError, Form, IngestError, ManifestFileError,
     OpenError, Pin, ReadError, RemoveError, StateError, SyncError, Vault, decrypt_file,
-    encrypt_file, opens, read_manifest_file, replace_file, write_new_file,
+    encrypt_file, may_be_manifest, opens, read_manifest_file, replace_file, write_new_file,
 };
 pub use crate::swarm::{Account, Order, Rates, Strike, Tally};
 pub use crate::wire::{Extent, Hit, Mode, Search};

@@ -77,6 +77,20 @@ impl ManifestFileError {
     }
 }
 
+/// Whether there is a file that may be a manifest: it has the size of one and begins like one, or cannot be
+/// read.
+pub fn may_be_manifest(path: &Path) -> bool {
+    match open_regular(File::options().read(true), path, Links::Follow) {
+        Ok(Some((mut file, metadata))) => {
+            let mut first = [0];
+            let begins = file.read_exact(&mut first).is_ok() && first == *b"{";
+            begins && metadata.len() <= MANIFEST_BYTES_MAX as u64
+        }
+        Ok(None) => false,
+        Err(error) => error.kind() != io::ErrorKind::NotFound,
+    }
+}
+
 /// Reads a manifest from a regular file; symbolic links are not followed.
 pub fn read_manifest_file(path: &Path) -> Result<Manifest, ManifestFileError> {
     let io = |source| ManifestFileError::Io {
@@ -146,6 +160,19 @@ mod tests {
                 "{other:?}"
             );
         }
+    }
+
+    #[test]
+    fn only_what_begins_like_a_manifest_and_has_its_size_may_be_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("app");
+        assert!(!may_be_manifest(&path) && !may_be_manifest(folder.path()));
+        for (bytes, may_be) in [(&b"{"[..], true), (b"", false), (b"PK\x03\x04", false)] {
+            fs::write(&path, bytes).unwrap();
+            assert_eq!(may_be_manifest(&path), may_be, "{bytes:?}");
+        }
+        fs::write(&path, vec![b'{'; MANIFEST_BYTES_MAX + 1]).unwrap();
+        assert!(!may_be_manifest(&path));
     }
 
     #[test]

@@ -58,7 +58,7 @@ pub use folders::{Folders, FoldersError, Form};
 pub use holdings::{Holding, RemoveError};
 pub use ingest::{IngestError, Ingested, ingest, ingest_as};
 pub use ledger::{Claim, FileStamp, Ledger};
-pub use manifest_file::{ManifestFileError, read_manifest_file};
+pub use manifest_file::{ManifestFileError, may_be_manifest, read_manifest_file};
 pub use new_file::{replace_file, write_new_file};
 pub use scrub::{Look, Scrubbed};
 pub use state::{

@@ -18,7 +18,7 @@ use crate::cli::signals::Signals;
 use crate::cli::start::{self, Port};
 use crate::node::{
     Config, DISK_RETRY, Fetch, FetchError, FetchOptions, Fetched, Form, Key, Left, Link, Node,
-    ProgramId, Rates, What, left, read_manifest_file,
+    ProgramId, Rates, What, left, may_be_manifest, read_manifest_file,
 };
 
 /// How long peers that are being served are given to finish, at most.
@@ -144,11 +144,12 @@ fn somebody_to_ask(get: &Get, what: &What, home: &Home) -> anyhow::Result<()> {
     }
 }
 
-/// The container that a name means, where what was given is no file and there is somebody to ask.
+/// The container that a name means, where what was given is no manifest and there is somebody to ask.
 fn named(global: &Global, get: &Get, path: &Path, out: &Output) -> anyhow::Result<Option<Link>> {
     let text = path.to_str().unwrap_or_default();
     let is_path = text.contains('/') || text.ends_with(".deluge") || text.trim().is_empty();
-    if is_path || path.exists() {
+    // a container's own file may lie here under its name
+    if is_path || may_be_manifest(path) {
         return Ok(None);
     }
     let home = Home::find(global)?;
