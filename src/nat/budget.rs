@@ -15,8 +15,8 @@ use crate::wire::Nonce;
 /// What a punch comes to, in bytes: eight, and the headers of UDP and IPv4.
 pub const PUNCH_BYTES: u64 = 8 + 28;
 /// What a dial comes to that nobody answers until it is given up, in bytes: four flights of a hello that takes two
-/// packets of 1200 bytes (post-quantum keys), with the headers of UDP and IPv6.
-pub const DIAL_BYTES: u64 = 4 * 2 * (1200 + 48);
+/// packets of 1200 bytes (post-quantum keys), and one packet that ends it, with the headers of UDP and IPv6.
+pub const DIAL_BYTES: u64 = (4 * 2 + 1) * (1200 + 48);
 
 /// The time that invitations are counted over.
 const WINDOW: Duration = Duration::from_secs(60);
@@ -26,8 +26,8 @@ const INVITATIONS_MAX: usize = 10;
 const OF_ONE_MAX: usize = 3;
 /// Bytes to unproven places, in the long run.
 const BYTES_PER_SECOND: u64 = 8 * 1024;
-/// The same, at once: three dials and a few rounds of punches.
-const BYTES_AT_ONCE: u64 = 32 * 1024;
+/// The same, at once: three dials and all punches of one meeting with as many places as it may have.
+const BYTES_AT_ONCE: u64 = 36 * 1024;
 /// How long an invitation can be shown again and still look good: clocks may differ in both directions.
 const REMEMBERED: Duration = Duration::from_secs(FRESH_S + 2 * SKEW_S + 1);
 

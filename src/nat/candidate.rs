@@ -65,14 +65,17 @@ pub fn may_try(at: SocketAddr, near: Near) -> Result<(), Misplaced> {
     }
 }
 
-/// How near somebody is who speaks from `theirs`, as one master sees us both.
-pub fn is_near(ours: SocketAddr, theirs: SocketAddr) -> Near {
+/// How near somebody is who speaks from `theirs`, as the master at `via` sees us both. Where that is we know
+/// ourselves; what it sees is its word, and no reason to send anything to a machine or a private network that the
+/// master is not in.
+pub fn is_near(ours: SocketAddr, theirs: SocketAddr, via: IpAddr) -> Near {
     let (ours, theirs) = (ours.ip().to_canonical(), theirs.ip().to_canonical());
-    match (kind_of(ours), kind_of(theirs)) {
-        (Kind::Loopback, Kind::Loopback) => Near::Machine,
+    match (kind_of(ours), kind_of(theirs), kind_of(via)) {
+        (Kind::Loopback, Kind::Loopback, Kind::Loopback) => Near::Machine,
         // one master without address translation between: all of us are in one private network
-        (Kind::Private, Kind::Private) => Near::Network,
-        _ if network_of(ours) == network_of(theirs) => Near::Network,
+        (Kind::Private, Kind::Private, Kind::Private | Kind::Loopback) => Near::Network,
+        // the same outside address
+        (Kind::Global, Kind::Global, _) if network_of(ours) == network_of(theirs) => Near::Network,
         _ => Near::Far,
     }
 }
@@ -212,18 +215,37 @@ mod tests {
 
     #[test]
     fn near_is_one_outside_address_or_one_64() {
+        let far_off = "203.0.113.9:7923";
         for (ours, theirs, near) in [
             ("198.51.100.7:1", "198.51.100.7:2", Near::Network),
             ("198.51.100.7:1", "198.51.100.8:1", Near::Far),
             ("198.51.100.7:1", "[::ffff:198.51.100.7]:1", Near::Network),
             ("[2001:db8::1]:1", "[2001:db8::2]:1", Near::Network),
             ("[2001:db8::1]:1", "[2001:db8:0:1::1]:1", Near::Far),
-            ("10.0.0.1:1", "10.9.0.1:1", Near::Network),
             ("10.0.0.1:1", "198.51.100.7:1", Near::Far),
-            ("127.0.0.1:1", "127.0.0.1:2", Near::Machine),
             ("127.0.0.1:1", "198.51.100.7:1", Near::Far),
         ] {
-            assert_eq!(is_near(at(ours), at(theirs)), near, "{ours} {theirs}");
+            let found = is_near(at(ours), at(theirs), at(far_off).ip());
+            assert_eq!(found, near, "{ours} {theirs}");
+        }
+    }
+
+    #[test]
+    fn a_master_elsewhere_is_not_believed_that_we_are_in_its_network() {
+        let (far, lan, here) = ("203.0.113.9", "10.0.0.9", "127.0.0.1");
+        for (ours, theirs, via, near) in [
+            ("10.0.0.1:1", "10.9.0.1:1", lan, Near::Network),
+            ("10.0.0.1:1", "10.9.0.1:1", here, Near::Network),
+            ("10.0.0.1:1", "10.9.0.1:1", far, Near::Far),
+            ("10.0.0.1:1", "10.0.0.1:2", far, Near::Far),
+            ("127.0.0.1:1", "127.0.0.1:2", here, Near::Machine),
+            ("127.0.0.1:1", "127.0.0.1:2", lan, Near::Far),
+            ("127.0.0.1:1", "127.0.0.1:2", far, Near::Far),
+            ("169.254.0.1:1", "169.254.0.1:2", lan, Near::Far),
+            ("0.0.0.0:1", "0.0.0.0:2", far, Near::Far),
+        ] {
+            let found = is_near(at(ours), at(theirs), via.parse().unwrap());
+            assert_eq!(found, near, "{ours} {theirs} by {via}");
         }
     }
 

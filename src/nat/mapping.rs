@@ -40,9 +40,27 @@ pub fn role_of(own: (Mapping, Address), other: (Mapping, Address), attempt: u8) 
     }
 }
 
-/// Whether no punch can help: neither side can be told where the other will come from.
-pub fn is_hopeless(one: Mapping, other: Mapping) -> bool {
-    one == Mapping::Varying && other == Mapping::Varying
+/// What punches may come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prospect {
+    /// They open most such routers.
+    Good,
+    /// They help only if the other router lets in whoever comes from a host that it knows, from any port.
+    Doubtful,
+    /// They cannot help: neither side can be told where the other will come from.
+    None,
+}
+
+/// What punches may come to between two such routers.
+pub fn prospect_of(one: Mapping, other: Mapping) -> Prospect {
+    let varies = |mapping| mapping == Mapping::Varying;
+    let is_open = |mapping| mapping == Mapping::Open;
+    match (varies(one), varies(other)) {
+        (true, true) => Prospect::None,
+        (true, false) if !is_open(other) => Prospect::Doubtful,
+        (false, true) if !is_open(one) => Prospect::Doubtful,
+        _ => Prospect::Good,
+    }
 }
 
 fn canonical(at: SocketAddr) -> (std::net::IpAddr, u16) {
@@ -111,12 +129,17 @@ mod tests {
     }
 
     #[test]
-    fn only_two_routers_that_both_vary_are_hopeless() {
+    fn two_routers_that_vary_have_no_prospect_and_one_has_a_doubtful_one() {
         for (one, other) in ALL
             .into_iter()
             .flat_map(|one| ALL.map(|other| (one, other)))
         {
-            assert_eq!(is_hopeless(one, other), (one, other) == (Varying, Varying));
+            let expected = match (one, other) {
+                (Varying, Varying) => Prospect::None,
+                (Varying, Steady | Unknown) | (Steady | Unknown, Varying) => Prospect::Doubtful,
+                (Open | Steady | Unknown | Varying, _) => Prospect::Good,
+            };
+            assert_eq!(prospect_of(one, other), expected, "{one:?} {other:?}");
         }
     }
 }

@@ -3,7 +3,7 @@
 //! ```text
 //!   0 ms   punches to every place, and again after 30, 60, 100, 200, 400, 800 and 1600 ms
 //!   0 ms   the dialer dials what is in the same network; IPv6 after 50 ms, IPv4 after 100 ms
-//!   1 s    a relay, beside it; at once where punches cannot help
+//!   1 s    a relay, beside it; after 500 ms where punches may not help, and at once where they cannot
 //!   3 s    it is given up
 //! ```
 //!
@@ -16,7 +16,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::candidate::{Near, may_try};
-use super::mapping::Role;
+use super::mapping::{Prospect, Role};
 use crate::limits::MEET_CANDIDATES_MAX;
 use crate::moment::Moment;
 
@@ -24,7 +24,10 @@ use crate::moment::Moment;
 pub const PUNCHES: [u64; 8] = [0, 30, 60, 100, 200, 400, 800, 1600];
 /// Dials of one meeting that are under way at once.
 pub const DIALS_AT_ONCE: usize = 3;
-/// When a relay is asked for beside it.
+/// When a relay is asked for beside it, where punches may not help: by then those that do have, also where the first
+/// hello was lost, which is said again after 300 ms.
+pub const RELAY_SOON: Duration = Duration::from_millis(500);
+/// When a relay is asked for beside it otherwise.
 pub const RELAY_AFTER: Duration = Duration::from_secs(1);
 /// When a meeting is given up.
 pub const GIVE_UP: Duration = Duration::from_secs(3);
@@ -49,8 +52,8 @@ pub struct Terms {
     pub places: Vec<SocketAddr>,
     /// How near it is.
     pub near: Near,
-    /// Whether no punch can help.
-    pub is_hopeless: bool,
+    /// What punches may come to.
+    pub prospect: Prospect,
 }
 
 /// What a meeting is told.
@@ -108,23 +111,25 @@ impl Meeting {
             }
         }
         let mut dials: Vec<(Moment, SocketAddr)> = Vec::new();
-        if terms.role == Role::Dialer && !terms.is_hopeless {
+        let is_hopeless = terms.prospect == Prospect::None;
+        if terms.role == Role::Dialer && !is_hopeless {
             let due = |at: &SocketAddr| (terms.begin + dial_after(*at, terms.near), *at);
             dials = places.iter().map(due).collect();
             // of those that are due together, those named first stay first
             dials.sort_by_key(|(at, _)| *at);
         }
-        let relay_at = match terms.is_hopeless {
-            true => terms.begin,
-            false => terms.begin + RELAY_AFTER,
+        let relay_after = match terms.prospect {
+            Prospect::None => Duration::ZERO,
+            Prospect::Doubtful => RELAY_SOON,
+            Prospect::Good => RELAY_AFTER,
         };
         Self {
             begin: terms.begin,
             places,
-            rounds: if terms.is_hopeless { PUNCHES.len() } else { 0 },
+            rounds: if is_hopeless { PUNCHES.len() } else { 0 },
             dials: dials.into(),
             dialing: Vec::new(),
-            relay_at: Some(relay_at),
+            relay_at: Some(terms.begin + relay_after),
             is_over: false,
             outputs: VecDeque::new(),
         }

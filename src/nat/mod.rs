@@ -17,8 +17,8 @@ mod paper;
 
 pub use budget::{Budget, DIAL_BYTES, PUNCH_BYTES, Turned};
 pub use candidate::{Misplaced, Near, candidates, is_near, may_try};
-pub use mapping::{Role, is_hopeless, mapping_of, role_of};
+pub use mapping::{Prospect, Role, mapping_of, prospect_of, role_of};
 pub use meeting::{
-    DIALS_AT_ONCE, GIVE_UP, Input, Meeting, Output, PUNCHES, RELAY_AFTER, Terms, pause,
+    DIALS_AT_ONCE, GIVE_UP, Input, Meeting, Output, PUNCHES, RELAY_AFTER, RELAY_SOON, Terms, pause,
 };
 pub use paper::{FRESH_S, SKEW_S, check_acceptance, check_invitation};

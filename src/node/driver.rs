@@ -55,8 +55,6 @@ const TICKS_PER_SECOND: u32 = 10;
 const BANS_EVERY_TICKS: u32 = 2 * TICKS_PER_SECOND;
 /// How often credit is written down, in seconds: what a crash loses of it.
 const CREDIT_EVERY_S: u32 = 60;
-/// How long peers are given to hear that we stop.
-const GOODBYE: Duration = Duration::from_secs(2);
 /// Things that happened, taken in before the core's wishes are carried out.
 const BATCH_MAX: usize = 64;
 
@@ -313,7 +311,7 @@ impl Driver {
         self.endpoint.close();
         if self.roster.len() > 0 {
             // Peers that do not answer learn of it by their own timeout.
-            let _ = timeout(GOODBYE, self.endpoint.farewell()).await;
+            let _ = timeout(self.roster.farewell_max(), self.endpoint.farewell()).await;
         }
         let bans = self.bans.clone();
         // An error means that the runtime ends, and nobody is left to be told.

@@ -108,10 +108,12 @@ impl Driver {
     /// How those who gave are reached.
     fn paths_of(&self, tally: &Tally) -> Vec<(Address, PeerPath)> {
         let gave = |who: &Address| tally.accounts.get(who).is_some_and(|it| it.chunks > 0);
-        let peers = self
+        // one that is being drained has made way for a better one
+        let kept = self
             .roster
             .iter()
-            .map(|(_, peer)| (peer.session.address(), peer.path));
+            .filter(|(key, _)| !self.roster.is_draining(*key));
+        let peers = kept.map(|(_, peer)| (peer.session.address(), peer.path));
         peers.filter(|(who, _)| gave(who)).collect()
     }
 

@@ -173,7 +173,8 @@ impl Driver {
             let wanted = self.reach.wanted_of(peer.dialed(), peer.session.address());
             wanted.contains(&fetch)
         });
-        self.reach.is_settled(fetch)
+        self.reach
+            .is_settled(fetch, |who| self.roster.has_address(who))
             && theirs.all(|(_, peer)| quest.ballot.has_heard(&peer.session.address()))
     }
 }

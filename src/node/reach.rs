@@ -243,13 +243,15 @@ impl Reach {
         waiting.min()
     }
 
-    /// Whether every candidate of a fetch has been tried, and none is being dialed.
-    pub(super) fn is_settled(&self, fetch: FetchId) -> bool {
+    /// Whether every candidate of a fetch has been tried and none is being dialed, but for those whom we have
+    /// reached another way.
+    pub(super) fn is_settled(&self, fetch: FetchId, is_here: impl Fn(Address) -> bool) -> bool {
         let mut theirs = self
             .candidates
             .values()
             .filter(|c| c.wanted_by.contains(&fetch));
         theirs.all(|c| match c.state {
+            _ if c.expected.is_some_and(&is_here) => true,
             State::Waiting(_) => c.failures > 0 || c.known.is_some(),
             State::Dialing => false,
             State::Connected => true,
@@ -310,9 +312,9 @@ mod tests {
         let remote: SocketAddr = "198.51.100.7:7922".parse().unwrap();
         reach.add(at(0), FETCH, remote.into());
         assert_eq!((due(&mut reach, at(0)), due(&mut reach, at(0))), (1, 0));
-        assert!(!reach.is_settled(FETCH));
+        assert!(!reach.is_settled(FETCH, |_| false));
         reach.on_over(at(0), remote);
-        assert!(reach.has_failed(FETCH) && reach.is_settled(FETCH));
+        assert!(reach.has_failed(FETCH) && reach.is_settled(FETCH, |_| false));
         assert_eq!((due(&mut reach, at(0)), due(&mut reach, at(1))), (0, 1));
         reach.on_over(at(1), remote);
         assert_eq!(reach.deadline(), Some(at(3)));
@@ -325,8 +327,14 @@ mod tests {
         let mut reach = Reach::default();
         let remote: SocketAddr = "198.51.100.7:7922".parse().unwrap();
         let who = Address::new(Digest::of(b"peer"));
-        reach.add(at(0), FETCH, remote.into());
+        let expected = Some(who);
+        reach.add(at(0), FETCH, PeerHint { remote, expected });
         assert_eq!(due(&mut reach, at(0)), 1);
+        assert!(!reach.is_settled(FETCH, |_| false));
+        assert!(
+            reach.is_settled(FETCH, |a| a == who),
+            "it is here another way"
+        );
         reach.on_connected(remote, who);
         reach.on_over(at(0), remote);
         assert_eq!(reach.take_due(at(9), |a| a == who, |_| false).len(), 0);

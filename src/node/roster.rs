@@ -26,6 +26,8 @@ const MISSING: Duration = KEEP_ALIVE.saturating_add(Duration::from_secs(1));
 /// After how long without a packet a connection makes way for a new one of the same two: the other side has
 /// looked at it within a second, too.
 const STALE: Duration = KEEP_ALIVE.saturating_sub(Duration::from_millis(500));
+/// How long peers are given at most to hear that we stop.
+const GOODBYE_MAX: Duration = Duration::from_secs(2);
 /// Containers that we do not have and that one connection is remembered to want.
 const ASKED_IN_VAIN_MAX: usize = 64;
 
@@ -248,6 +250,15 @@ impl Roster {
         };
         let idlers = self.peers.iter().filter(|(_, peer)| idle(peer));
         idlers.map(|(key, _)| *key).collect()
+    }
+
+    /// How long those who are connected may take to hear that we stop: three times what QUIC waits for an answer
+    /// (RFC 9000 section 10.2), which a new connection takes for three round trips and a pause of the other side's.
+    /// Dials that nobody has answered would have all wait for a second, for nobody.
+    pub(super) fn farewell_max(&self) -> Duration {
+        let slowest = self.peers.values().map(|peer| peer.session.rtt()).max();
+        let slowest = slowest.unwrap_or_default().min(GOODBYE_MAX);
+        (slowest * 9 + Duration::from_millis(300)).min(GOODBYE_MAX)
     }
 
     /// Whether a direct connection has taken over from this one.

@@ -137,10 +137,11 @@ impl Driver {
 
     /// How a connection that is kept came about. A meeting is over when there is a direct one.
     fn path_of(&mut self, session: &Session, origin: Origin) -> PeerPath {
-        if let net::Path::Relayed { master } = session.path() {
-            return PeerPath::Relayed { master };
-        }
         let (now, address) = (self.clock.now(), session.address());
+        if let net::Path::Relayed { master } = session.path() {
+            let after = self.meets.on_relayed(now, address);
+            return PeerPath::Relayed { master, after };
+        }
         match (self.meets.on_connected(now, address), origin) {
             (Some(after), _) => {
                 let by = self.meets.named_by(address);

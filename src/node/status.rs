@@ -102,6 +102,9 @@ pub enum PeerPath {
     Relayed {
         /// Which.
         master: Address,
+        /// How long it took, from the request for a direct way or from when we heard of it; none where nobody
+        /// asked for one.
+        after: Option<Duration>,
     },
     /// A SwarmMaster had both sides open their routers at the same time.
     Met {

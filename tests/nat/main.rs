@@ -15,6 +15,7 @@
 mod lab;
 mod line;
 mod matrix;
+mod paths;
 mod portmap;
 mod roaming;
 mod scenes;

@@ -13,6 +13,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::lab::until;
+use crate::line::Shape;
 use crate::world::{KINDS, Kind, Running, STREET, World};
 
 /// What came of one pair.
@@ -25,11 +26,22 @@ struct Row {
     stderr: String,
 }
 
+/// Attempts of a pair that is to be direct. On a busy machine a relay may be there before the punches that a router
+/// asks for, and a short `get` is over before there is the better way.
+const ATTEMPTS: u32 = 3;
+
 /// The pairs that no punch can join: a port that nobody can know, and a router that lets in only ports that
 /// it knows.
 fn needs_relay(one: Kind, other: Kind) -> bool {
     let is_strict = |kind| matches!(kind, Kind::PortRestricted | Kind::Symmetric);
     [one, other].contains(&Kind::Symmetric) && is_strict(one) && is_strict(other)
+}
+
+fn expected(one: Kind, other: Kind) -> &'static str {
+    match needs_relay(one, other) {
+        true => "relayed",
+        false => "direct",
+    }
 }
 
 fn name(kind: Kind) -> &'static str {
@@ -62,11 +74,26 @@ fn share(world: &World, kind: Kind, master: &str) -> Running {
 }
 
 fn get(world: &World, sharer: Kind, getter: Kind, master: &str) -> Row {
+    let mut row = get_once(world, sharer, getter, master, 0);
+    let expected = expected(sharer, getter);
+    for attempt in 1..ATTEMPTS {
+        let is_other = |path: &Value| expected == "direct" && path["path"] != expected;
+        if !row.path().is_some_and(is_other) {
+            break;
+        }
+        row = get_once(world, sharer, getter, master, attempt);
+    }
+    row
+}
+
+fn get_once(world: &World, sharer: Kind, getter: Kind, master: &str, attempt: u32) -> Row {
     let file = format!("{}.tar", name(sharer));
-    let copy = format!("{}-{}", name(sharer), name(getter));
+    let copy = format!("{}-{}-{attempt}", name(sharer), name(getter));
     let place = format!("g-{}", name(getter));
     let output = world
         .swarmhold(&place)
+        // what was fetched before is not to be found there
+        .env("SWARMHOLD_HOME", world.path(&format!("home-{copy}")))
         .args(["get", &file, "-o", &copy, "--master", master, "--json"])
         .args(["--timeout", "8s"])
         .output()
@@ -113,15 +140,18 @@ impl Row {
     }
 }
 
-fn is_asked_for() -> bool {
+pub(crate) fn is_asked_for() -> bool {
     std::env::var_os("SWARMHOLD_NAT_TABLE").is_some()
 }
 
 #[test]
 fn all_pairs_connect_and_only_those_that_need_it_by_a_relay() {
     // the table is of houses that are 20 ms from each other, and the getters so far from the master
-    let delay = is_asked_for().then_some(Duration::from_millis(10));
-    let Some(mut world) = World::with_line(delay) else {
+    let line = is_asked_for().then_some(Shape {
+        delay: Duration::from_millis(10),
+        per_second: None,
+    });
+    let Some(mut world) = World::with_line(line) else {
         return;
     };
     for (at, kind) in (0..).zip(KINDS) {
@@ -153,10 +183,7 @@ fn all_pairs_connect_and_only_those_that_need_it_by_a_relay() {
     }
     for row in rows.iter().flatten() {
         let (one, other) = (row.sharer, row.getter);
-        let expected = match needs_relay(one, other) {
-            true => "relayed",
-            false => "direct",
-        };
+        let expected = expected(one, other);
         let is_so = row.path().is_some_and(|path| path["path"] == expected);
         assert!(
             is_so,

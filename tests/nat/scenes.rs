@@ -84,6 +84,81 @@ fn neighbours_meet_inside_their_house() {
     assert!(met.clone().all(is_right), "{}", got.stderr);
 }
 
+/// What a router does about the outside address of its own house.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hairpin {
+    /// Who sends there from inside reaches whoever inside the port belongs to (RFC 4787 section 6).
+    Works,
+    /// It leads nowhere.
+    Fails,
+}
+
+/// The rules of a full cone whose two inner networks cannot reach each other, in the words of nft(8).
+fn parted(outside: &str, hairpin: Hairpin) -> String {
+    let (to, back) = match hairpin {
+        Hairpin::Works => ("", "iifname != wan oifname != wan snat ip to"),
+        Hairpin::Fails => ("iifname wan", "iifname wan oifname wan snat ip to"),
+    };
+    format!(
+        "table ip nat {{
+ map ports {{ type inet_service : ipv4_addr . inet_service; flags dynamic,timeout; timeout 300s; size 65536; }}
+ chain before {{ type nat hook prerouting priority dstnat;
+  {to} ip daddr {outside} meta l4proto udp dnat ip to udp dport map @ports
+ }}
+ chain after {{ type nat hook postrouting priority srcnat;
+  oifname wan meta l4proto udp update @ports {{ udp sport timeout 300s : ip saddr . udp sport }}
+  oifname wan snat ip to {outside}
+  {back} {outside}
+ }}
+}}
+table ip filter {{
+ chain through {{ type filter hook forward priority 0; ct state established,related accept; ct status dnat accept;
+  iifname wan drop; oifname != wan drop
+ }}
+ chain own {{ type filter hook input priority 0; meta l4proto udp drop
+ }}
+}}
+"
+    )
+}
+
+/// How two nodes in one house reach each other whose networks are parted.
+fn across_a_house(hairpin: Hairpin) -> Option<(Got, String)> {
+    let mut world = World::or_skip()?;
+    world.house("alice", Kind::FullCone, 10);
+    world.neighbour("bob", "alice", 10);
+    world.rules("alice-r", &parted("1.2.3.10", hairpin));
+    let master = world.master(STREET);
+    let _sharing = share(&world, "alice", 100_000, &["--master", &master.said]);
+    // each has an outside port of its own
+    let own = ["--listen", "0.0.0.0:7944", "--master", &master.said];
+    let got = get(&world, "bob", &own);
+    Some((got, world.log("alice")))
+}
+
+#[test]
+fn a_router_that_hairpins_leads_to_the_neighbour() {
+    let Some((got, sharer)) = across_a_house(Hairpin::Works) else {
+        return;
+    };
+    assert_eq!(got.path()["path"], "direct", "{}{sharer}", got.stderr);
+    let is_outside =
+        |line: &&str| line.contains("a peer is connected") && line.contains("1.2.3.10:");
+    assert!(
+        got.stderr.lines().any(|line| is_outside(&line)),
+        "{}",
+        got.stderr
+    );
+}
+
+#[test]
+fn neighbours_whose_router_does_not_hairpin_are_relayed() {
+    let Some((got, sharer)) = across_a_house(Hairpin::Fails) else {
+        return;
+    };
+    assert_eq!(got.path()["path"], "relayed", "{}{sharer}", got.stderr);
+}
+
 #[test]
 fn firewalls_of_ipv6_are_opened_from_both_sides() {
     let Some(mut world) = World::or_skip() else {

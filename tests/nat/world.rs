@@ -15,12 +15,11 @@ use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{self, Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use tempfile::TempDir;
 
 use crate::lab::{Lab, ip, succeeded};
-use crate::line;
+use crate::line::{self, Shape};
 
 /// What a router does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,9 +72,8 @@ impl World {
         Self::with_line(None)
     }
 
-    /// As [`or_skip`](Self::or_skip); where there is a delay, houses from [`FAR`] on are so far from the rest, each
-    /// way.
-    pub(crate) fn with_line(delay: Option<Duration>) -> Option<Self> {
+    /// As [`or_skip`](Self::or_skip); where there is a line, houses from [`FAR`] on are at its other end.
+    pub(crate) fn with_line(line: Option<Shape>) -> Option<Self> {
         if !Lab::is_possible() {
             return None;
         }
@@ -85,13 +83,13 @@ impl World {
             folder: TempDir::new().expect("a folder"),
             tag: format!("shw{}-{number}", process::id()),
             places: Vec::new(),
-            is_long: delay.is_some(),
+            is_long: line.is_some(),
         };
         world.place("street");
         world.run("street", "ip link add br0 type bridge");
         world.run("street", "ip link set br0 up");
-        if let Some(delay) = delay {
-            world.lengthen(delay);
+        if let Some(line) = line {
+            world.lengthen(line);
         }
         world.place("master");
         world.on_street("master", "eth0", 9);
@@ -99,14 +97,16 @@ impl World {
     }
 
     /// Joins a second street to the first by a line.
-    fn lengthen(&mut self, delay: Duration) {
+    fn lengthen(&mut self, shape: Shape) {
         self.place("far");
         self.run("far", "ip link add br0 type bridge");
         self.run("far", "ip link set br0 up");
-        line::open(["shl0", "shl1"], delay);
+        // a name has room for fifteen letters, and the tag begins with three that all have
+        let ends = ["a", "b"].map(|end| format!("l{}{end}", &self.tag[3..]));
+        line::open([&ends[0], &ends[1]], shape);
         for (street, device, own, other, end) in [
-            ("street", "shl0", "1.2.3", "1.2.4", 1),
-            ("far", "shl1", "1.2.4", "1.2.3", 2),
+            ("street", &ends[0], "1.2.3", "1.2.4", 1),
+            ("far", &ends[1], "1.2.4", "1.2.3", 2),
         ] {
             ip(&["link", "set", device, "netns", &self.name(street)]);
             self.run(street, &format!("ip link set {device} up"));

@@ -213,6 +213,7 @@ async fn fetch(
             }
         }
     };
+    landing.on_over();
     Ok((outcome?, landing))
 }
 

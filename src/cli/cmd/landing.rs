@@ -19,6 +19,8 @@ const EVENT_EVERY: Duration = Duration::from_secs(1);
 /// Shows one fetch.
 pub(super) struct Landing {
     clock: Stopwatch,
+    /// How long the fetch took, when it is over.
+    took: Option<Duration>,
     meter: Meter,
     cadence: Cadence,
     bar: Option<ProgressBar>,
@@ -180,6 +182,7 @@ impl Landing {
     pub(super) fn new(left: Left, out: &Output) -> Self {
         Self {
             clock: Stopwatch::start(),
+            took: None,
             meter: Meter::default(),
             cadence: Cadence::from(Duration::ZERO),
             bar: progress::bar(out, Stage::Finding.name(), 0),
@@ -259,9 +262,15 @@ impl Landing {
         self.cadence.is_due(now, done, size)
     }
 
+    /// The fetch is over; what follows, serving others and saying goodbye, is no part of it.
+    pub(super) fn on_over(&mut self) {
+        self.took = Some(self.clock.elapsed());
+    }
+
     /// What a fetch took.
     pub(super) fn sum(&self, fetched: &Fetched) -> Sum {
-        let (tally, time) = (&fetched.tally, self.clock.elapsed());
+        let time = self.took.unwrap_or_else(|| self.clock.elapsed());
+        let tally = &fetched.tally;
         let (size, received) = (fetched.manifest.layout().size(), tally.total.bytes);
         Sum {
             name: fetched.manifest.name().to_owned(),

@@ -52,12 +52,13 @@ pub(super) fn object(address: Address, path: PeerPath) -> Value {
         PeerPath::Dialed => ("dialed", None),
         PeerPath::Accepted => ("accepted", None),
         PeerPath::Met { after } => ("met", Some(after.as_secs_f64())),
-        PeerPath::Relayed { master } => {
+        PeerPath::Relayed { master, after } => {
             return json!({
                 "peer": address.to_string(),
                 "path": "relayed",
                 "how": "relayed",
                 "master": master.to_string(),
+                "seconds": after.map(|after| after.as_secs_f64()),
             });
         }
     };
@@ -73,7 +74,7 @@ pub(super) fn object(address: Address, path: PeerPath) -> Value {
 fn line(address: Address, path: PeerPath) -> Option<String> {
     match path {
         PeerPath::Dialed | PeerPath::Accepted => None,
-        PeerPath::Relayed { master } => Some(format!(
+        PeerPath::Relayed { master, .. } => Some(format!(
             "{} is reached through the SwarmMaster {}, encrypted end to end, until there is a direct way",
             address.short(),
             master.short()
@@ -102,10 +103,15 @@ mod tests {
         assert!(said.ends_with("is reached directly, through both routers, after 250 ms"));
         assert_eq!(line(address, PeerPath::Dialed), None);
         let master = Address::new(Digest::of(b"master"));
-        let relayed = PeerPath::Relayed { master };
+        let relayed = PeerPath::Relayed {
+            master,
+            after: Some(Duration::from_millis(500)),
+        };
         let said = line(address, relayed).unwrap();
         assert!(said.contains("through the SwarmMaster"), "{said}");
-        assert_eq!(object(address, relayed)["master"], master.to_string());
+        let object_of = object(address, relayed);
+        assert_eq!(object_of["master"], master.to_string());
+        assert_eq!(object_of["seconds"], json!(0.5));
         for (path, how, seconds) in [
             (met, "met", json!(0.25)),
             (PeerPath::Dialed, "dialed", Value::Null),

@@ -13,7 +13,7 @@ fn terms(role: Role, places: &[&str]) -> Terms {
         role,
         places: places.iter().map(|it| it.parse().unwrap()).collect(),
         near: Near::Far,
-        is_hopeless: false,
+        prospect: Prospect::Good,
     }
 }
 
@@ -119,11 +119,22 @@ fn a_connection_ends_it() {
 #[test]
 fn where_punches_cannot_help_there_is_the_relay_at_once_and_nothing_else() {
     let mut hopeless = terms(Role::Dialer, &[OUTSIDE]);
-    hopeless.is_hopeless = true;
+    hopeless.prospect = Prospect::None;
     assert_eq!(
         course(hopeless),
         [(0, Output::Relay), (3000, Output::GiveUp)]
     );
+}
+
+#[test]
+fn where_punches_may_not_help_the_relay_follows_soon_and_they_go_on() {
+    let mut doubtful = terms(Role::Waiter, &[OUTSIDE]);
+    doubtful.prospect = Prospect::Doubtful;
+    let place = OUTSIDE.parse().unwrap();
+    let mut expected: Vec<(u64, Output)> = PUNCHES.map(|ms| (ms, Output::Punch(place))).into();
+    expected.insert(6, (500, Output::Relay));
+    expected.push((3000, Output::GiveUp));
+    assert_eq!(course(doubtful), expected);
 }
 
 #[test]
@@ -146,7 +157,7 @@ fn the_worst_that_an_invitation_can_name_is_bounded() {
         (8 * 8, DIALS_AT_ONCE)
     );
     let bytes = 64 * PUNCH_BYTES + 3 * DIAL_BYTES;
-    assert!(bytes < 33_000, "{bytes}");
+    assert!(bytes <= 36 * 1024, "{bytes}");
     // one such meeting at once is what a node's budget carries
     let mut budget = Budget::default();
     assert!((0..3).all(|_| budget.take(at(0), DIAL_BYTES)));

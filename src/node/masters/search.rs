@@ -192,8 +192,9 @@ impl Driver {
                 && (master.failures == 0 || matches!(master.state, State::Up(_)))
         };
         let mut all = self.masters.all.iter().filter(|(_, it)| theirs(it));
-        let is_awaited =
-            all.any(|(id, master)| is_coming(id, master)) || !self.reach.is_settled(seeker(number));
+        let is_here = |who| self.roster.has_address(who);
+        let is_settled = self.reach.is_settled(seeker(number), is_here);
+        let is_awaited = all.any(|(id, master)| is_coming(id, master)) || !is_settled;
         let is_over = gather.open.is_empty() && !is_awaited;
         if !is_over && now < gather.until && !gather.reply.is_closed() {
             return;

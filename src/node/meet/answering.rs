@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{MEETINGS_MAX, Running, Stage};
 use crate::moment::Moment;
-use crate::nat::{Meeting, Terms, candidates, check_invitation, is_hopeless, is_near, role_of};
+use crate::nat::{Meeting, Terms, candidates, check_invitation, is_near, prospect_of, role_of};
 use crate::net::{Answer, Responder, SessionKey};
 use crate::node::clock::unix_time;
 use crate::node::driver::Driver;
@@ -92,6 +92,7 @@ impl Driver {
     fn begin_theirs(&mut self, key: SessionKey, nonce: Nonce, begin: Moment) -> Option<()> {
         let id = self.masters.by_session(key)?;
         let observed = self.masters.observed(id)?;
+        let via = self.master_remote(id)?;
         let running = self.meets.running.get_mut(&nonce)?;
         let Stage::Accepted(invitation) = &running.stage else {
             return None;
@@ -106,8 +107,8 @@ impl Driver {
                 invitation.attempt,
             ),
             places: invitation.at.clone(),
-            near: is_near(observed, first),
-            is_hopeless: is_hopeless(own, theirs),
+            near: is_near(observed, first, via.ip()),
+            prospect: prospect_of(own, theirs),
         };
         tracing::debug!(who = %running.who, role = ?terms.role, "a meeting begins");
         running.stage = Stage::Begun(Meeting::new(terms));

@@ -8,7 +8,7 @@ use super::{MEETINGS_MAX, Running, Stage, State};
 use crate::digest::Address;
 use crate::moment::Moment;
 use crate::nat::{
-    FRESH_S, Meeting, Terms, candidates, check_acceptance, is_hopeless, is_near, role_of,
+    FRESH_S, Meeting, Terms, candidates, check_acceptance, is_near, prospect_of, role_of,
 };
 use crate::net::{Answered, Fault};
 use crate::node::clock::unix_time;
@@ -82,6 +82,7 @@ impl Driver {
         tracing::debug!(%who, attempt, "asked a master for a meeting");
         if let Some(wish) = self.meets.wishes.get_mut(&who) {
             wish.state = State::Asked(Box::new(invitation), now);
+            wish.asked_at.get_or_insert(now);
         }
         true
     }
@@ -136,6 +137,7 @@ impl Driver {
     ) -> Result<(), String> {
         let theirs = check_acceptance(acceptance, invitation).map_err(|unmet| unmet.to_string())?;
         let observed = self.masters.observed(id).ok_or("the master is gone")?;
+        let via = self.master_remote(id).ok_or("the master is gone")?;
         let (who, mappings) = (invitation.to, (invitation.mapping, acceptance.mapping));
         let terms = Terms {
             begin,
@@ -145,8 +147,8 @@ impl Driver {
                 invitation.attempt,
             ),
             places: acceptance.at.clone(),
-            near: is_near(observed, theirs),
-            is_hopeless: is_hopeless(mappings.0, mappings.1),
+            near: is_near(observed, theirs, via.ip()),
+            prospect: prospect_of(mappings.0, mappings.1),
         };
         tracing::debug!(%who, role = ?terms.role, ?mappings, "a meeting begins");
         let running = Running {

@@ -61,6 +61,8 @@ struct Wish {
     fetches: BTreeSet<FetchId>,
     /// Attempts that came to nothing.
     attempts: u8,
+    /// When a master was first asked for this, unless it came to a connection since.
+    asked_at: Option<Moment>,
     state: State,
 }
 
@@ -113,6 +115,7 @@ impl Meets {
             by: BTreeSet::new(),
             fetches: BTreeSet::new(),
             attempts: 0,
+            asked_at: None,
             state: State::Waiting(now + DIRECT_FIRST),
         });
         wish.by.insert(by);
@@ -144,11 +147,22 @@ impl Meets {
     pub(super) fn on_connected(&mut self, now: Moment, who: Address) -> Option<Duration> {
         if let Some(wish) = self.wishes.get_mut(&who) {
             (wish.state, wish.attempts) = (State::Connected, 0);
+            wish.asked_at = None;
         }
         let theirs = self.running.values().filter(|it| it.who == who);
         let began = theirs.map(|it| it.since).min();
         self.running.retain(|_, it| it.who != who);
         began.map(|since| now.since(since))
+    }
+
+    /// A connection through a master is up; meetings go on. Answers for how long a direct one has been asked for,
+    /// if it has: by us or by the other side.
+    pub(super) fn on_relayed(&mut self, now: Moment, who: Address) -> Option<Duration> {
+        let ours = self.wishes.get_mut(&who);
+        let ours = ours.and_then(|wish| wish.asked_at.take());
+        let theirs = self.running.values().filter(|it| it.who == who);
+        let since = ours.or_else(|| theirs.map(|it| it.since).min())?;
+        Some(now.since(since))
     }
 
     /// A place that a meeting dialed has proven itself.
@@ -258,6 +272,17 @@ mod tests {
         meets.on_connected(at(10_000), who(1));
         meets.on_failed(at(11_000), who(1));
         assert_eq!(meets.deadline(), None, "a connection counts for more");
+    }
+
+    #[test]
+    fn a_relay_is_timed_from_the_first_request_and_once() {
+        let mut meets = Meets::default();
+        meets.wish(at(0), who(1), FetchId(1), MasterId::default());
+        assert_eq!(meets.on_relayed(at(100), who(1)), None, "nobody was asked");
+        meets.wishes.get_mut(&who(1)).unwrap().asked_at = Some(at(250));
+        let after = meets.on_relayed(at(700), who(1));
+        assert_eq!(after, Some(Duration::from_millis(450)));
+        assert_eq!(meets.on_relayed(at(900), who(1)), None);
     }
 
     #[test]
