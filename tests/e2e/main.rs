@@ -28,6 +28,7 @@ mod forged;
 #[cfg(target_os = "linux")]
 mod full_disk;
 mod identities;
+mod invited;
 mod lies;
 mod masters;
 mod masters_fail;

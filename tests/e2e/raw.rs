@@ -75,6 +75,15 @@ impl Raw {
         Self::dial_at(node.node.listen_address(), tls).await
     }
 
+    /// Takes the first connection that comes to an endpoint that listens.
+    pub(crate) async fn accept(endpoint: Endpoint) -> Self {
+        let incoming = within(endpoint.accept()).await.expect("it listens");
+        Self {
+            connection: within(incoming.accept().unwrap()).await.unwrap(),
+            _endpoint: endpoint,
+        }
+    }
+
     async fn dial_at(target: SocketAddr, tls: ClientConfig) -> Result<Self, ConnectionError> {
         let endpoint = Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
         let crypto = QuicClientConfig::try_from(tls).unwrap();

@@ -54,9 +54,7 @@ impl Rogue {
         tls: rustls::ServerConfig,
         script: impl Fn(&Request) -> Say + Send + Sync + 'static,
     ) -> Self {
-        let crypto = QuicServerConfig::try_from(tls).unwrap();
-        let config = quinn::ServerConfig::with_crypto(Arc::new(crypto));
-        let endpoint = Endpoint::server(config, "127.0.0.1:0".parse().unwrap()).unwrap();
+        let endpoint = listen_with(tls);
         let (ended, fates) = mpsc::unbounded_channel();
         let (note, taken_back) = mpsc::unbounded_channel();
         let notes = Notes {
@@ -97,6 +95,17 @@ impl Rogue {
             .await
             .expect("the rogue still listens")
     }
+}
+
+/// Listens on a free port of loopback as this wallet.
+pub(crate) fn listen_as(wallet: &Wallet) -> Endpoint {
+    listen_with(server_config(wallet, ALPN).unwrap())
+}
+
+fn listen_with(tls: rustls::ServerConfig) -> Endpoint {
+    let crypto = QuicServerConfig::try_from(tls).unwrap();
+    let config = quinn::ServerConfig::with_crypto(Arc::new(crypto));
+    Endpoint::server(config, "127.0.0.1:0".parse().unwrap()).unwrap()
 }
 
 async fn accept<S>(endpoint: Endpoint, script: Arc<S>, notes: Notes)
