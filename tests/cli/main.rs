@@ -10,7 +10,10 @@ mod create;
 mod encrypted;
 mod fetch;
 mod folder;
+mod forger;
 mod full_at_sync;
+#[cfg(target_os = "linux")]
+mod hostile_frames;
 mod id;
 mod info;
 mod interrupted;

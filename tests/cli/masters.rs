@@ -9,7 +9,7 @@ use crate::share::folder;
 use crate::test::Test;
 
 /// A SwarmMaster on loopback, and what nodes are told.
-fn master(folder: &Folder) -> (Process, String) {
+pub(crate) fn master(folder: &Folder) -> (Process, String) {
     master_with(folder, "master", &[])
 }
 

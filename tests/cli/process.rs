@@ -67,6 +67,18 @@ impl Process {
         assert!(sent.unwrap().success());
     }
 
+    /// Resident memory of its own, in KiB (proc(5), `RssAnon` of `status`).
+    #[cfg(target_os = "linux")]
+    pub(crate) fn memory_kib(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(path).unwrap();
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("RssAnon:"));
+        let number = line.and_then(|line| line.split_whitespace().next());
+        number.and_then(|number| number.parse().ok()).unwrap()
+    }
+
     /// Waits for its end.
     pub(crate) fn ended(mut self) -> Ended {
         let stdout = self.stdout.rest();
