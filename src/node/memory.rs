@@ -11,7 +11,7 @@ use super::credit::CreditBook;
 use super::library::Library;
 use super::old_files;
 use super::verdicts::Verdicts;
-use crate::store::{Folders, State};
+use crate::store::{DoubtRow, Folders, State};
 use crate::swarm::Credit;
 
 /// The state of a home. One that does not exist has none. Says what is wrong with the file, if anything
@@ -43,6 +43,7 @@ pub(super) struct Memory {
     pub(super) verdicts: Verdicts,
     pub(super) book: CreditBook,
     pub(super) credit: Vec<Credit>,
+    pub(super) doubts: Vec<DoubtRow>,
 }
 
 impl Memory {
@@ -58,6 +59,8 @@ impl Memory {
             None => adopt_aside(library.clone()),
         }
         Self {
+            // without an answer nobody is doubted
+            doubts: state.doubts().unwrap_or_default(),
             bans: Bans::load(state.clone(), clock),
             verdicts: Verdicts::load(state),
             credit: book.load(),

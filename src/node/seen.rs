@@ -33,13 +33,14 @@ impl Driver {
         }
     }
 
-    /// Writes down who was of use, away from the network thread.
+    /// Writes down who was of use and which masters are doubted, away from the network thread.
     pub(super) fn keep_seen(&mut self) {
         let peers: Vec<PeerRow> = std::mem::take(&mut self.seen.0).into_iter().collect();
         if !peers.is_empty() {
             let state = self.library.state.clone();
             tokio::task::spawn_blocking(move || state.keep_peers(peers, unix_time()));
         }
+        self.keep_doubts();
     }
 
     /// Looks, away from the network thread, for peers that were of use to a fetch of this manifest.

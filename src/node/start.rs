@@ -128,7 +128,7 @@ fn build(
         idle: Default::default(),
         offer: Default::default(),
         contribution: config.contribution,
-        masters: Masters::of(clock.now(), &config.masters),
+        masters: Masters::of(clock.now(), &config.masters).with_doubts(memory.doubts),
         meets: Default::default(),
         relays: Relays::new(config.relay),
         answering: Arc::new(Semaphore::new(1)),

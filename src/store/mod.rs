@@ -62,8 +62,8 @@ pub use manifest_file::{ManifestFileError, may_be_manifest, read_manifest_file};
 pub use new_file::{replace_file, write_new_file};
 pub use scrub::{Look, Scrubbed};
 pub use state::{
-    BanRow, ContainerRow, CreditRow, JobRow, PeerRow, Pin, STATE_FILE, State, StateError, Trouble,
-    VerdictRows, WrongRow,
+    BanRow, ContainerRow, CreditRow, DoubtRow, JobRow, PeerRow, Pin, STATE_FILE, State, StateError,
+    Trouble, VerdictRows, WrongRow,
 };
 pub use uses::{Alone, Using};
 pub use vault::{Vault, sealed_len};

@@ -16,6 +16,7 @@ use crate::chunk::ChunkIndex;
 use crate::digest::ManifestId;
 use crate::moment::Moment;
 use crate::net::{Answered, Event, Fault, SessionKey};
+use crate::node::clock::unix_time;
 use crate::node::driver::{Driver, Ears};
 use crate::node::reach::is_global;
 use crate::swarm::{Contribution, Trust};
@@ -129,6 +130,7 @@ impl Driver {
             is_local,
         });
         tracing::info!(master = %master.hint, %observed, "enlisted");
+        self.masters.on_known(id, address, unix_time());
         self.look_around_router(id);
         self.tend_masters();
     }

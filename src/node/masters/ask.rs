@@ -13,6 +13,7 @@ use crate::digest::{Address, ManifestId};
 use crate::limits::{HINT_PORT_MIN, HOLDERS_TOLD_MAX};
 use crate::manifest::Manifest;
 use crate::net::{Answered, Fault};
+use crate::node::clock::unix_time;
 use crate::node::config::PeerHint;
 use crate::node::driver::Driver;
 use crate::node::quest::{FetchId, Quest, Stage};
@@ -91,7 +92,8 @@ impl Driver {
             Wanted::Program(_) => true,
         };
         if !holders.iter().all(fits) {
-            return self.masters.on_lie(id, "named peers of another manifest");
+            let what = "named peers of another manifest";
+            return self.masters.on_lie(id, what, unix_time());
         }
         let most = if is_doubted {
             DOUBTED_MAX.into()
@@ -120,8 +122,8 @@ impl Driver {
         };
         for (id, hit) in said {
             if !is_true(&hit, manifest) {
-                self.masters
-                    .on_lie(id, "described a container as what it is not");
+                let what = "described a container as what it is not";
+                self.masters.on_lie(id, what, unix_time());
             }
         }
     }

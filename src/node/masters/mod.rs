@@ -6,8 +6,8 @@
 //! What a master says are hints. One whose hints turn out to be false is doubted: it is asked for less,
 //! and what it finds stands behind what the others find.
 //!
-//! The other halves are `dialing`, `announce` (registering, withdrawing), `ask` (looking up peers) and
-//! `search`, with `merge`.
+//! The other halves are `dialing`, `announce` (registering, withdrawing), `ask` (looking up peers),
+//! `search`, with `merge`, and `standing` (who is doubted, also in the next run).
 
 mod announce;
 mod ask;
@@ -15,6 +15,7 @@ mod dialing;
 mod hint;
 mod merge;
 mod search;
+mod standing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -23,7 +24,10 @@ use std::time::Duration;
 pub use hint::{MasterHint, MasterHintError};
 pub use search::{Found, MasterAnswer, SearchOutcome, Whom};
 
+pub(super) use self::standing::Presence;
+
 use self::search::Gather;
+use self::standing::{Reputations, Standing};
 use super::quest::FetchId;
 use crate::digest::{Address, ManifestId};
 use crate::moment::Moment;
@@ -54,6 +58,7 @@ pub(super) struct Masters {
     searches: BTreeMap<u64, Gather>,
     /// What masters said of containers whose manifests are not known yet.
     said: BTreeMap<ManifestId, Vec<(MasterId, Hit)>>,
+    reputations: Reputations,
 }
 
 /// What a question was for.
@@ -76,6 +81,8 @@ pub(in crate::node) enum Ticket {
 #[derive(Debug)]
 struct Master {
     hint: MasterHint,
+    /// Who it proved to be, the last time.
+    who: Option<Address>,
     /// The fetches whose links name it; none where its user named it, for good.
     only_for: Option<BTreeSet<FetchId>>,
     state: State,
@@ -126,25 +133,6 @@ struct Told {
     again_at: Moment,
 }
 
-/// How far a master is believed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Standing {
-    /// Peers that it named and that were there.
-    good: u32,
-    /// Peers that it named and that were not.
-    bad: u32,
-    /// Things that it said and that were proven false.
-    lies: u32,
-}
-
-impl Standing {
-    /// Whether it is asked for less. Peers that are behind address translation are often not there, so that
-    /// alone has to be much.
-    const fn is_doubted(self) -> bool {
-        self.lies > 0 || self.bad >= 8 && self.bad / 10 >= self.good
-    }
-}
-
 impl Masters {
     /// The masters that the user has named.
     pub(super) fn of(now: Moment, hints: &[MasterHint]) -> Self {
@@ -171,6 +159,7 @@ impl Masters {
         self.next_master += 1;
         let master = Master {
             hint,
+            who: None,
             only_for: fetch.map(|fetch| BTreeSet::from([fetch])),
             state: State::Waiting(now),
             remotes: Vec::new(),
@@ -274,31 +263,6 @@ impl Masters {
             .map(|it| *it.0)
     }
 
-    /// A peer that these masters named was there, or was not.
-    pub(super) fn on_named(&mut self, by: &BTreeSet<MasterId>, was_there: Presence) {
-        for id in by {
-            let Some(master) = self.all.get_mut(id) else {
-                continue;
-            };
-            let was_doubted = master.standing.is_doubted();
-            match was_there {
-                Presence::There => master.standing.good += 1,
-                Presence::NotThere => master.standing.bad += 1,
-            }
-            if !was_doubted && master.standing.is_doubted() {
-                tracing::warn!(master = %master.hint, "names peers that are not there");
-            }
-        }
-    }
-
-    /// A master said something that is provably false.
-    fn on_lie(&mut self, id: MasterId, what: &str) {
-        if let Some(master) = self.all.get_mut(&id) {
-            master.standing.lies += 1;
-            tracing::warn!(master = %master.hint, what, "a master lied");
-        }
-    }
-
     fn ticket(&mut self, of: Ticket) -> u64 {
         self.next_ticket += 1;
         self.tickets.insert(self.next_ticket, of);
@@ -316,13 +280,6 @@ impl Masters {
         };
         self.all.values().map(view).collect()
     }
-}
-
-/// Whether a peer was where a master said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::node) enum Presence {
-    There,
-    NotThere,
 }
 
 /// A SwarmMaster as a surface sees it.
@@ -370,17 +327,5 @@ mod tests {
             masters.add(Moment::ORIGIN, hint(&format!("h:{port}")), Some(FetchId(3)));
         }
         assert_eq!(masters.all.len(), MASTERS_MAX);
-    }
-
-    #[test]
-    fn a_master_is_doubted_for_one_lie_and_for_many_peers_that_are_not_there() {
-        let of = |good, bad, lies| Standing { good, bad, lies }.is_doubted();
-        assert!(!of(0, 0, 0) && !of(0, 7, 0) && of(0, 8, 0));
-        assert!(!of(1, 8, 0) && of(4, 40, 0) && of(1, 10, 0));
-        assert!(of(100, 0, 1));
-        assert!(
-            !of(10, 50, 0),
-            "half of them behind address translation is usual"
-        );
     }
 }

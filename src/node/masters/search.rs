@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::merge::merged;
+use super::standing::Standing;
 use super::{MasterId, Masters, SAID_MAX, State, Ticket};
 use crate::index::Query;
 use crate::moment::Moment;
@@ -232,7 +233,7 @@ impl Driver {
     ) {
         let standing = master.and_then(|id| Some(self.masters.all.get(&id)?.standing));
         // a peer's word is worth less than that of a master whom the user named
-        let is_doubted = standing.is_none_or(super::Standing::is_doubted);
+        let is_doubted = standing.is_none_or(Standing::is_doubted);
         if let (Some(id), Ok(answered)) = (master, &answer) {
             self.masters.note_said(id, &answered.hits);
         }

@@ -20,6 +20,7 @@
 mod bans;
 mod containers;
 mod credit;
+mod doubts;
 mod error;
 mod jobs;
 mod open;
@@ -42,6 +43,7 @@ use rusqlite::Connection;
 pub use bans::BanRow;
 pub use containers::{ContainerRow, Pin};
 pub use credit::CreditRow;
+pub use doubts::DoubtRow;
 pub use error::{StateError, Trouble};
 pub use jobs::JobRow;
 pub use peers::PeerRow;

@@ -12,7 +12,7 @@ use rusqlite::Connection;
 pub(super) use crate::store::migrate::version;
 
 /// What is done to get from each version to the next.
-const STEPS: &[&str] = &[FIRST, LIBRARY, ROOM, SKETCHES, PEERS, JOBS, TURNS];
+const STEPS: &[&str] = &[FIRST, LIBRARY, ROOM, SKETCHES, PEERS, JOBS, TURNS, DOUBTS];
 
 /// The version that this program reads and writes.
 pub(super) const VERSION: i64 = STEPS.len() as i64;
@@ -135,6 +135,17 @@ CREATE TABLE jobs (
 /// 7: in which order downloads were asked for, also within a second.
 const TURNS: &str = "
 ALTER TABLE jobs ADD COLUMN turn INTEGER NOT NULL DEFAULT 0;
+";
+
+/// 8: how far SwarmMasters were right, as it counted at `written`.
+const DOUBTS: &str = "
+CREATE TABLE doubts (
+    address BLOB PRIMARY KEY,
+    good INTEGER NOT NULL,
+    bad INTEGER NOT NULL,
+    lies INTEGER NOT NULL,
+    written INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 ";
 
 /// Brings a file to [`VERSION`].
