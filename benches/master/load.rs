@@ -59,6 +59,8 @@ struct Round {
     /// Of those that were answered, in milliseconds.
     latencies: Vec<f64>,
     seconds: f64,
+    /// Of the master and of the clients.
+    cores: [f64; 2],
 }
 
 /// Measures one part at its rates. Answers whether what was asked for was reached.
@@ -75,7 +77,9 @@ pub(crate) fn measure(server: &Server, options: &Options, part: Part, names: &[S
         let mut rounds = Vec::new();
         for rate in rates {
             let mut asker = Asker::new(part, names, rate, options.seconds);
-            let round = asker.run(&mut clients, rate, options.seconds).await;
+            let before = server.cpu_s();
+            let mut round = asker.run(&mut clients, rate, options.seconds).await;
+            round.cores = [0, 1].map(|of| (server.cpu_s()[of] - before[of]) / round.seconds);
             say(round.line(part, rate));
             rounds.push((rate, round));
         }
@@ -293,7 +297,7 @@ impl Round {
         let name = format!("{part:?}").to_lowercase();
         format!(
             "{name:<9} asked {rate:>6}/s  answered {:>7.0}/s  p50 {:>7.2}  p90 {:>7.2}  p99 {:>7.2}  \
-             max {:>7.2} ms  busy {}  in part {}  failed {}",
+             max {:>7.2} ms  busy {}  in part {}  failed {}  cpu {:.2} + {:.2}",
             self.goodput(),
             self.percentile(50),
             self.percentile(90),
@@ -302,6 +306,8 @@ impl Round {
             self.busy,
             self.cut,
             self.failed,
+            self.cores[0],
+            self.cores[1],
         )
     }
 }

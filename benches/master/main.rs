@@ -9,7 +9,8 @@
 //!
 //! The index is filled first, by the store's own changes, with names from a file, one a line (all but the
 //! first word of a line is left out), or with made-up ones. With `--folder` it is kept there and filled once.
-//! Latency counts from the moment at which a request was due, so one that had to wait has waited.
+//! Latency counts from the moment at which a request was due, so one that had to wait has waited. `cpu` is how many
+//! cores the master took, and its clients.
 //!
 //! `fill` makes the index, `load` asks at a rate, `clients` are the connections, `questions` what they
 //! ask, `idle` counts what a connection costs that says nothing.
@@ -28,6 +29,8 @@ use swarmhold::node::{IndexPlace, MasterConfig, SwarmMaster};
 use swarmhold::{Digest, Listen, Wallet};
 
 mod clients;
+#[path = "../common/cpu.rs"]
+mod cpu;
 mod fill;
 mod idle;
 mod load;
@@ -119,6 +122,11 @@ impl Server {
         read.expect("a master says where it is");
         let hint = hint.trim().to_owned();
         Self { child, hint }
+    }
+
+    /// CPU time of the master and of its clients so far, in seconds.
+    pub(crate) fn cpu_s(&self) -> [f64; 2] {
+        [cpu::cpu_s_of(&self.child.id().to_string()), cpu::cpu_s()]
     }
 
     /// Resident memory in KiB (proc(5), `VmRSS` of `status`).
