@@ -5,7 +5,7 @@ use std::sync::Arc;
 use swarmhold::node::{SwarmMaster, Whom};
 use swarmhold::wire::frame::{encode_listing, encode_reply};
 use swarmhold::wire::{Extent, Hit, Holder, Holding, Listing, Nonce, Reply, Request, Wanted};
-use swarmhold::{Address, Digest, Link, Manifest, ManifestId, What};
+use swarmhold::{Address, Config, Digest, Link, Manifest, ManifestId, What};
 
 use crate::masters::{doubted, is_listed, lists, names, publish, words};
 use crate::rogue::{Rogue, Say};
@@ -125,11 +125,10 @@ async fn a_master_that_describes_a_container_falsely_is_found_out_by_its_manifes
     // it names nobody wrongly, and only lies about the size
     let liar = liar(&manifest, false);
     let hints = [hint_of(&liar), good.hint()];
-    let leecher = world
-        .node_with("leecher", |config| {
-            config.masters = hints.iter().map(|hint| hint.parse().unwrap()).collect();
-        })
-        .await;
+    let with_both = |config: &mut Config| {
+        config.masters = hints.iter().map(|hint| hint.parse().unwrap()).collect();
+    };
+    let leecher = world.node_with("leecher", with_both).await;
     let outcome = leecher
         .node
         .search(words("app"), Whom::Masters, Vec::new())
@@ -146,4 +145,12 @@ async fn a_master_that_describes_a_container_falsely_is_found_out_by_its_manifes
         .search(words("app"), Whom::Masters, Vec::new())
         .await;
     assert_eq!(outcome.found[0].hit.size, 200_000);
+    // and in the next run as well
+    leecher.node.stop().await;
+    let leecher = world.node_with("leecher", with_both).await;
+    let status = leecher
+        .until(|status| status.masters.iter().all(|it| it.is_up))
+        .await;
+    let is_doubted = status.masters.iter().map(|it| it.is_doubted);
+    assert_eq!(is_doubted.collect::<Vec<_>>(), [true, false]);
 }
