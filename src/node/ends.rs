@@ -12,7 +12,7 @@ use super::driver::Driver;
 use super::error::{FetchError, kept};
 use super::quest::{Cost, FetchId, Fetched, Leftover, Quest, Stage, Unwritten};
 use super::reach::is_global;
-use super::status::PeerPath;
+use super::status::Reached;
 use super::verdicts::signer;
 use crate::chunk::{Bitfield, ChunkIndex};
 use crate::digest::{Address, ManifestId, ProgramId};
@@ -106,7 +106,7 @@ impl Driver {
     }
 
     /// How those who gave are reached.
-    fn paths_of(&self, tally: &Tally) -> Vec<(Address, PeerPath)> {
+    fn paths_of(&self, tally: &Tally) -> Vec<Reached> {
         let gave = |who: &Address| tally.accounts.get(who).is_some_and(|it| it.chunks > 0);
         // one that is being drained has made way for a better one
         let kept = self
@@ -114,7 +114,12 @@ impl Driver {
             .iter()
             .filter(|(key, _)| !self.roster.is_draining(*key));
         let peers = kept.map(|(_, peer)| (peer.session.address(), peer.path));
-        peers.filter(|(who, _)| gave(who)).collect()
+        let reached = |(address, path)| Reached {
+            address,
+            path,
+            why: self.why_not_direct(address, path),
+        };
+        peers.filter(|(who, _)| gave(who)).map(reached).collect()
     }
 
     /// Keeps a copy of the manifest that names this node as one more peer that has the container.

@@ -71,6 +71,7 @@ mod twins;
 mod upgrade;
 mod vault;
 mod verdicts;
+mod ways;
 mod work;
 
 use std::net::SocketAddr;
@@ -105,10 +106,11 @@ pub use relay::RelayUse;
 pub use rounds::Scrub;
 pub use settings::{MASTERS, NO_RELAY, ON, Settings};
 pub use share::{Proof, Share};
-pub use status::{Banned, ContainerStatus, FetchStatus, PeerPath, PeerStatus, Status};
+pub use status::{Banned, ContainerStatus, FetchStatus, PeerPath, PeerStatus, Reached, Status};
 pub use swarmmaster::{MASTER_PORT, MasterConfig, MasterStatus, RelayTotals, SwarmMaster};
 pub use vault::{ExportError, VAULT, VaultError, VaultUse};
 pub use verdicts::remember_right;
+pub use ways::KnownPeer;
 
 // What surfaces need of the layers below, so that they name nothing but the node.
 pub use crate::age::{HeaderError, Key, Recipient};

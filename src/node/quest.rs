@@ -19,7 +19,7 @@ use super::ballot::Ballot;
 use super::block::Block;
 use super::error::FetchError;
 use super::jobs::OwnJob;
-use super::status::{FetchStatus, PeerPath};
+use super::status::{FetchStatus, Reached};
 use super::steer::Course;
 use crate::chunk::Bitfield;
 use crate::digest::{Address, ManifestId, ProgramId};
@@ -54,7 +54,7 @@ pub struct Fetched {
     /// Who gave how much of it.
     pub tally: Tally,
     /// How those who gave of it, and are still connected, were reached.
-    pub paths: Vec<(Address, PeerPath)>,
+    pub paths: Vec<Reached>,
 }
 
 /// What a fetch is given.

@@ -216,6 +216,12 @@ impl Roster {
             .any(|peer| peer.session.address() == address && !peer.is_missing)
     }
 
+    /// Whether there is any connection to a peer, heard of lately or not.
+    pub(super) fn has_connection(&self, address: Address) -> bool {
+        let mut all = self.peers.values();
+        all.any(|peer| peer.session.address() == address)
+    }
+
     /// Notes what has come since the last time. Answers those of whom something is awaited, by `awaits`, and who
     /// have been silent for too long since: each once, until they are heard again.
     pub(super) fn newly_missing(

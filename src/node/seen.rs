@@ -10,13 +10,19 @@ use super::command::Note;
 use super::config::{Discovery, PeerHint};
 use super::driver::Driver;
 use super::quest::FetchId;
+use super::ways::Ways;
 use crate::digest::ManifestId;
-use crate::net::SessionKey;
+use crate::net::{Path, SessionKey};
 use crate::store::PeerRow;
 
-/// Peers that were of use and are not written down yet.
+/// What is remembered of peers and not written down yet.
 #[derive(Debug, Default)]
-pub(super) struct Seen(BTreeSet<PeerRow>);
+pub(super) struct Seen {
+    /// Those that were of use.
+    useful: BTreeSet<PeerRow>,
+    /// How those who give and take are reached.
+    pub(super) ways: Ways,
+}
 
 impl Driver {
     /// A peer gave a chunk of a container.
@@ -24,8 +30,10 @@ impl Driver {
         let Some(peer) = self.roster.get(key) else {
             return;
         };
-        if let Some(remote) = peer.dialed() {
-            self.seen.0.insert(PeerRow {
+        // the address that stands for a channel of a SwarmMaster's is nothing to dial
+        let is_direct = peer.session.path() == Path::Direct;
+        if let Some(remote) = peer.dialed().filter(|_| is_direct) {
+            self.seen.useful.insert(PeerRow {
                 manifest_id: *id,
                 remote,
                 address: peer.session.address(),
@@ -35,7 +43,8 @@ impl Driver {
 
     /// Writes down who was of use and which masters are doubted, away from the network thread.
     pub(super) fn keep_seen(&mut self) {
-        let peers: Vec<PeerRow> = std::mem::take(&mut self.seen.0).into_iter().collect();
+        self.keep_ways();
+        let peers: Vec<PeerRow> = std::mem::take(&mut self.seen.useful).into_iter().collect();
         if !peers.is_empty() {
             let state = self.library.state.clone();
             tokio::task::spawn_blocking(move || state.keep_peers(peers, unix_time()));

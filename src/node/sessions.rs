@@ -208,6 +208,7 @@ impl Driver {
             return;
         };
         tracing::debug!(address = %peer.session.address(), reason, "a peer is gone");
+        self.note_way(&peer);
         self.tell(Input::PeerGone {
             peer: peer_key(key),
         });

@@ -39,6 +39,7 @@ impl Driver {
                 address: view.address,
                 remote: session.remote(),
                 path: peer.path,
+                why: self.why_not_direct(view.address, peer.path),
                 held: view.held,
                 rate: view.rate,
                 in_flight: view.in_flight,

@@ -113,6 +113,17 @@ pub enum PeerPath {
     },
 }
 
+/// How somebody who gave chunks was reached at last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reached {
+    /// Who.
+    pub address: Address,
+    /// By which way.
+    pub path: PeerPath,
+    /// As [`PeerStatus::why`].
+    pub why: Option<String>,
+}
+
 /// One peer of one container's swarm at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeerStatus {
@@ -122,6 +133,8 @@ pub struct PeerStatus {
     pub remote: SocketAddr,
     /// How the connection came about.
     pub path: PeerPath,
+    /// Why there is no direct way and what would help, where a SwarmMaster carries and that is known.
+    pub why: Option<String>,
     /// Chunks that it holds.
     pub held: u32,
     /// Its measured delivery rate in bytes per second.

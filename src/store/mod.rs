@@ -63,7 +63,7 @@ pub use new_file::{replace_file, write_new_file};
 pub use scrub::{Look, Scrubbed};
 pub use state::{
     BanRow, ContainerRow, CreditRow, DoubtRow, JobRow, PeerRow, Pin, STATE_FILE, State, StateError,
-    Trouble, VerdictRows, WrongRow,
+    Trouble, VerdictRows, Way, WayRow, WrongRow,
 };
 pub use uses::{Alone, Using};
 pub use vault::{Vault, sealed_len};

@@ -12,7 +12,7 @@ fn run<'a>(folder: &'a Folder, home: &'a str, args: &[&str]) -> Test<'a> {
 }
 
 /// Alice has shared app.tar, of 100,000 bytes, and bob has fetched it into his own folder.
-fn fetched() -> (Folder, Manifest) {
+pub(crate) fn fetched() -> (Folder, Manifest) {
     let folder = folder(100_000);
     let (process, link) = sharing(&folder, &["app.tar"]);
     let get = ["get", &link, "-q", "--listen", "127.0.0.1:0"];

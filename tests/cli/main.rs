@@ -21,6 +21,7 @@ mod killed;
 mod library;
 mod masters;
 mod normal;
+mod peers;
 #[path = "../support/postgres.rs"]
 mod postgres;
 mod process;

@@ -8,7 +8,9 @@ use std::fs;
 use std::io::Write as _;
 use std::time::Duration;
 
-use crate::lab::until;
+use serde_json::Value;
+
+use crate::lab::{succeeded, until};
 use crate::line::Shape;
 use crate::matrix::is_asked_for;
 use crate::scenes::Got;
@@ -52,6 +54,15 @@ fn get(world: &World, how: &str, round: usize, master: &str) -> (f64, f64) {
     let shared = fs::read(world.path("shared").join(&name)).unwrap();
     assert!(fs::read(world.path(&copy)).unwrap() == shared);
     let seconds = got.done.as_ref().and_then(|done| done["seconds"].as_f64());
+    let told = world
+        .swarmhold(&format!("g-{how}"))
+        .env("SWARMHOLD_HOME", &home)
+        .args(["peers", &name, "--json"])
+        .output();
+    let told: Value = serde_json::from_slice(&succeeded(told).stdout).unwrap();
+    assert_eq!(told["peers"][0]["how"], how, "{told}");
+    let why = told["peers"][0]["why"].as_str().unwrap_or("");
+    assert_eq!(why.contains("symmetric NAT"), how == "relayed", "{told}");
     let reached = got.path()["seconds"].as_f64().unwrap_or(0.0);
     for gone in [home, world.path(&copy)] {
         // what is left over is taken down with the laboratory

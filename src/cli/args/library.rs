@@ -24,6 +24,19 @@ Examples:
   swarmhold list
   swarmhold list --json")]
     List,
+    /// Tell who gave and took chunks, how they were reached, and what would help
+    #[command(long_about = "\
+Tell who gave this node chunks and took chunks from it, of one container or of all, whoever was there \
+last first: how they were reached the last time, where, how much they gave and took, and when they were \
+last there. Where a SwarmMaster had to carry, stderr says why there was no direct way, and what would help. \
+What runs just now writes that down once a minute, when somebody leaves, and at its end.")]
+    #[command(after_help = "\
+REF is a name, a manifest id or program id or the first six digits of one, a link, or a path.
+
+Examples:
+  swarmhold peers
+  swarmhold peers app.tar --json")]
+    Peers(Peers),
     /// Go on with downloads that were interrupted
     #[command(long_about = "\
 Go on with what `get` left unfinished because it was stopped, killed, or found no peer: all of it, one \
@@ -152,6 +165,14 @@ pub(in crate::cli) struct Resume {
     pub(in crate::cli) what: Vec<String>,
     #[command(flatten)]
     pub(in crate::cli) network: Network,
+}
+
+/// `swarmhold peers`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Peers {
+    /// The container whose peers are meant [default: all]
+    #[arg(value_name = "REF")]
+    pub(in crate::cli) what: Option<String>,
 }
 
 /// `swarmhold rm`.

@@ -254,7 +254,7 @@ fn report(
     let path = decrypted.unwrap_or(&fetched.path);
     let paths = fetched.paths.iter();
     let paths: Vec<_> = paths
-        .map(|(who, path)| paths::object(*who, *path))
+        .map(|it| paths::object(it.address, it.path, it.why.as_deref()))
         .collect();
     out.result(path, || {
         json!({

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::cli::args::Global;
 use crate::cli::args::library::{Gc, Library as Command, One, Remove};
 use crate::cli::calendar::rfc3339;
-use crate::cli::cmd::{config, encrypted, resume, scrub, vault};
+use crate::cli::cmd::{config, encrypted, peers, resume, scrub, vault};
 use crate::cli::error::CliError;
 use crate::cli::home::Home;
 use crate::cli::output::{Output, prompt};
@@ -22,6 +22,7 @@ pub(in crate::cli) fn run(global: &Global, command: &Command, out: &Output) -> a
     let home = own.folder();
     match command {
         Command::List => list(&Library::open(home, None), out),
+        Command::Peers(peers) => peers::run(&Library::open(home, None), peers.what.as_deref(), out),
         Command::Rm(remove) => rm(&Library::open(home, None), remove, out),
         Command::Pin(One { what }) => pin(&Library::open(home, None), what, Pin::Pinned, out),
         Command::Unpin(One { what }) => pin(&Library::open(home, None), what, Pin::Loose, out),

@@ -17,6 +17,7 @@ mod encrypted;
 mod landing;
 mod own_manifest;
 mod paths;
+mod peers;
 mod reference;
 mod resume;
 mod sum;

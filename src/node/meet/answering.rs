@@ -112,6 +112,8 @@ impl Driver {
         };
         tracing::debug!(who = %running.who, role = ?terms.role, "a meeting begins");
         running.stage = Stage::Begun(Meeting::new(terms));
+        let who = running.who;
+        self.note_prospect(who, (own, theirs));
         Some(())
     }
 }

@@ -8,13 +8,14 @@ use super::{MEETINGS_MAX, Running, Stage, State};
 use crate::digest::Address;
 use crate::moment::Moment;
 use crate::nat::{
-    FRESH_S, Meeting, Terms, candidates, check_acceptance, is_near, prospect_of, role_of,
+    FRESH_S, Meeting, Prospect, Terms, candidates, check_acceptance, is_near, prospect_of, role_of,
 };
 use crate::net::{Answered, Fault};
 use crate::node::clock::unix_time;
 use crate::node::driver::Driver;
 use crate::node::masters::{MasterId, Ticket};
-use crate::wire::{Acceptance, Invitation, Nonce, Reply, Request};
+use crate::node::status::PeerPath;
+use crate::wire::{Acceptance, Invitation, Mapping, Nonce, Reply, Request};
 
 /// How long a master and the other side may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -123,6 +124,7 @@ impl Driver {
             Err(fault) => fault.to_string(),
         };
         tracing::debug!(%who, why, "no meeting");
+        self.meets.note_why(who, &format!("no meeting: {why}"));
         self.meets.on_failed(now, who);
         self.tell_fetches(who, &format!("{}: no meeting: {why}", who.short()));
     }
@@ -157,8 +159,24 @@ impl Driver {
             mappings,
             stage: Stage::Begun(Meeting::new(terms)),
         };
+        self.note_prospect(who, mappings);
         self.meets.running.insert(invitation.nonce, running);
         Ok(())
+    }
+
+    /// Two routers like these meet: where punches may not help, that is why there is no direct way until there is.
+    pub(super) fn note_prospect(&mut self, who: Address, mappings: (Mapping, Mapping)) {
+        if prospect_of(mappings.0, mappings.1) != Prospect::Good {
+            self.meets.note_why(who, advice(mappings));
+        }
+    }
+
+    /// Why somebody is not reached directly who is reached like this.
+    pub(in crate::node) fn why_not_direct(&self, who: Address, path: PeerPath) -> Option<String> {
+        match path {
+            PeerPath::Relayed { .. } => self.meets.why(who),
+            PeerPath::Dialed | PeerPath::Accepted | PeerPath::Met { .. } => None,
+        }
     }
 
     /// A meeting is given up: those who wait are told what would help.
@@ -167,6 +185,7 @@ impl Driver {
             return;
         };
         let (who, advice) = (running.who, advice(running.mappings));
+        self.meets.note_why(who, advice);
         tracing::debug!(%who, advice, "a meeting came to nothing");
         self.meets.on_failed(now, who);
         self.tell_fetches(who, &format!("{}: {advice}", who.short()));

@@ -34,6 +34,8 @@ use crate::wire::{Invitation, Mapping, Nonce};
 const WISHES_MAX: usize = 64;
 /// Meetings of one node under way, others' included.
 const MEETINGS_MAX: usize = 16;
+/// Peers of whom it is remembered why there is no direct way.
+const WHYS_MAX: usize = 256;
 /// How long a peer is given to answer where it is said to be, before a meeting is asked for.
 const DIRECT_FIRST: Duration = Duration::from_millis(250);
 /// How soon a peer that was connected is asked for again.
@@ -49,6 +51,8 @@ pub(super) struct Meets {
     running: BTreeMap<Nonce, Running>,
     /// How each master sees our router.
     mappings: BTreeMap<MasterId, Mapping>,
+    /// Why there is no direct way to somebody, in words.
+    whys: BTreeMap<Address, String>,
     /// Our address towards masters, when last looked at.
     own_ip: Option<IpAddr>,
 }
@@ -149,6 +153,7 @@ impl Meets {
             (wish.state, wish.attempts) = (State::Connected, 0);
             wish.asked_at = None;
         }
+        self.whys.remove(&who);
         let theirs = self.running.values().filter(|it| it.who == who);
         let began = theirs.map(|it| it.since).min();
         self.running.retain(|_, it| it.who != who);
@@ -163,6 +168,19 @@ impl Meets {
         let theirs = self.running.values().filter(|it| it.who == who);
         let since = ours.or_else(|| theirs.map(|it| it.since).min())?;
         Some(now.since(since))
+    }
+
+    /// Why there is no direct way to somebody, as far as that was found out.
+    pub(super) fn why(&self, who: Address) -> Option<String> {
+        self.whys.get(&who).cloned()
+    }
+
+    /// There is no direct way to somebody, for this reason.
+    fn note_why(&mut self, who: Address, why: &str) {
+        if self.whys.len() >= WHYS_MAX && !self.whys.contains_key(&who) {
+            self.whys.pop_first();
+        }
+        self.whys.insert(who, why.to_owned());
     }
 
     /// A place that a meeting dialed has proven itself.
@@ -283,6 +301,19 @@ mod tests {
         let after = meets.on_relayed(at(700), who(1));
         assert_eq!(after, Some(Duration::from_millis(450)));
         assert_eq!(meets.on_relayed(at(900), who(1)), None);
+    }
+
+    #[test]
+    fn why_there_is_no_direct_way_is_remembered_until_there_is_one() {
+        let mut meets = Meets::default();
+        meets.note_why(who(1), "both vary");
+        assert_eq!(meets.why(who(1)), Some("both vary".to_owned()));
+        meets.on_connected(at(0), who(1));
+        assert_eq!(meets.why(who(1)), None);
+        for name in 0..1000 {
+            meets.note_why(who(name), "");
+        }
+        assert_eq!(meets.whys.len(), WHYS_MAX);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use super::peers;
 use super::sketches;
 use super::values::{digest, int, path_bytes, path_of, uint};
+use super::ways;
 use super::{State, StateError};
 use crate::digest::{ManifestId, ProgramId};
 
@@ -141,6 +142,7 @@ impl State {
             for id in ids {
                 sketches::take_out(connection, id)?;
                 peers::take_out(connection, id)?;
+                ways::take_out(connection, id)?;
                 delete.execute([id.digest().as_bytes()])?;
             }
             Ok(())

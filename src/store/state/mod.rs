@@ -33,6 +33,7 @@ mod sketches;
 mod tests;
 pub(in crate::store) mod values;
 mod verdicts;
+mod ways;
 mod writer;
 
 use std::path::Path;
@@ -48,6 +49,7 @@ pub use error::{StateError, Trouble};
 pub use jobs::JobRow;
 pub use peers::PeerRow;
 pub use verdicts::{VerdictRows, WrongRow};
+pub use ways::{Way, WayRow};
 
 use self::writer::{Durability, Writer};
 

@@ -12,7 +12,9 @@ use rusqlite::Connection;
 pub(super) use crate::store::migrate::version;
 
 /// What is done to get from each version to the next.
-const STEPS: &[&str] = &[FIRST, LIBRARY, ROOM, SKETCHES, PEERS, JOBS, TURNS, DOUBTS];
+const STEPS: &[&str] = &[
+    FIRST, LIBRARY, ROOM, SKETCHES, PEERS, JOBS, TURNS, DOUBTS, WAYS,
+];
 
 /// The version that this program reads and writes.
 pub(super) const VERSION: i64 = STEPS.len() as i64;
@@ -146,6 +148,25 @@ CREATE TABLE doubts (
     lies INTEGER NOT NULL,
     written INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+";
+
+/// 9: who gave and took chunks of a container, and how they were reached the last time: `path` is `dialed`,
+/// `accepted`, `met` or `relayed`, `why` says why there was no direct way. For people to look at.
+const WAYS: &str = "
+CREATE TABLE ways (
+    manifest BLOB NOT NULL,
+    address BLOB NOT NULL,
+    path TEXT NOT NULL,
+    master BLOB,
+    remote TEXT,
+    after_ms INTEGER,
+    why TEXT,
+    gave INTEGER NOT NULL,
+    took INTEGER NOT NULL,
+    seen INTEGER NOT NULL,
+    PRIMARY KEY (manifest, address)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX ways_seen ON ways (seen);
 ";
 
 /// Brings a file to [`VERSION`].
