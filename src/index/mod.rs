@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! ferry    which packets are carried, between whom, and how many?
+//! quay     which packets wait for their share, and for how long?
 //! days     how much was carried for one in a day?
 //! claim    is this registration good, and for how long?
 //! meter    how much may one wallet, and one subnet, ask for?
@@ -28,6 +29,7 @@ mod grams;
 mod meter;
 mod pattern;
 mod place;
+mod quay;
 mod query;
 mod random;
 
@@ -38,6 +40,7 @@ pub use ferry::{End, Ferry, Freight, NotCarried};
 pub use grams::Grams;
 pub use meter::{Meter, Pace};
 pub use place::{Crowd, Place, crowd};
+pub use quay::{Direction, Quay};
 pub use query::{Bounds, Query, QueryError, Route};
 pub use random::Random;
 

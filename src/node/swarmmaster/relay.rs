@@ -6,13 +6,15 @@
 //!                                      -> offer -> accepted -> open, until either side ends it
 //! ```
 //!
-//! A packet is passed on as it came, without a copy, from the task of its line: no queue but that of the
-//! connection on which it leaves, which drops what does not fit. After so many packets a line lets others
-//! have their turn, so questions are answered in between. The driver only tells nodes that somebody calls
-//! (`calls`).
+//! A packet is passed on as it came, without a copy, from the task of its line. What is more
+//! than a share waits a little (`queue`), and the connection on which it leaves drops what does not fit. After so
+//! many packets a line lets others have their turn, so questions are answered in between. The driver only tells nodes
+//! that somebody calls (`calls`).
 //!
 //! Invariant: whoever has a channel has a line, which is to have asked for it; and whoever is called
 //! and has none is asked for one on its own connection, and may decline.
+
+mod queue;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -23,8 +25,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use crate::digest::Address;
-use crate::index::{End, Ferry, Freight, NotCarried};
-use crate::net::{Call, Held, Line, Room};
+use crate::index::{Direction, End, Ferry, Freight, NotCarried, Quay};
+use crate::net::{Call, Held, Line};
 use crate::node::clock::Clock;
 use crate::node::subnet;
 use crate::wire::CloseCode;
@@ -54,7 +56,7 @@ pub struct RelayTotals {
     pub bytes: u64,
     /// Packets that were passed on.
     pub packets: u64,
-    /// Packets that were dropped because they were more than their share.
+    /// Packets that were dropped because they were more than their share for too long.
     pub over_rate: u64,
     /// Packets that were dropped because the way to where they go was full.
     pub over_line: u64,
@@ -85,6 +87,10 @@ struct Hub {
 #[derive(Debug)]
 struct State {
     ferry: Ferry,
+    /// What waits for its share.
+    quay: Quay<Bytes>,
+    /// Whether a task sees to what waits.
+    is_tended: bool,
     lines: BTreeMap<u64, Line>,
     /// The newest line of each node.
     by_address: BTreeMap<Address, u64>,
@@ -101,6 +107,8 @@ impl Relay {
         let (invitations, inbox) = mpsc::channel(INVITATIONS_MAX);
         let state = State {
             ferry: Ferry::new(freight),
+            quay: Quay::default(),
+            is_tended: false,
             lines: BTreeMap::new(),
             by_address: BTreeMap::new(),
             waiting: BTreeMap::new(),
@@ -179,24 +187,32 @@ impl Hub {
         }
     }
 
-    /// Passes a packet on, or drops it.
-    fn pass(&self, from: &Line, id: ChannelId, datagram: &Bytes) {
+    /// Passes a packet on, has it wait, or drops it.
+    fn pass(self: &Arc<Self>, from: &Line, id: ChannelId, datagram: &Bytes) {
         let (now, bytes) = (self.clock.now(), datagram.len() as u64);
+        let direction = Direction {
+            channel: id,
+            line: from.key(),
+        };
         let mut state = self.lock();
-        let passed = state.ferry.pass(now, id, from.key(), bytes);
+        let passed = match state.quay.holds(direction) {
+            true => Err(NotCarried::Rate),
+            false => state.ferry.pass(now, id, from.key(), bytes),
+        };
         match passed {
             Ok(to) => {
-                let Some(to) = state.lines.get(&to).cloned() else {
-                    return;
-                };
-                state.totals.packets += 1;
-                state.totals.bytes += bytes;
+                let to = state.leaves_by(to, bytes);
                 drop(state);
-                if to.carry(datagram) == Room::Full {
-                    self.lock().totals.over_line += 1;
+                if let Some(to) = to {
+                    self.carry(&to, datagram);
                 }
             }
-            Err(NotCarried::Rate) => state.totals.over_rate += 1,
+            Err(NotCarried::Rate) => {
+                state.quay.push(now, direction, bytes, datagram.clone());
+                if !std::mem::replace(&mut state.is_tended, true) {
+                    tokio::spawn(queue::tend(Arc::clone(self)));
+                }
+            }
             Err(NotCarried::Channel) => state.totals.strays += 1,
             Err(NotCarried::Quota) => {
                 drop(state);

@@ -204,7 +204,7 @@ mod tests {
             took: 20,
             ..later
         };
-        assert_eq!(state.ways(Some(id(1))).unwrap(), [sum.clone()]);
+        assert_eq!(state.ways(Some(id(1))).unwrap(), std::slice::from_ref(&sum));
         assert_eq!(state.ways(None).unwrap(), [sum, row(2, 1, 6)]);
         state.drop_containers(vec![id(1)]).unwrap();
         assert_eq!(state.ways(None).unwrap(), [row(2, 1, 6)]);
