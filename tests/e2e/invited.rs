@@ -95,7 +95,7 @@ async fn meet(by: &Raw, invitation: Invitation) -> Reply {
 }
 
 async fn is_enlisted(node: &Peer) {
-    node.until(|status| status.masters.iter().all(|master| master.is_up))
+    node.until(|status| status.masters.iter().any(|master| master.is_up))
         .await;
 }
 
