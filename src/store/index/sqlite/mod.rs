@@ -14,6 +14,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use self::names::Pieces;
@@ -26,6 +27,9 @@ use crate::wire::{Extent, Hit, Wanted};
 const BUSY: Duration = Duration::from_secs(10);
 /// Statements that are kept compiled.
 const STATEMENTS_MAX: usize = 64;
+/// Bytes of the file that readers see as memory: a page that the system has cached is not copied, and needs no
+/// place in a cache of ours. A disk that fails then ends the process and not only the question.
+const MAPPED_BYTES_MAX: i64 = 1 << 31;
 
 /// A connection to an index in a SQLite file.
 #[derive(Debug)]
@@ -55,8 +59,10 @@ impl SqliteIndex {
     /// Opens an index that is there, to read.
     pub fn open_to_read(path: &Path) -> Result<Self, IndexError> {
         let index = Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        let pragmas = "PRAGMA query_only = 1; PRAGMA cache_size = -65536;";
-        let set = index.connection.execute_batch(pragmas);
+        let pragmas = format!(
+            "PRAGMA query_only = 1; PRAGMA cache_size = -16384; PRAGMA mmap_size = {MAPPED_BYTES_MAX};"
+        );
+        let set = index.connection.execute_batch(&pragmas);
         set.map_err(|source| index.failed(source))?;
         Ok(index)
     }
@@ -92,6 +98,10 @@ impl SqliteIndex {
         let index = Self { connection, path };
         let waits = index.connection.busy_timeout(BUSY);
         waits.map_err(|source| index.failed(source))?;
+        // otherwise a statement whose LIMIT is a value is compiled anew for each value
+        let is_stable = DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG;
+        let set = index.connection.set_db_config(is_stable, true);
+        set.map_err(|source| index.failed(source))?;
         index
             .connection
             .set_prepared_statement_cache_capacity(STATEMENTS_MAX);
