@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::node::keyfile::KeyFileError;
-use crate::node::{BACKUP_BYTES_MAX, DamagedChunk, PASSPHRASE_BYTES_MAX, ProgramId};
+use crate::node::{BACKUP_BYTES_MAX, DamagedChunk, PASSPHRASE_BYTES_MAX, ProgramId, QueryError};
 
 use super::text::count;
 
@@ -50,6 +50,9 @@ pub(super) enum CliError {
     /// Nobody can be asked for names.
     #[error("E-NO-MASTER: there is no SwarmMaster to ask")]
     NoMaster,
+    /// What is searched for cannot be.
+    #[error(transparent)]
+    Query(#[from] QueryError),
     /// Of those who were asked for a name, nobody answered.
     #[error("E-NO-MASTER: nobody answered{0}")]
     NobodyAnswered(String),

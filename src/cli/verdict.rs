@@ -137,6 +137,7 @@ fn of_cli(error: &CliError) -> Verdict {
         CliError::NobodyToAsk => no_peers("--peer IP:PORT, or leave --no-discovery out"),
         CliError::NoMaster => plain(Exit::NoPeers, "E-NO-MASTER")
             .hint("--master HOST, or swarmhold config set master HOST"),
+        CliError::Query(_) => plain(Exit::Usage, "E-QUERY"),
         CliError::NobodyAnswered(_) => plain(Exit::NoPeers, "E-NO-MASTER"),
         CliError::NoSuchName(_) => plain(Exit::NotFound, "E-NO-NAME"),
         CliError::Ambiguous { .. } => {

@@ -98,7 +98,7 @@ pub use inspect::{Comparison, DamagedChunk, ScrubError, compare};
 pub use jobs::{Job, JobState};
 pub use library::{Condition, Known, Library, LibraryError, QUOTA, Removed};
 pub use masters::{
-    Found, MasterAnswer, MasterHint, MasterHintError, MasterView, SearchOutcome, Whom,
+    Found, MasterAnswer, MasterHint, MasterHintError, MasterView, SearchOutcome, Whom, check_search,
 };
 pub use publish::{create, create_recalling};
 pub use quest::Fetched;
@@ -118,6 +118,7 @@ pub use crate::digest::{Address, Digest, DigestError, ManifestId, ProgramId};
 pub use crate::identity::{
     Guard, KeyTextError, SealError, Sealed, Wallet, WordsError, keyfile, vaultfile,
 };
+pub use crate::index::QueryError;
 pub use crate::limits::{BACKUP_BYTES_MAX, PASSPHRASE_BYTES_MAX};
 pub use crate::manifest::{Link, LinkError, Manifest, ManifestError, Recall, SignatureState};
 pub use crate::net::BindError;

@@ -254,6 +254,26 @@ fn without_a_master_names_mean_nothing() {
 }
 
 #[test]
+fn what_nobody_can_search_for_is_refused_without_a_question() {
+    let folder = folder(1);
+    for (args, why) in [
+        (
+            ["--regex", "("],
+            "not a regular expression of a bearable size, or it matches everything",
+        ),
+        (
+            ["--regex", ".*"],
+            "not a regular expression of a bearable size, or it matches everything",
+        ),
+        (["--prefix", " "], "nothing to search for"),
+    ] {
+        let search = Test::new(&folder).home("bob").args(["search"]).args(args);
+        let said = format!("swarmhold: E-QUERY: {why}\n");
+        search.code(2).stderr(&said).run();
+    }
+}
+
+#[test]
 fn masters_can_be_set_for_good() {
     let folder = folder(1);
     let config = |args: &[&str]| Test::new(&folder).home("bob").args(["config"]).args(args);

@@ -15,7 +15,8 @@ use crate::cli::table::columns;
 use crate::cli::text::{count, shown};
 use crate::cli::units;
 use crate::node::{
-    Config, Extent, Found, Link, Mode, PeerHint, Search, SearchOutcome, Whom, unix_time,
+    Config, Extent, Found, Link, Mode, PeerHint, Search, SearchOutcome, Whom, check_search,
+    unix_time,
 };
 
 /// Results among which somebody is asked to choose.
@@ -96,6 +97,7 @@ fn ask(
     peers: Vec<PeerHint>,
     out: &Output,
 ) -> anyhow::Result<SearchOutcome> {
+    check_search(&search).map_err(CliError::from)?;
     let home = Home::find(global)?;
     let masters = start::masters(network, &home)?;
     if masters.is_empty() && peers.is_empty() {

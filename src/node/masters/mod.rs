@@ -22,7 +22,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 pub use hint::{MasterHint, MasterHintError};
-pub use search::{Found, MasterAnswer, SearchOutcome, Whom};
+pub use search::{Found, MasterAnswer, SearchOutcome, Whom, check_search};
 
 pub(super) use self::standing::Presence;
 

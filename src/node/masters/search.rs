@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use super::merge::merged;
 use super::standing::Standing;
 use super::{MasterId, Masters, SAID_MAX, State, Ticket};
-use crate::index::Query;
+use crate::index::{Query, QueryError};
 use crate::moment::Moment;
 use crate::net::{Answer, Answered, Fault, Responder, SessionKey};
 use crate::node::config::PeerHint;
@@ -23,6 +23,8 @@ use crate::wire::{Extent, Hit, Rejection, Reply, Request, Search};
 
 /// How long all of it may take.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long masters that are not connected yet are waited for once another has answered.
+const CONNECTING: Duration = Duration::from_millis(1500);
 /// Peers that are asked.
 const PEERS_MAX: usize = 32;
 /// Searches of one node at a time.
@@ -70,7 +72,7 @@ pub enum Whom {
 #[derive(Debug)]
 pub(super) struct Gather {
     search: Search,
-    until: Moment,
+    began: Moment,
     whom: Whom,
     asked: BTreeSet<MasterId>,
     asked_peers: BTreeSet<SessionKey>,
@@ -80,6 +82,11 @@ pub(super) struct Gather {
     /// From whom, whether that one is doubted, at which place, and what.
     found: Vec<(bool, usize, Hit)>,
     reply: oneshot::Sender<SearchOutcome>,
+}
+
+/// Whether this can be searched for: who asks for something else is refused by every master.
+pub fn check_search(search: &Search) -> Result<(), QueryError> {
+    Query::read(search).map(drop)
 }
 
 impl Masters {
@@ -116,7 +123,7 @@ impl Driver {
         }
         let gather = Gather {
             search,
-            until: now + PATIENCE,
+            began: now,
             whom,
             asked: BTreeSet::new(),
             asked_peers: BTreeSet::new(),
@@ -187,17 +194,19 @@ impl Driver {
             return;
         };
         let theirs = |it: &&super::Master| it.only_for.is_none();
+        let has_answer = gather.answers.values().any(Result::is_ok);
+        let is_late = has_answer && now >= gather.began + CONNECTING;
         // one that has failed once is not waited for
         let is_coming = |id: &MasterId, master: &super::Master| {
-            !gather.asked.contains(id)
-                && (master.failures == 0 || matches!(master.state, State::Up(_)))
+            let may_come = master.failures == 0 && !is_late;
+            !gather.asked.contains(id) && (may_come || matches!(master.state, State::Up(_)))
         };
         let mut all = self.masters.all.iter().filter(|(_, it)| theirs(it));
         let is_here = |who| self.roster.has_address(who);
         let is_settled = self.reach.is_settled(seeker(number), is_here);
         let is_awaited = all.any(|(id, master)| is_coming(id, master)) || !is_settled;
         let is_over = gather.open.is_empty() && !is_awaited;
-        if !is_over && now < gather.until && !gather.reply.is_closed() {
+        if !is_over && now < gather.began + PATIENCE && !gather.reply.is_closed() {
             return;
         }
         let Some(gather) = self.masters.searches.remove(&number) else {
