@@ -5,7 +5,8 @@
 //! there on a [`Meeting`] says what to send where, and [`Budget`] whether to take part at all.
 //!
 //! Reading order: `candidate` (where somebody may be met at all), `mapping` (what the two routers are
-//! like, and which side dials), `paper` (whether an invitation is good), `budget`, `meeting`.
+//! like, and which side dials), `paper` (whether an invitation is good), `budget`, `meeting`. `target` bounds
+//! ordinary dials.
 //!
 //! [`wire::Invitation`]: crate::wire::Invitation
 
@@ -14,6 +15,7 @@ mod candidate;
 mod mapping;
 mod meeting;
 mod paper;
+mod target;
 
 pub use budget::{Budget, DIAL_BYTES, PUNCH_BYTES, Turned};
 pub use candidate::{Misplaced, Near, candidates, is_near, may_try};
@@ -22,3 +24,4 @@ pub use meeting::{
     DIALS_AT_ONCE, GIVE_UP, Input, Meeting, Output, PUNCHES, RELAY_AFTER, RELAY_SOON, Terms, pause,
 };
 pub use paper::{FRESH_S, SKEW_S, check_acceptance, check_invitation};
+pub use target::{Host, LATELY_MAX, Targets, UNDER_WAY_MAX, WINDOW};

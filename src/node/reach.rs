@@ -13,6 +13,7 @@ use super::quest::FetchId;
 use crate::digest::Address;
 use crate::limits::{CANDIDATES_MAX, DIALS_MAX};
 use crate::moment::Moment;
+use crate::nat::{Host, Targets};
 
 /// The pause after the first failure; it doubles up to [`PAUSE_MAX`].
 const PAUSE_MIN: Duration = Duration::from_secs(1);
@@ -23,6 +24,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(60);
 #[derive(Debug, Default)]
 pub(super) struct Reach {
     candidates: BTreeMap<SocketAddr, Candidate>,
+    targets: Targets,
 }
 
 #[derive(Debug)]
@@ -42,6 +44,8 @@ struct Candidate {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Waiting(Moment),
+    /// Its host has been dialed enough for now.
+    Postponed(Moment),
     Dialing,
     Connected,
 }
@@ -145,16 +149,22 @@ impl Reach {
         is_banned: impl Fn(Address) -> bool,
     ) -> Vec<PeerHint> {
         let mut room = DIALS_MAX.saturating_sub(self.dialing());
+        let mut under_way = self.under_way();
         let mut hints = Vec::new();
         for (remote, candidate) in &mut self.candidates {
-            if !matches!(candidate.state, State::Waiting(at) if at <= now) {
+            if candidate.due_at().is_none_or(|at| at > now) {
                 continue;
             }
             let known = candidate.known;
             if known.is_some_and(|who| is_connected(who) || is_banned(who)) {
                 candidate.state = State::Waiting(now + PAUSE_MIN);
             } else if room > 0 {
-                room -= 1;
+                let host = under_way.entry(Host::of(*remote)).or_default();
+                if let Err(again) = self.targets.admit(now, *remote, *host) {
+                    candidate.state = State::Postponed(again);
+                    continue;
+                }
+                (room, *host) = (room - 1, *host + 1);
                 candidate.state = State::Dialing;
                 candidate.dialed_at.get_or_insert(now);
                 hints.push(PeerHint {
@@ -204,8 +214,20 @@ impl Reach {
         self.candidates.values().filter(dialing).count()
     }
 
+    /// Dials under way by host.
+    fn under_way(&self) -> BTreeMap<Option<Host>, usize> {
+        let mut all = BTreeMap::new();
+        for (remote, candidate) in &self.candidates {
+            if candidate.state == State::Dialing {
+                *all.entry(Host::of(*remote)).or_default() += 1;
+            }
+        }
+        all
+    }
+
     /// A dial succeeded.
-    pub(super) fn on_connected(&mut self, remote: SocketAddr, who: Address) {
+    pub(super) fn on_connected(&mut self, now: Moment, remote: SocketAddr, who: Address) {
+        self.targets.on_answered(now, remote);
         if let Some(candidate) = self.candidates.get_mut(&remote) {
             candidate.state = State::Connected;
             candidate.known = Some(who);
@@ -233,14 +255,7 @@ impl Reach {
         if self.dialing() >= DIALS_MAX {
             return None;
         }
-        let waiting = self
-            .candidates
-            .values()
-            .filter_map(|candidate| match candidate.state {
-                State::Waiting(at) => Some(at),
-                State::Dialing | State::Connected => None,
-            });
-        waiting.min()
+        self.candidates.values().filter_map(Candidate::due_at).min()
     }
 
     /// Whether every candidate of a fetch has been tried and none is being dialed, but for those whom we have
@@ -254,7 +269,7 @@ impl Reach {
             _ if c.expected.is_some_and(&is_here) => true,
             State::Waiting(_) => c.failures > 0 || c.known.is_some(),
             State::Dialing => false,
-            State::Connected => true,
+            State::Postponed(_) | State::Connected => true,
         })
     }
 
@@ -264,11 +279,23 @@ impl Reach {
             .candidates
             .values()
             .filter(|c| c.wanted_by.contains(&fetch));
-        theirs.all(|c| c.failures > 0 && matches!(c.state, State::Waiting(_)))
+        theirs.all(|c| match c.state {
+            State::Waiting(_) => c.failures > 0,
+            State::Postponed(_) => true,
+            State::Dialing | State::Connected => false,
+        })
     }
 }
 
 impl Candidate {
+    /// When it is to be dialed; none while it is, or is connected.
+    const fn due_at(&self) -> Option<Moment> {
+        match self.state {
+            State::Waiting(at) | State::Postponed(at) => Some(at),
+            State::Dialing | State::Connected => None,
+        }
+    }
+
     /// Whether this peer is there, or is to be.
     fn is(&self, who: Address) -> bool {
         self.known == Some(who) || self.expected == Some(who)
@@ -292,107 +319,4 @@ pub(super) fn is_global(ip: IpAddr) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::digest::Digest;
-
-    const FETCH: FetchId = FetchId(1);
-
-    fn at(seconds: u64) -> Moment {
-        Moment::ORIGIN + Duration::from_secs(seconds)
-    }
-
-    fn due(reach: &mut Reach, now: Moment) -> usize {
-        reach.take_due(now, |_| false, |_| false).len()
-    }
-
-    #[test]
-    fn a_failing_candidate_is_dialed_less_and_less() {
-        let mut reach = Reach::default();
-        let remote: SocketAddr = "198.51.100.7:7922".parse().unwrap();
-        reach.add(at(0), FETCH, remote.into());
-        assert_eq!((due(&mut reach, at(0)), due(&mut reach, at(0))), (1, 0));
-        assert!(!reach.is_settled(FETCH, |_| false));
-        reach.on_over(at(0), remote);
-        assert!(reach.has_failed(FETCH) && reach.is_settled(FETCH, |_| false));
-        assert_eq!((due(&mut reach, at(0)), due(&mut reach, at(1))), (0, 1));
-        reach.on_over(at(1), remote);
-        assert_eq!(reach.deadline(), Some(at(3)));
-        reach.forget(FETCH);
-        assert_eq!(reach.deadline(), None);
-    }
-
-    #[test]
-    fn who_is_connected_or_banned_is_not_dialed() {
-        let mut reach = Reach::default();
-        let remote: SocketAddr = "198.51.100.7:7922".parse().unwrap();
-        let who = Address::new(Digest::of(b"peer"));
-        let expected = Some(who);
-        reach.add(at(0), FETCH, PeerHint { remote, expected });
-        assert_eq!(due(&mut reach, at(0)), 1);
-        assert!(!reach.is_settled(FETCH, |_| false));
-        assert!(
-            reach.is_settled(FETCH, |a| a == who),
-            "it is here another way"
-        );
-        reach.on_connected(remote, who);
-        reach.on_over(at(0), remote);
-        assert_eq!(reach.take_due(at(9), |a| a == who, |_| false).len(), 0);
-        assert_eq!(
-            reach.deadline(),
-            Some(at(10)),
-            "it is not looked at all the time"
-        );
-        assert_eq!(reach.take_due(at(10), |_| false, |a| a == who).len(), 0);
-        assert_eq!(due(&mut reach, at(11)), 1);
-    }
-
-    #[test]
-    fn a_stranger_may_name_only_addresses_that_mean_one_host() {
-        let global = |text: &str| is_global(text.parse().unwrap());
-        for ip in [
-            "198.51.100.7",
-            "100.63.255.255",
-            "100.128.0.1",
-            "2001:db8::7",
-            "::ffff:198.51.100.7",
-        ] {
-            assert!(global(ip), "{ip}");
-        }
-        for ip in [
-            "0.0.0.0",
-            "10.0.0.1",
-            "100.64.0.1",
-            "127.0.0.1",
-            "169.254.169.254",
-            "172.16.0.1",
-            "192.168.0.1",
-            "224.0.0.1",
-            "255.255.255.255",
-            "::",
-            "::1",
-            "fd00::1",
-            "fe80::1",
-            "ff02::1",
-            "::ffff:10.0.0.1",
-            "::ffff:127.0.0.1",
-        ] {
-            assert!(!global(ip), "{ip}");
-        }
-    }
-
-    #[test]
-    fn candidates_are_bounded() {
-        let mut reach = Reach::default();
-        for port in 1..=60_000 {
-            reach.add(
-                at(0),
-                FETCH,
-                SocketAddr::from(([198, 51, 100, 7], port)).into(),
-            );
-        }
-        assert_eq!(reach.candidates.len(), CANDIDATES_MAX);
-        assert_eq!(due(&mut reach, at(0)), DIALS_MAX);
-        assert_eq!((due(&mut reach, at(0)), reach.deadline()), (0, None));
-    }
-}
+mod tests;

@@ -87,7 +87,7 @@ impl Driver {
             self.meets.on_proven();
         }
         if let Origin::Dialed(remote) = origin {
-            self.reach.on_connected(remote, address);
+            self.reach.on_connected(self.clock.now(), remote, address);
             let by = self.reach.named_by(remote);
             self.masters.on_named(&by, Presence::There);
         }
