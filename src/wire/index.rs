@@ -144,7 +144,7 @@ pub struct Hit {
 /// What follows a `Found`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Listing {
-    /// The best first, at most [`HITS_MAX`](crate::limits::HITS_MAX).
+    /// The best first, at most [`HITS_MAX`].
     Hits(Vec<Hit>),
 }
 
