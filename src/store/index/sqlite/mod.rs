@@ -27,15 +27,17 @@ use crate::wire::{Extent, Hit, Wanted};
 const BUSY: Duration = Duration::from_secs(10);
 /// Statements that are kept compiled.
 const STATEMENTS_MAX: usize = 64;
-/// Bytes of the file that readers see as memory: a page that the system has cached is not copied, and needs no
-/// place in a cache of ours. A disk that fails then ends the process and not only the question.
-const MAPPED_BYTES_MAX: i64 = 1 << 31;
+/// The least time between two looks for pieces to bring together, in seconds: each change has readers forget what
+/// they have cached.
+const TIDY_EVERY_S: u64 = 10;
 
 /// A connection to an index in a SQLite file.
 #[derive(Debug)]
 pub struct SqliteIndex {
     connection: Connection,
     path: PathBuf,
+    /// When pieces were brought together, in seconds since 1970.
+    tidied_at: u64,
 }
 
 impl SqliteIndex {
@@ -59,10 +61,10 @@ impl SqliteIndex {
     /// Opens an index that is there, to read.
     pub fn open_to_read(path: &Path) -> Result<Self, IndexError> {
         let index = Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        let pragmas = format!(
-            "PRAGMA query_only = 1; PRAGMA cache_size = -16384; PRAGMA mmap_size = {MAPPED_BYTES_MAX};"
-        );
-        let set = index.connection.execute_batch(&pragmas);
+        // A cache of ours is emptied at each change of the file, the system's is not. To map the file instead
+        // spares copies, and costs tens of milliseconds at each change, in which all threads wait.
+        let pragmas = "PRAGMA query_only = 1; PRAGMA cache_size = -16384;";
+        let set = index.connection.execute_batch(pragmas);
         set.map_err(|source| index.failed(source))?;
         Ok(index)
     }
@@ -95,7 +97,11 @@ impl SqliteIndex {
         let path = path.to_owned();
         let opened = Connection::open_with_flags(&path, flags);
         let connection = opened.map_err(|source| failed(&path, source))?;
-        let index = Self { connection, path };
+        let index = Self {
+            connection,
+            path,
+            tidied_at: 0,
+        };
         let waits = index.connection.busy_timeout(BUSY);
         waits.map_err(|source| index.failed(source))?;
         // otherwise a statement whose LIMIT is a value is compiled anew for each value
@@ -121,7 +127,15 @@ impl SqliteIndex {
             outcomes.push(write_one(&transaction, &mut pieces, now, change)?);
         }
         pieces.write(&transaction)?;
+        let sweeps = changes.iter().any(|it| matches!(it, Change::Sweep { .. }));
+        let is_tidied = now.abs_diff(self.tidied_at) < TIDY_EVERY_S;
+        if sweeps && !is_tidied {
+            names::tidy_up(&transaction)?;
+        }
         transaction.commit()?;
+        if sweeps && !is_tidied {
+            self.tidied_at = now;
+        }
         Ok(outcomes)
     }
 }

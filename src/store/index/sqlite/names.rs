@@ -11,8 +11,8 @@ use crate::index::{Grams, Place, folded, marked};
 
 /// Segments of about one size that are brought together.
 const SEGMENTS_MIN: u32 = 2;
-/// Pages of 4 KiB that are written for that at a time: some ten milliseconds.
-const MERGE_PAGES: u32 = 256;
+/// Pages of 4 KiB that are written for that at a time: some fifty milliseconds of the writer.
+const MERGE_PAGES: u32 = 1280;
 
 /// What a batch does to names.
 #[derive(Debug, Default)]

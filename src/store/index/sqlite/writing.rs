@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::entries::{
     Entry, drop_holder, entry_of, new_entry, settle, settle_subnet, subnet_number,
 };
-use super::names::{Pieces, tidy_up};
+use super::names::Pieces;
 use crate::digest::ManifestId;
 use crate::index::{FILES_PER_KEY, FILES_PER_SUBNET, Facts, HOLDERS_MAX, Member, Seat, crowd};
 use crate::store::index::{ALIVE_S, Change, FORGET_S, Outcome};
@@ -174,7 +174,6 @@ fn withdraw(
 }
 
 fn sweep(db: &Connection, pieces: &mut Pieces, now: u64, limit: u32) -> rusqlite::Result<Outcome> {
-    tidy_up(db)?;
     let mut gone = 0;
     let sql = "SELECT entry, node FROM holders WHERE expires < ? LIMIT ?";
     let mut expired = db.prepare_cached(sql)?;
