@@ -1,6 +1,6 @@
 //! Turning a complete `.part` into the container.
 //!
-//! Order: the disk confirms the bytes, the whole hash is right, the file is renamed, the folder is
+//! Order: the disk confirms every chunk, the whole hash is right, the file is renamed, the folder is
 //! synced. A crash at any point leaves either the `.part`, which [`Content::resume`] takes up, or the
 //! container. What is promised stands in [`content`](super::content).
 
@@ -41,6 +41,9 @@ impl Content {
         synced?;
         checked?;
         let is_download = !self.state().sealed;
+        if is_download && !is_skipped {
+            self.require_kept()?;
+        }
         self.publish()?;
         if is_download {
             self.strike_out();
@@ -59,15 +62,29 @@ impl Content {
     }
 
     fn require_all(&self) -> Result<(), FinishError> {
-        let state = self.state();
-        if state.have.is_full() {
+        let (held, total) = {
+            let state = self.state();
+            (state.have.count(), state.have.len())
+        };
+        self.require(held, total)
+    }
+
+    /// A sync that another thread had begun may have failed after all chunks were there: then there was
+    /// nothing left for this one to sync, and nothing in memory tells.
+    fn require_kept(&self) -> Result<(), FinishError> {
+        let (kept, total) = {
+            let state = self.state();
+            (state.journal.kept(&state.have), state.have.len())
+        };
+        self.require(kept, total)
+    }
+
+    fn require(&self, held: u32, total: u32) -> Result<(), FinishError> {
+        if held == total {
             return Ok(());
         }
-        Err(FinishError::Incomplete {
-            path: self.path(),
-            held: state.have.count(),
-            total: state.have.len(),
-        })
+        let path = self.path();
+        Err(FinishError::Incomplete { path, held, total })
     }
 
     /// Compares the hash of the whole with the program id.

@@ -80,6 +80,11 @@ impl Journal {
         self.failures >= FAILURES_MAX
     }
 
+    /// How many of the chunks that are there survive a loss of power.
+    pub(super) fn kept(&self, have: &Bitfield) -> u32 {
+        have.intersection_count(&self.confirmed)
+    }
+
     /// Bytes that a loss of power may take.
     pub(super) fn unsynced_bytes(&self) -> u64 {
         self.unsynced_bytes

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::backend::Backend;
 use super::ledger::FileStamp;
@@ -12,7 +12,10 @@ const PAGE: usize = 4096;
 
 /// The disk. Tests keep a counted reference to it and break it while a container uses it.
 #[derive(Default)]
-pub(super) struct MemoryDisk(Mutex<State>);
+pub(super) struct MemoryDisk {
+    state: Mutex<State>,
+    resumed: Condvar,
+}
 
 #[derive(Default)]
 struct State {
@@ -23,6 +26,8 @@ struct State {
     reads: usize,
     syncs: usize,
     reopened: usize,
+    /// Syncs do not return.
+    held_up: bool,
     /// When somebody else last wrote.
     touched: i64,
 }
@@ -48,6 +53,12 @@ impl MemoryDisk {
     /// Starts to fail in one way.
     pub(super) fn break_with(&self, fault: Fault) {
         self.state().faults.push(fault);
+    }
+
+    /// Lets no sync return from now on, or every one.
+    pub(super) fn hold_up(&self, held_up: bool) {
+        self.state().held_up = held_up;
+        self.resumed.notify_all();
     }
 
     /// Works again.
@@ -96,7 +107,7 @@ impl MemoryDisk {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -162,6 +173,8 @@ impl Backend for MemoryDisk {
     fn sync(&self) -> io::Result<()> {
         let mut state = self.state();
         state.syncs += 1;
+        let wait = self.resumed.wait_while(state, |state| state.held_up);
+        let state = wait.unwrap_or_else(PoisonError::into_inner);
         state.check(Fault::FullAtSync, io::ErrorKind::QuotaExceeded)?;
         state.check(Fault::Unsynced, io::ErrorKind::Other)
     }

@@ -1,5 +1,8 @@
 //! What is synced, written down, and believed again.
 
+use std::thread;
+use std::time::Duration;
+
 use super::*;
 use crate::limits::UNSYNCED_BYTES_MAX;
 use crate::store::memory::Fault;
@@ -257,4 +260,45 @@ fn a_put_that_finds_the_disk_full_at_a_sync_says_so_and_writes_nothing() {
     assert_eq!(told.code(), "E-DISK-FULL", "for whoever counts the chunks");
     put_all(content, &sample);
     content.finish().unwrap();
+}
+
+#[test]
+fn a_sync_that_fails_while_the_container_is_finished_is_not_overlooked() {
+    let sample = Sample::of_size(6 * CHUNK);
+    for fault in [Fault::Unsynced, Fault::FullAtSync] {
+        let download = Download::of(&sample);
+        let (disk, content) = (&download.disk, &download.content);
+        put(content, &sample.chunk(0));
+        disk.hold_up(true);
+        thread::scope(|scope| {
+            let synced = scope.spawn(|| content.sync());
+            while disk.syncs() == 0 {
+                thread::yield_now();
+            }
+            put_all(content, &sample);
+            let finished = scope.spawn(|| content.finish());
+            // time to see that all is there, and to wait for its turn to sync; without it the outcome is
+            // the same, and shows less
+            thread::sleep(Duration::from_millis(50));
+            disk.break_with(fault);
+            disk.hold_up(false);
+            assert!(synced.join().unwrap().is_err());
+            let outcome = finished.join().unwrap();
+            assert!(
+                matches!(
+                    outcome,
+                    Err(FinishError::Incomplete {
+                        held: 0,
+                        total: 6,
+                        ..
+                    })
+                ),
+                "{outcome:?}"
+            );
+        });
+        disk.repair();
+        assert_eq!(content.path(), Path::new("memory.part"));
+        put_all(content, &sample);
+        assert_eq!(content.finish().unwrap(), Path::new("memory"));
+    }
 }
