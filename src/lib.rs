@@ -43,7 +43,7 @@
 //! own (`tests/tidy.rs` enforces the arrows):
 //!
 //! ```text
-//! limits  digest  chunk  moment           names and numbers
+//! limits  digest  chunk  host  moment     names and numbers
 //! manifest  wire  identity  age           formats: bytes <-> types            pure
 //! swarm  index  nat                       decisions: sans-IO state machines   pure
 //! store  net                              IO: disk, sockets
@@ -59,6 +59,7 @@ pub mod age;
 pub mod chunk;
 pub mod cli;
 pub mod digest;
+pub mod host;
 pub mod identity;
 pub mod index;
 pub mod limits;

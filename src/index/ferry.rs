@@ -3,8 +3,9 @@
 //! What it carries in all is shared equally between the subnets that have channels in use, the share of a
 //! subnet between its wallets, and that of a wallet between its channels; who asked for a channel counts
 //! as its owner. So twenty pairs get a twentieth each, and twenty channels of one wallet as much as one.
-//! What is beyond a share waits a little (`quay`) and is dropped then: to those who send it is a narrow line. What a share does
-//! not use is not given to others. What a wallet sends and gets in a day is counted to the byte.
+//! What is beyond a share waits a little (`quay`) and is dropped then: to those who send it is a narrow
+//! line. What a share does not use is not given to others. What a wallet sends and gets in a day is
+//! counted to the byte.
 //!
 //! Invariants: a channel has two ends on two lines of two wallets; nothing is carried to anybody but the
 //! other end; what is kept of wallets and subnets is bounded.

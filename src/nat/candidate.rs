@@ -6,6 +6,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use crate::host::Host;
 use crate::limits::{HINT_PORT_MIN, MEET_CANDIDATES_MAX};
 
 /// How near those are who name a place.
@@ -75,7 +76,7 @@ pub fn is_near(ours: SocketAddr, theirs: SocketAddr, via: IpAddr) -> Near {
         // one master without address translation between: all of us are in one private network
         (Kind::Private, Kind::Private, Kind::Private | Kind::Loopback) => Near::Network,
         // the same outside address
-        (Kind::Global, Kind::Global, _) if network_of(ours) == network_of(theirs) => Near::Network,
+        (Kind::Global, Kind::Global, _) if Host::of(ours) == Host::of(theirs) => Near::Network,
         _ => Near::Far,
     }
 }
@@ -94,14 +95,6 @@ pub fn candidates(observed: SocketAddr, own: &[SocketAddr]) -> Vec<SocketAddr> {
 
 fn canonical(at: SocketAddr) -> SocketAddr {
     SocketAddr::new(at.ip().to_canonical(), at.port())
-}
-
-/// An IPv4 address, or the network that an IPv6 address is in.
-fn network_of(ip: IpAddr) -> IpAddr {
-    match ip {
-        IpAddr::V4(_) => ip,
-        IpAddr::V6(v6) => IpAddr::V6((v6.to_bits() & !u128::from(u64::MAX)).into()),
-    }
 }
 
 fn kind_of(ip: IpAddr) -> Kind {

@@ -24,4 +24,4 @@ pub use meeting::{
     DIALS_AT_ONCE, GIVE_UP, Input, Meeting, Output, PUNCHES, RELAY_AFTER, RELAY_SOON, Terms, pause,
 };
 pub use paper::{FRESH_S, SKEW_S, check_acceptance, check_invitation};
-pub use target::{Host, LATELY_MAX, Targets, UNDER_WAY_MAX, WINDOW};
+pub use target::{LATELY_MAX, Later, Targets, UNDER_WAY_MAX, WINDOW};

@@ -8,9 +8,10 @@
 //! Invariant: at most [`HOSTS_MAX`] hosts are remembered; whoever was dialed longest ago is forgotten first.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::host::Host;
 use crate::moment::Moment;
 
 /// Dials of one silent host that are under way at once.
@@ -30,13 +31,13 @@ pub struct Targets {
     hosts: BTreeMap<Host, Dialed>,
 }
 
-/// An IPv4 address, or an IPv6 network of 64 bits, all of which may be one machine's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Host {
-    /// The address.
-    V4(Ipv4Addr),
-    /// The network's first eight bytes.
-    V6([u8; 8]),
+/// When a place may be dialed that may not be now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Later {
+    /// When others at the same host may be done with, which is soon.
+    Soon(Moment),
+    /// Its host was dialed enough for now.
+    Enough(Moment),
 }
 
 #[derive(Debug, Default)]
@@ -46,31 +47,11 @@ struct Dialed {
     answered_at: Option<Moment>,
 }
 
-impl Host {
-    /// The host of a place; none where that is this machine itself.
-    pub fn of(place: SocketAddr) -> Option<Self> {
-        match place.ip().to_canonical() {
-            ip if ip.is_loopback() => None,
-            IpAddr::V4(v4) => Some(Self::V4(v4)),
-            IpAddr::V6(v6) => {
-                let mut network = [0; 8];
-                network.copy_from_slice(&v6.octets()[..8]);
-                Some(Self::V6(network))
-            }
-        }
-    }
-}
-
 impl Targets {
     /// Whether a place may be dialed now, while so many dials of its host are under way; or when to ask again. What
     /// may be counts as dialed.
-    pub fn admit(
-        &mut self,
-        now: Moment,
-        place: SocketAddr,
-        under_way: usize,
-    ) -> Result<(), Moment> {
-        let Some(host) = Host::of(place) else {
+    pub fn admit(&mut self, now: Moment, place: SocketAddr, under_way: usize) -> Result<(), Later> {
+        let Some(host) = Host::elsewhere(place.ip()) else {
             return Ok(());
         };
         self.make_room(now, host);
@@ -80,10 +61,12 @@ impl Targets {
             return Ok(());
         }
         if under_way >= UNDER_WAY_MAX {
-            return Err(now + SOON);
+            return Err(Later::Soon(now + SOON));
         }
         match dialed.lately.front() {
-            Some(oldest) if dialed.lately.len() >= LATELY_MAX => Err(*oldest + WINDOW),
+            Some(oldest) if dialed.lately.len() >= LATELY_MAX => {
+                Err(Later::Enough(*oldest + WINDOW))
+            }
             Some(_) | None => {
                 dialed.lately.push_back(now);
                 Ok(())
@@ -93,7 +76,7 @@ impl Targets {
 
     /// A node has answered there.
     pub fn on_answered(&mut self, now: Moment, place: SocketAddr) {
-        if let Some(host) = Host::of(place) {
+        if let Some(host) = Host::elsewhere(place.ip()) {
             self.make_room(now, host);
             let dialed = self.hosts.entry(host).or_default();
             (dialed.answered_at, dialed.lately) = (Some(now), VecDeque::new());
@@ -158,10 +141,13 @@ mod tests {
         };
         assert_eq!(dials(&mut targets, 0), LATELY_MAX);
         assert_eq!(dials(&mut targets, 599), 0);
-        assert_eq!(targets.admit(at(599), port(1024), 0), Err(at(600)));
+        assert_eq!(
+            targets.admit(at(599), port(1024), 0),
+            Err(Later::Enough(at(600)))
+        );
         assert_eq!(dials(&mut targets, 600), LATELY_MAX);
         let soon = targets.admit(at(1300), port(1024), UNDER_WAY_MAX);
-        assert_eq!(soon, Err(at(1301)), "three at once");
+        assert_eq!(soon, Err(Later::Soon(at(1301))), "three at once");
     }
 
     #[test]
@@ -169,27 +155,12 @@ mod tests {
         let mut targets = Targets::default();
         targets.on_answered(at(0), port(7922));
         assert!((1024..2048).all(|it| targets.admit(at(599), port(it), 100).is_ok()));
-        assert_eq!(targets.admit(at(600), port(1024), 100), Err(at(601)));
+        assert_eq!(
+            targets.admit(at(600), port(1024), 100),
+            Err(Later::Soon(at(601)))
+        );
         let own = place("127.0.0.1:7922");
         assert!((0..100).all(|_| targets.admit(at(0), own, 100).is_ok()));
-    }
-
-    #[test]
-    fn a_host_is_an_address_of_ipv4_or_a_64_of_ipv6() {
-        for (one, other, same) in [
-            ("198.51.100.7:1", "198.51.100.7:2", true),
-            ("198.51.100.7:1", "[::ffff:198.51.100.7]:1", true),
-            ("198.51.100.7:1", "198.51.100.8:1", false),
-            ("[2001:db8::1]:1", "[2001:db8::ffff:2]:1", true),
-            ("[2001:db8::1]:1", "[2001:db8:0:1::1]:1", false),
-            ("10.0.0.1:1", "10.0.0.1:9", true),
-        ] {
-            let is_same = Host::of(place(one)) == Host::of(place(other));
-            assert_eq!(is_same, same, "{one} {other}");
-        }
-        for own in ["127.0.0.1:1", "[::1]:1", "[::ffff:127.0.0.1]:1"] {
-            assert_eq!(Host::of(place(own)), None);
-        }
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::future::ready;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 use super::announced::Announced;
 use super::bursts::Bursts;
 use super::handshake::{Accepted, Target};
-use super::place::{Place, host_of};
+use super::place::Place;
 use super::punch::Puncher;
 use super::relay::Path;
 use super::session::SessionKey;
@@ -29,6 +29,7 @@ use super::transport::{DATAGRAM_BYTES_MAX, Purpose, Role, transport};
 use super::{Event, Origin};
 use super::{buffers, handshake, relay};
 use crate::digest::Address;
+use crate::host::Host;
 use crate::identity::{Wallet, tls};
 use crate::limits::{
     CONNECTIONS_MAX, CONNECTIONS_PER_HOST_MAX, HANDSHAKE_TIMEOUT, HANDSHAKES_UNVALIDATED_MAX,
@@ -120,7 +121,7 @@ pub(super) struct Shared {
     asks: AtomicU64,
     pub(super) connections: AtomicUsize,
     handshakes: AtomicUsize,
-    pub(super) hosts: Mutex<BTreeMap<IpAddr, usize>>,
+    pub(super) hosts: Mutex<BTreeMap<Host, usize>>,
 }
 
 impl Endpoint {
@@ -271,7 +272,8 @@ impl Shared {
     /// or somebody who may be an impostor is about to use up that host's places.
     fn is_doubtful(&self, remote: SocketAddr) -> bool {
         let hosts = self.hosts.lock().expect("nothing panics while holding it");
-        let has_places = host_of(remote.ip()).is_some_and(|host| hosts.contains_key(&host));
+        let host = Host::elsewhere(remote.ip());
+        let has_places = host.is_some_and(|host| hosts.contains_key(&host));
         has_places || self.handshakes.load(Ordering::Relaxed) > HANDSHAKES_UNVALIDATED_MAX
     }
 

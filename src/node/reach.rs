@@ -11,9 +11,10 @@ use super::config::PeerHint;
 use super::masters::MasterId;
 use super::quest::FetchId;
 use crate::digest::Address;
+use crate::host::Host;
 use crate::limits::{CANDIDATES_MAX, DIALS_MAX};
 use crate::moment::Moment;
-use crate::nat::{Host, Targets};
+use crate::nat::{Later, Targets};
 
 /// The pause after the first failure; it doubles up to [`PAUSE_MAX`].
 const PAUSE_MIN: Duration = Duration::from_secs(1);
@@ -159,13 +160,16 @@ impl Reach {
             if known.is_some_and(|who| is_connected(who) || is_banned(who)) {
                 candidate.state = State::Waiting(now + PAUSE_MIN);
             } else if room > 0 {
-                let host = under_way.entry(Host::of(*remote)).or_default();
-                if let Err(again) = self.targets.admit(now, *remote, *host) {
-                    candidate.state = State::Postponed(again);
+                let host = under_way.entry(Host::of(remote.ip())).or_default();
+                candidate.state = match self.targets.admit(now, *remote, *host) {
+                    Ok(()) => State::Dialing,
+                    Err(Later::Soon(at)) => State::Waiting(at),
+                    Err(Later::Enough(until)) => State::Postponed(until),
+                };
+                if candidate.state != State::Dialing {
                     continue;
                 }
                 (room, *host) = (room - 1, *host + 1);
-                candidate.state = State::Dialing;
                 candidate.dialed_at.get_or_insert(now);
                 hints.push(PeerHint {
                     remote: *remote,
@@ -215,11 +219,11 @@ impl Reach {
     }
 
     /// Dials under way by host.
-    fn under_way(&self) -> BTreeMap<Option<Host>, usize> {
+    fn under_way(&self) -> BTreeMap<Host, usize> {
         let mut all = BTreeMap::new();
         for (remote, candidate) in &self.candidates {
             if candidate.state == State::Dialing {
-                *all.entry(Host::of(*remote)).or_default() += 1;
+                *all.entry(Host::of(remote.ip())).or_default() += 1;
             }
         }
         all

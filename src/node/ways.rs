@@ -140,7 +140,7 @@ impl Driver {
                 way,
                 remote: (!is_relayed).then(|| peer.session.remote()),
                 after_ms,
-                why: self.meets.why(who).filter(|_| is_relayed),
+                why: self.why_not_direct(who, peer.path),
                 gave: account.bytes.saturating_sub(gave),
                 took: account.sent_bytes.saturating_sub(took),
                 seen: now,

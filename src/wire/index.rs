@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::halves::{halves, whole};
 use crate::digest::{Address, ManifestId, ProgramId};
 use crate::limits::HITS_MAX;
 
@@ -210,20 +211,13 @@ impl Registration {
 
     /// Puts a signature in its place.
     pub fn signed(mut self, signature: [u8; 64]) -> Self {
-        let (first, second) = signature.split_at(32);
-        for (half, bytes) in self.signature.iter_mut().zip([first, second]) {
-            half.copy_from_slice(bytes);
-        }
+        self.signature = halves(signature);
         self
     }
 
     /// The signature in one piece.
     pub fn signature_bytes(&self) -> [u8; 64] {
-        let mut bytes = [0; 64];
-        let (first, second) = bytes.split_at_mut(32);
-        first.copy_from_slice(&self.signature[0]);
-        second.copy_from_slice(&self.signature[1]);
-        bytes
+        whole(&self.signature)
     }
 }
 

@@ -17,6 +17,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
+use super::halves::{halves, whole};
 use super::index::Nonce;
 use crate::digest::{Address, Digest};
 
@@ -181,22 +182,6 @@ const fn code(mapping: Mapping) -> u8 {
         Mapping::Unknown => 2,
         Mapping::Varying => 3,
     }
-}
-
-fn halves(signature: [u8; 64]) -> [[u8; 32]; 2] {
-    let mut halves = [[0; 32]; 2];
-    let (first, second) = signature.split_at(32);
-    halves[0].copy_from_slice(first);
-    halves[1].copy_from_slice(second);
-    halves
-}
-
-fn whole(halves: &[[u8; 32]; 2]) -> [u8; 64] {
-    let mut bytes = [0; 64];
-    let (first, second) = bytes.split_at_mut(32);
-    first.copy_from_slice(&halves[0]);
-    second.copy_from_slice(&halves[1]);
-    bytes
 }
 
 #[cfg(test)]

@@ -34,6 +34,7 @@ pub mod frame;
 mod frame_error;
 #[doc(hidden)]
 pub mod fuzz;
+mod halves;
 mod index;
 mod meet;
 mod message;

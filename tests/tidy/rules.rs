@@ -5,7 +5,7 @@ use crate::source::{code_of, module_of, paths, tokens};
 
 /// The modules of `src/`, lowest first. Modules on one line do not use each other.
 const LAYERS: &[&[&str]] = &[
-    &["limits", "digest", "chunk", "moment"],
+    &["limits", "digest", "chunk", "host", "moment"],
     &["manifest", "wire", "identity", "age"],
     &["swarm", "discovery", "nat", "index"],
     &["store", "net"],

@@ -247,13 +247,12 @@ impl Hub {
             coming
         };
         let invited = self.invitations.try_send(Invitation { to, from });
-        let came = match invited {
-            Ok(()) => timeout(CALL_PATIENCE, coming).await,
-            Err(_) => {
-                drop(coming);
-                Ok(Ok(Err(RelayRefusal::Full)))
-            }
-        };
+        if invited.is_err() {
+            drop(coming);
+            self.forget_waiting(to);
+            return Err(RelayRefusal::Full);
+        }
+        let came = timeout(CALL_PATIENCE, coming).await;
         self.forget_waiting(to);
         match came {
             Ok(Ok(came)) => came,

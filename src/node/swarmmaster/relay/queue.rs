@@ -59,29 +59,29 @@ impl Hub {
         let (mut leaves, mut ended) = (Vec::new(), Vec::new());
         let mut guard = self.lock();
         let state = &mut *guard;
-        loop {
-            let before = leaves.len();
-            for direction in state.quay.directions() {
-                let Some(bytes) = state.quay.next_bytes(now, direction) else {
-                    continue;
+        let mut directions = state.quay.directions();
+        while !directions.is_empty() {
+            // who has had its share has no more of it in this turn
+            directions.retain(|direction| {
+                let Some(bytes) = state.quay.next_bytes(now, *direction) else {
+                    return false;
                 };
                 let (channel, line) = (direction.channel, direction.line);
-                match state.ferry.pass(now, channel, line, bytes) {
+                let passed = state.ferry.pass(now, channel, line, bytes);
+                match passed {
                     Ok(to) => {
-                        let datagram = state.quay.pop(direction);
+                        let datagram = state.quay.pop(*direction);
                         leaves.extend(state.leaves_by(to, bytes).zip(datagram));
                     }
                     Err(NotCarried::Rate) => {}
-                    Err(NotCarried::Channel) => state.quay.close(direction),
+                    Err(NotCarried::Channel) => state.quay.close(*direction),
                     Err(NotCarried::Quota) => {
-                        state.quay.close(direction);
+                        state.quay.close(*direction);
                         ended.push(channel);
                     }
                 }
-            }
-            if leaves.len() == before {
-                break;
-            }
+                passed.is_ok()
+            });
         }
         state.totals.over_rate += state.quay.take_dropped();
         let is_last = state.quay.is_empty();

@@ -128,14 +128,11 @@ impl SqliteIndex {
         }
         pieces.write(&transaction)?;
         let sweeps = changes.iter().any(|it| matches!(it, Change::Sweep { .. }));
-        let is_tidied = now.abs_diff(self.tidied_at) < TIDY_EVERY_S;
-        if sweeps && !is_tidied {
+        if sweeps && now.abs_diff(self.tidied_at) >= TIDY_EVERY_S {
             names::tidy_up(&transaction)?;
-        }
-        transaction.commit()?;
-        if sweeps && !is_tidied {
             self.tidied_at = now;
         }
+        transaction.commit()?;
         Ok(outcomes)
     }
 }
