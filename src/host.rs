@@ -13,7 +13,7 @@ impl Host {
             IpAddr::V6(v6) if !v6.is_loopback() => {
                 IpAddr::V6((v6.to_bits() & !u128::from(u64::MAX)).into())
             }
-            ip => ip,
+            ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => ip,
         })
     }
 
