@@ -8,6 +8,9 @@ const MS: u64 = 1_000_000;
 /// A shallow and a deep buffer, in bytes.
 const BUFFERS: [u64; 2] = [256 << 10, 5 << 20];
 
+/// What a small router keeps, in bytes.
+const BUFFER_OF_A_ROUTER: u64 = 64 << 10;
+
 /// A line as people say it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Line {
@@ -85,6 +88,16 @@ pub(crate) fn real(extent: Extent) -> Vec<Line> {
         return vec![of(100, 50, 1.0, BUFFERS[0])];
     }
     all(extent)
+}
+
+/// Narrow lines with a short buffer, on which the initial window is much, and one of the grid.
+pub(crate) fn narrow(extent: Extent) -> Vec<Line> {
+    let lines = [
+        of(2, 50, 0.0, BUFFER_OF_A_ROUTER),
+        of(10, 50, 0.0, BUFFER_OF_A_ROUTER),
+        of(100, 50, 0.0, BUFFERS[0]),
+    ];
+    lines.into_iter().take(extent.pick(3, 1)).collect()
 }
 
 /// The lines of people who do something else meanwhile.

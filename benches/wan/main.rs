@@ -1,9 +1,10 @@
 //! swarmhold's congestion control beside quinn's and the kernel's, on long, lossy and shared lines.
 //!
-//! `cargo bench --bench wan [-- grid | share | ecn | real | beside | echo] [--quick]`
+//! `cargo bench --bench wan [-- grid | start | share | ecn | real | beside | echo] [--quick]`
 //!
 //! * `grid`: one flow, each controller, each line, in virtual time (`lab.rs`): goodput as a share of
 //!   the link, and how long packets wait at the bottleneck. The machine's load changes nothing.
+//! * `start`: the first seconds of one flow on narrow lines with short buffers, in virtual time.
 //! * `share`: two flows on one line, in virtual time.
 //! * `ecn`: one flow on a line that marks packets before it drops any, in virtual time.
 //! * `real`: the grid between two hosts (`room.rs`): network namespaces, their kernel's sockets, and a
@@ -43,6 +44,7 @@ mod runtime;
 mod say;
 mod share;
 mod stage;
+mod start;
 mod tcp;
 #[cfg(target_os = "linux")]
 mod tun;
@@ -93,6 +95,7 @@ struct Options {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Part {
     Grid,
+    Start,
     Share,
     Ecn,
     Real,
@@ -113,6 +116,7 @@ fn main() {
     for (_, part) in chosen(&options.parts) {
         match part {
             Part::Grid => grid::run(extent),
+            Part::Start => start::run(extent),
             Part::Share => share::run(extent),
             Part::Ecn => ecn::run(extent),
             Part::Real => real::run(extent),

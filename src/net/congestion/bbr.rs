@@ -82,6 +82,7 @@ impl Bbr {
             self.on_restart(now);
         }
         self.sampler.on_sent(now, bytes);
+        self.window.on_sent(bytes);
     }
 
     /// A packet is acknowledged.
@@ -106,6 +107,7 @@ impl Bbr {
 
     /// Packets sent up to this instant are lost; none where the path marked some.
     pub(super) fn on_lost(&mut self, now: Instant, sent_at: Instant, bytes: u64) {
+        self.window.on_lost(bytes, self.phase);
         self.sampler.on_lost(bytes);
         self.losses.on_lost(bytes, self.sampler.delivered());
         self.line.on_lost(bytes, self.queue());

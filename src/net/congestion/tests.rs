@@ -79,11 +79,15 @@ impl Model {
         let (before, end) = (self.delivered, self.now + Duration::from_secs(seconds));
         self.wait = Duration::ZERO;
         while self.now < end {
-            self.now += STEP;
-            self.acknowledge();
-            self.send();
+            self.step();
         }
         (self.delivered - before) as f64 / (self.rate * seconds as f64)
+    }
+
+    fn step(&mut self) {
+        self.now += STEP;
+        self.acknowledge();
+        self.send();
     }
 
     fn send(&mut self) {
@@ -182,6 +186,35 @@ fn a_flow_fills_its_path_and_no_buffer() {
             "{mbit} Mbit/s, {rtt_ms} ms: {wait:?} in the queue"
         );
     }
+}
+
+#[test]
+fn the_first_chunk_leaves_at_once_and_no_more_than_the_initial_window() {
+    let mut model = Model::new(100.0, 200, 0.0, 5120.0);
+    let initial = model.flow.window.initial();
+    while model.in_flight.len() < 28 {
+        model.step();
+    }
+    let took = model.now - model.start;
+    assert!(took < model.rtt / 10, "28 datagrams in {took:?}");
+    while model.now < model.start + model.rtt {
+        model.step();
+    }
+    let bytes = model.in_flight.len() as u64 * PACKET;
+    assert!(bytes <= initial, "{bytes} in flight, {initial} allowed");
+    assert!(model.flow.window.bytes() == initial);
+}
+
+#[test]
+fn a_loss_ends_the_hurry() {
+    let now = epoch();
+    let mut flow = Bbr::new(now, 1200);
+    let initial = flow.window.initial();
+    assert_eq!(flow.window.bytes(), 4 * initial);
+    flow.on_sent(now, 1200);
+    assert_eq!(flow.window.bytes(), 4 * initial);
+    flow.on_lost(now, now, 1200);
+    assert_eq!(flow.window.bytes(), initial - 1200);
 }
 
 #[test]
