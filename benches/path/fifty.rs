@@ -6,17 +6,17 @@ use crate::median::median;
 use crate::say::say;
 use crate::{Options, ask, role};
 
-const PEERS: usize = 50;
 const BYTES: u64 = 1 << 30;
 
 pub(crate) fn run(options: &Options) -> Vec<Figure> {
     let held = Held::noise(&options.common.dir, "shared", BYTES / options.scale);
     let mut rounds = Vec::new();
     for round in 1..=options.common.rounds {
-        let [one, fifty] = [1, PEERS].map(|peers| play(options, &held, peers));
+        let [one, fifty] = [1, options.peers].map(|peers| play(options, &held, peers));
         say(format!(
-            "  round {round}: one peer {}, fifty {}, ratio {:.2}",
+            "  round {round}: one peer {}, {} {}, ratio {:.2}",
             mb_per_s(one),
+            options.peers,
             mb_per_s(fifty),
             fifty / one
         ));

@@ -93,6 +93,9 @@ pub(crate) struct Options {
     /// How large the large container is, and the one that is hashed
     #[arg(long, default_value = "4GiB", value_parser = parse_size)]
     pub(crate) size: u64,
+    /// How many peers serve at once, in `fifty`
+    #[arg(long, default_value = "50")]
+    pub(crate) peers: usize,
     /// A compressible container, instead of one made of this machine's own files
     #[arg(long)]
     pub(crate) file: Option<PathBuf>,

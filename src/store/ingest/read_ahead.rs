@@ -7,33 +7,24 @@
 //! The file is read into a fixed number of blocks that go round, so memory is bounded whatever its size:
 //! [`BLOCKS`] of [`BLOCK_BYTES`].
 //!
-//! Invariants: a block is in `ready` from when it was read until both are done with it; `next` is less
-//! than [`BLOCKS`] ahead of whoever is behind; a user that has gone holds up nobody.
+//! Invariants: a block is in `ready` from when it was read until both are done with it; of blocks being
+//! read, ready and free there are [`BLOCKS`] at most; a user that has gone holds up nobody.
 
 use std::collections::BTreeMap;
-use std::fs::{File, Metadata};
-use std::io;
-use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::IngestError;
+use super::source::Source;
 use crate::limits::MIB;
-use crate::store::os::{self, Links};
-use crate::store::regular::open_regular;
 
 /// What one read asks for, in bytes. Small enough to be still in the processor's cache when it is
 /// hashed, large enough that passing it on costs nothing.
 pub(super) const BLOCK_BYTES: usize = MIB;
 /// Blocks that there are: how far one of the hashes can be ahead of the other.
 pub(super) const BLOCKS: usize = 8;
-
-/// The file that is read.
-pub(super) struct Source<'a> {
-    path: &'a Path,
-    file: File,
-    /// What the file was like when it was opened.
-    before: Metadata,
-}
+/// How far apart two blocks may be that are used at once. Those between them wait meanwhile, and the other
+/// user needs a few as well.
+pub(super) const APART_MAX: u64 = BLOCKS as u64 / 2;
 
 /// Which of the two uses a block.
 #[derive(Debug, Clone, Copy)]
@@ -56,77 +47,20 @@ pub(super) struct Blocks<'a> {
 struct State {
     /// The next block to be read.
     next: u64,
-    ready: BTreeMap<u64, Arc<Vec<u8>>>,
-    /// How many blocks each user is done with.
-    used: [u64; 2],
+    ready: BTreeMap<u64, Block>,
+    /// Who will use no more blocks.
+    gone: [bool; 2],
     free: Vec<Vec<u8>>,
+    /// Blocks that have been made so far.
+    made: usize,
     failure: Option<IngestError>,
 }
 
-impl<'a> Source<'a> {
-    /// Opens a regular file.
-    pub(super) fn open(path: &'a Path) -> Result<Self, IngestError> {
-        match open_regular(File::options().read(true), path, Links::Follow) {
-            Ok(Some((file, before))) => Ok(Self { path, file, before }),
-            Ok(None) => Err(IngestError::NotRegular {
-                path: path.to_owned(),
-            }),
-            Err(source) => Err(IngestError::Io {
-                path: path.to_owned(),
-                source,
-            }),
-        }
-    }
-
-    /// Its size when it was opened, in bytes.
-    pub(super) fn size(&self) -> u64 {
-        self.before.len()
-    }
-
-    /// Says which file an error is about.
-    pub(super) fn io<T>(&self, result: io::Result<T>) -> Result<T, IngestError> {
-        result.map_err(|source| IngestError::Io {
-            path: self.path.to_owned(),
-            source,
-        })
-    }
-
-    /// Reads a block, which is shorter only at the end of the file.
-    fn read(&self, index: u64, block: &mut Vec<u8>) -> Result<(), IngestError> {
-        let offset = index * BLOCK_BYTES as u64;
-        let wanted = (self.size() - offset).min(BLOCK_BYTES as u64);
-        block.resize(usize::try_from(wanted).expect("a block fits memory"), 0);
-        let mut done = 0;
-        while done < block.len() {
-            match os::read_at(&self.file, &mut block[done..], offset + done as u64) {
-                Ok(0) => return Err(self.changed(offset + done as u64)),
-                Ok(read) => done += read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return self.io(Err(error)),
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether the file is what it was when it was opened, now that all of it was read.
-    fn check(&self) -> Result<(), IngestError> {
-        let after = self.io(self.file.metadata())?;
-        let same =
-            after.len() == self.size() && after.modified().ok() == self.before.modified().ok();
-        if same {
-            Ok(())
-        } else {
-            Err(self.changed(self.size()))
-        }
-    }
-
-    fn changed(&self, read: u64) -> IngestError {
-        IngestError::Changed {
-            path: self.path.to_owned(),
-            read,
-            size: self.size(),
-        }
-    }
+/// A block that has been read.
+struct Block {
+    bytes: Arc<Vec<u8>>,
+    /// Who is done with it.
+    used: [bool; 2],
 }
 
 impl<'a> Blocks<'a> {
@@ -144,13 +78,43 @@ impl<'a> Blocks<'a> {
     pub(super) fn each(&self, user: User, mut show: impl FnMut(&[u8])) {
         let _leaves = Leaves { blocks: self, user };
         for index in 0..self.count {
-            let Some(block) = self.get(index) else {
+            if self.with(user, index, &mut show).is_none() {
                 return;
-            };
-            show(&block);
-            drop(block);
-            self.release(user, index);
+            }
         }
+    }
+
+    /// Shows a user two blocks at a time, the second `apart` blocks after the first, each block once. What
+    /// lies beyond the end of the file is empty.
+    pub(super) fn each_two(&self, user: User, apart: u64, mut show: impl FnMut([&[u8]; 2])) {
+        let _leaves = Leaves { blocks: self, user };
+        let mut group = 0;
+        while group < self.count {
+            for first in group..(group + apart).min(self.count) {
+                let second = first + apart;
+                let shown = self.with(user, first, |one| {
+                    if second < self.count {
+                        self.with(user, second, |other| show([one, other]))
+                    } else {
+                        show([one, &[]]);
+                        Some(())
+                    }
+                });
+                if shown.flatten().is_none() {
+                    return;
+                }
+            }
+            group += 2 * apart;
+        }
+    }
+
+    /// Shows a user a block that it is done with then; nothing where it could not be read.
+    fn with<T>(&self, user: User, index: u64, show: impl FnOnce(&[u8]) -> T) -> Option<T> {
+        let block = self.get(index)?;
+        let shown = show(&block);
+        drop(block);
+        self.release(user, index);
+        Some(shown)
     }
 
     /// Reads ahead of both users, as far as there are blocks.
@@ -178,7 +142,7 @@ impl<'a> Blocks<'a> {
                 return None;
             }
             if let Some(block) = state.ready.get(&index) {
-                return Some(Arc::clone(block));
+                return Some(Arc::clone(&block.bytes));
             }
             state = self.read_or_wait(state);
         }
@@ -192,12 +156,12 @@ impl<'a> Blocks<'a> {
         }
         let index = state.next;
         state.next += 1;
-        let mut block = state.free.pop().unwrap_or_default();
+        let mut block = state.take_free();
         drop(state);
         let read = self.source.read(index, &mut block);
         let mut state = self.lock();
         match read {
-            Ok(()) => drop(state.ready.insert(index, Arc::new(block))),
+            Ok(()) => state.on_read(index, block),
             Err(failure) => state.failure = Some(failure),
         }
         self.changed.notify_all();
@@ -206,10 +170,10 @@ impl<'a> Blocks<'a> {
 
     fn release(&self, user: User, index: u64) {
         let mut state = self.lock();
-        state.used[user as usize] = index + 1;
-        if state.used.iter().all(|used| *used > index) {
-            let block = state.ready.remove(&index).and_then(Arc::into_inner);
-            state.free.extend(block);
+        if let Some(block) = state.ready.get_mut(&index) {
+            block.used[user as usize] = true;
+        }
+        if state.reclaim(index) {
             self.changed.notify_all();
         }
     }
@@ -221,10 +185,46 @@ impl<'a> Blocks<'a> {
 }
 
 impl State {
-    /// Whether one more block may be read: the one that is behind needs those before it.
+    /// Whether one more block may be read.
     fn has_room(&self) -> bool {
-        let behind = self.used.iter().min().copied().unwrap_or_default();
-        self.next < behind.saturating_add(BLOCKS as u64)
+        !self.free.is_empty() || self.made < BLOCKS
+    }
+
+    fn take_free(&mut self) -> Vec<u8> {
+        self.free.pop().unwrap_or_else(|| {
+            self.made += 1;
+            Vec::new()
+        })
+    }
+
+    fn on_read(&mut self, index: u64, bytes: Vec<u8>) {
+        let (bytes, used) = (Arc::new(bytes), self.gone);
+        self.ready.insert(index, Block { bytes, used });
+        self.reclaim(index);
+    }
+
+    /// Frees a block that both are done with.
+    fn reclaim(&mut self, index: u64) -> bool {
+        let is_done = self
+            .ready
+            .get(&index)
+            .is_some_and(|block| block.used == [true; 2]);
+        let block = is_done.then(|| self.ready.remove(&index)).flatten();
+        self.free
+            .extend(block.and_then(|block| Arc::into_inner(block.bytes)));
+        is_done
+    }
+
+    /// A user will use no more blocks.
+    fn on_gone(&mut self, user: User) {
+        self.gone[user as usize] = true;
+        for block in self.ready.values_mut() {
+            block.used[user as usize] = true;
+        }
+        let ready: Vec<u64> = self.ready.keys().copied().collect();
+        for index in ready {
+            self.reclaim(index);
+        }
     }
 }
 
@@ -236,7 +236,7 @@ struct Leaves<'a> {
 
 impl Drop for Leaves<'_> {
     fn drop(&mut self) {
-        self.blocks.lock().used[self.user as usize] = u64::MAX;
+        self.blocks.lock().on_gone(self.user);
         self.blocks.changed.notify_all();
     }
 }
@@ -269,6 +269,40 @@ mod tests {
         blocks.release(User::Chunks, 0);
         let state = blocks.lock();
         assert!(state.has_room() && state.ready.len() + state.free.len() == BLOCKS);
+    }
+
+    #[test]
+    fn two_at_a_time_are_all_there_are_each_once() {
+        for (count, apart) in [
+            (1, 1),
+            (7, 1),
+            (8, 2),
+            (13, 4),
+            (21, APART_MAX),
+            (4, 4),
+            (5, 4),
+        ] {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            let bytes: Vec<u8> = (0..count).flat_map(|n| vec![n; BLOCK_BYTES]).collect();
+            std::fs::write(file.path(), &bytes[..bytes.len() - 5]).unwrap();
+            let source = Source::open(file.path()).unwrap();
+            let blocks = Blocks::of(&source);
+            let mut seen = Vec::new();
+            std::thread::scope(|scope| {
+                scope.spawn(|| blocks.each(User::Whole, |_| {}));
+                blocks.each_two(User::Chunks, apart, |[one, other]| {
+                    let other_number = other.first().copied();
+                    if let Some(number) = other_number {
+                        assert_eq!(u64::from(number), u64::from(one[0]) + apart);
+                    }
+                    seen.extend([Some(one[0]), other_number].into_iter().flatten());
+                });
+            });
+            blocks.finish().unwrap();
+            seen.sort_unstable();
+            let all: Vec<u8> = (0..count).collect();
+            assert_eq!(seen, all, "{count} blocks, {apart} apart");
+        }
     }
 
     #[test]
