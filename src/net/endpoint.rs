@@ -12,22 +12,22 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use aws_lc_rs::rand::SecureRandom;
 use quinn::crypto::rustls::QuicServerConfig;
 use quinn::{EndpointConfig, Incoming, ServerConfig, ValidationTokenConfig, VarInt};
-use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::mpsc;
 
 use super::announced::Announced;
 use super::bursts::Bursts;
+use super::guard::{Guard, Guarded};
 use super::handshake::{Accepted, Target};
 use super::place::Place;
 use super::punch::Puncher;
 use super::relay::Path;
 use super::session::SessionKey;
+use super::system::{open_socket, runtime, warm_up};
 use super::transport::{DATAGRAM_BYTES_MAX, Purpose, Role, transport};
 use super::{Event, Origin};
-use super::{buffers, handshake, relay};
+use super::{handshake, relay};
 use crate::digest::Address;
 use crate::host::Host;
 use crate::identity::{Wallet, tls};
@@ -114,6 +114,8 @@ pub(super) struct Shared {
     pub(super) wallet: Arc<Wallet>,
     pub(super) events: mpsc::Sender<Event>,
     pub(super) announced: Announced,
+    /// Looks after what leaves by the endpoint's own socket.
+    pub(super) guard: Arc<Guard>,
     /// The runtime of all endpoints of this node.
     pub(super) runtime: Arc<dyn quinn::Runtime>,
     pub(super) capacity: Capacity,
@@ -153,16 +155,18 @@ impl Endpoint {
         };
         let socket = open_socket(listen).map_err(failed)?;
         let puncher = Arc::new(Puncher::of(&socket).map_err(failed)?);
-        let mut server = server_config(&wallet, capacity.carrying.purpose())?;
+        let guard = Arc::new(Guard::default());
+        let mut server = server_config(&wallet, capacity.carrying.purpose(), &guard)?;
         server.migration(capacity.migration == Migration::Allowed);
         warm_up();
         let runtime = runtime().map_err(failed)?;
         let socket = runtime.wrap_udp_socket(socket).map_err(failed)?;
         let socket = Arc::new(Bursts::new(socket, DATAGRAM_BYTES_MAX));
+        let guarded = Guarded::new(Arc::clone(&socket) as _, Arc::clone(&guard));
         let quic = quinn::Endpoint::new_with_abstract_socket(
             endpoint_config(),
             Some(server),
-            Arc::clone(&socket) as _,
+            Arc::new(guarded),
             Arc::clone(&runtime),
         )
         .map_err(failed)?;
@@ -170,6 +174,7 @@ impl Endpoint {
             wallet,
             events,
             announced: Announced::new(reachable(quic.local_addr().map_err(failed)?)),
+            guard,
             runtime,
             capacity,
             sessions: AtomicU64::new(1),
@@ -340,7 +345,11 @@ impl Carrying {
     }
 }
 
-pub(super) fn server_config(wallet: &Wallet, purpose: Purpose) -> Result<ServerConfig, BindError> {
+pub(super) fn server_config(
+    wallet: &Wallet,
+    purpose: Purpose,
+    guard: &Arc<Guard>,
+) -> Result<ServerConfig, BindError> {
     let mut crypto = tls::server_config(wallet, ALPN)?;
     if purpose == Purpose::Either {
         crypto.alpn_protocols.push(RELAY_ALPN.to_vec());
@@ -351,45 +360,10 @@ pub(super) fn server_config(wallet: &Wallet, purpose: Purpose) -> Result<ServerC
     let mut tokens = ValidationTokenConfig::default();
     tokens.sent(0);
     config
-        .transport_config(transport(Role::Acceptor, purpose))
+        .transport_config(transport(Role::Acceptor, purpose, guard))
         .validation_token_config(tokens)
         .max_incoming(INCOMING_MAX)
         .incoming_buffer_size(INCOMING_BUFFER_BYTES)
         .incoming_buffer_size_total(INCOMING_BUFFER_BYTES_TOTAL);
     Ok(config)
-}
-
-/// Draws the thread's first random number. Seeding takes the crypto library some 40 ms, which the
-/// first peer would otherwise wait for.
-fn warm_up() {
-    let mut byte = [0];
-    // A system without randomness fails at the first handshake, with a message of its own.
-    let _ = aws_lc_rs::rand::SystemRandom::new().fill(&mut byte);
-}
-
-/// tokio, with timers that pace finely where the system has them.
-#[cfg(target_os = "linux")]
-fn runtime() -> io::Result<Arc<dyn quinn::Runtime>> {
-    Ok(Arc::new(super::alarm::FineRuntime::start()?))
-}
-
-/// tokio, whose timers are a millisecond late at most: pacing loses some of its rate to that.
-#[cfg(not(target_os = "linux"))]
-fn runtime() -> io::Result<Arc<dyn quinn::Runtime>> {
-    Ok(Arc::new(quinn::TokioRuntime))
-}
-
-pub(super) fn open_socket(listen: SocketAddr) -> io::Result<std::net::UdpSocket> {
-    let socket = Socket::new(
-        Domain::for_address(listen),
-        Type::DGRAM,
-        Some(Protocol::UDP),
-    )?;
-    if listen.is_ipv6() && listen.ip().is_unspecified() {
-        socket.set_only_v6(false)?;
-    }
-    socket.set_nonblocking(true)?;
-    buffers::widen(&socket);
-    socket.bind(&listen.into())?;
-    Ok(socket.into())
 }

@@ -126,10 +126,13 @@ pub(super) async fn connect(
     let remote = target.remote;
     let unreachable = |reason: String| DialError::Unreachable { remote, reason };
     let config = client_config(shared, target, alpn).map_err(unreachable)?;
-    let connecting = quic
-        .connect_with(config, reachable_from(quic, remote), tls::SERVER_NAME)
-        .map_err(|error| unreachable(error.to_string()))?;
-    establish(connecting, remote, target.patience).await
+    let there = reachable_from(quic, remote);
+    let dial = || quic.connect_with(config, there, tls::SERVER_NAME);
+    let (connecting, proof) = shared.guard.first(dial);
+    let connecting = connecting.map_err(|error| unreachable(error.to_string()))?;
+    let connection = establish(connecting, remote, target.patience).await?;
+    proof.iter().for_each(|proof| proof.on_shaken_hands());
+    Ok(connection)
 }
 
 /// Ends a connection that sends a datagram although it is not for that.
@@ -191,8 +194,10 @@ async fn try_accept(
     shared: &Shared,
     path: Path,
 ) -> Result<(Connection, Address, Option<Vec<SocketAddr>>), String> {
-    let connecting = incoming.accept().map_err(|error| error.to_string())?;
+    let (connecting, proof) = shared.guard.first(|| incoming.accept());
+    let connecting = connecting.map_err(|error| error.to_string())?;
     let connection = connecting.await.map_err(|error| error.to_string())?;
+    proof.iter().for_each(|proof| proof.on_shaken_hands());
     let address = address_of(&connection).map_err(|error| error.to_string())?;
     if is_line(&connection) {
         return Ok((connection, address, None));
@@ -308,7 +313,7 @@ fn client_config(shared: &Shared, target: &Target, alpn: &[u8]) -> Result<Client
     let crypto = QuicClientConfig::try_from(crypto).map_err(|error| error.to_string())?;
     let mut config = ClientConfig::new(Arc::new(crypto));
     config
-        .transport_config(transport(Role::Dialer, target.purpose))
+        .transport_config(transport(Role::Dialer, target.purpose, &shared.guard))
         .token_store(Arc::new(NoneTokenStore));
     Ok(config)
 }

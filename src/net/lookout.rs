@@ -34,7 +34,7 @@ impl Lookout {
     /// What comes while `views` is full is dropped, as by a network.
     pub fn open(listen: SocketAddr, views: mpsc::Sender<View>) -> io::Result<Self> {
         let next = listen.port().checked_add(1).unwrap_or(0);
-        let at = |port| super::endpoint::open_socket(SocketAddr::new(listen.ip(), port));
+        let at = |port| super::system::open_socket(SocketAddr::new(listen.ip(), port));
         let socket = at(next).or_else(|_| at(0))?;
         let port = socket.local_addr()?.port();
         tokio::spawn(watch(UdpSocket::from_std(socket)?, views));

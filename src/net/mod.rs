@@ -7,6 +7,8 @@
 //! endpoint   one UDP socket, dials and accepts
 //! place      how many connections it takes, and of whom
 //! bursts     how long a burst may be
+//! guard      what leaves for places that have not proven to be somebody's
+//! system     its socket, timers and randomness
 //! buffers    what the system keeps of bursts, in both directions
 //! alarm      timers that pace finely
 //! punch      what opens a router, and shows how it maps
@@ -41,6 +43,7 @@ mod endpoint;
 mod fault;
 mod feed;
 mod follow;
+mod guard;
 mod handshake;
 mod lookout;
 mod meter;
@@ -49,6 +52,7 @@ pub mod portmap;
 mod punch;
 mod relay;
 mod session;
+mod system;
 mod throttle;
 mod transport;
 mod way;

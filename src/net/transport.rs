@@ -12,6 +12,7 @@ use std::time::Duration;
 use quinn::{AckFrequencyConfig, MtuDiscoveryConfig, TransportConfig, VarInt};
 
 use super::congestion::BbrFactory;
+use super::guard::{Guard, PathFactory};
 use crate::limits::{
     IDLE_TIMEOUT, KEEP_ALIVE, RECEIVE_WINDOW_START, RELAY_CHANNELS_MAX, SEND_WINDOW_START,
     STREAM_WINDOW, STREAMS_INBOUND_START,
@@ -62,13 +63,17 @@ const CARRIED_IN_BYTES: usize = 256 * 1024;
 /// at the first attempt, and is all that two packets of 1200 bytes need.
 const CARRYING_BYTES_MAX: u16 = 1452;
 
-/// The transport parameters and limits of a new connection (RFC 9000 section 18.2).
-pub(super) fn transport(role: Role, purpose: Purpose) -> Arc<TransportConfig> {
+/// The transport parameters and limits of a new connection (RFC 9000 section 18.2), whose paths a guard looks after.
+pub(super) fn transport(role: Role, purpose: Purpose, guard: &Arc<Guard>) -> Arc<TransportConfig> {
     let mut config = base(role);
+    config.congestion_controller_factory(Arc::new(PathFactory::new(guard, BbrFactory)));
     match purpose {
         Purpose::Requests => {}
         Purpose::Relayed => {
-            config.initial_rtt(RELAYED_RTT);
+            // nobody but the master is sent anything
+            config
+                .congestion_controller_factory(Arc::new(BbrFactory))
+                .initial_rtt(RELAYED_RTT);
         }
         Purpose::Carrying => {
             let mut mtu = MtuDiscoveryConfig::default();
@@ -105,7 +110,6 @@ fn base(role: Role) -> TransportConfig {
         .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))
         .receive_window(VarInt::from_u32(RECEIVE_WINDOW_START))
         .send_window(SEND_WINDOW_START)
-        .congestion_controller_factory(Arc::new(BbrFactory))
         .send_fairness(false)
         .initial_rtt(INITIAL_RTT)
         .mtu_discovery_config(Some(mtu))

@@ -189,7 +189,7 @@ fn floods_of_connection_ids_and_challenges_pin_no_memory_and_keep_nobody_out() {
 }
 
 /// A15: nobody has a master send anything to an address that a connection did not come from. A node follows
-/// peers that roam, and so answers there.
+/// peers that roam, and so answers there, a little (`forged_sources`).
 #[test]
 fn challenges_from_elsewhere_are_not_answered_by_a_master() {
     let folder = folder(100_000);

@@ -10,6 +10,8 @@ mod create;
 mod encrypted;
 mod fetch;
 mod folder;
+#[cfg(target_os = "linux")]
+mod forged_sources;
 mod forger;
 mod full_at_sync;
 #[cfg(target_os = "linux")]

@@ -32,6 +32,8 @@ mod invited;
 mod lies;
 mod masters;
 mod masters_fail;
+#[cfg(target_os = "linux")]
+mod moving;
 mod narrow;
 mod one_to_one;
 mod poison;

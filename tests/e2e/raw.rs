@@ -15,7 +15,7 @@ use crate::world::{Peer, within};
 /// A connection to a node.
 pub(crate) struct Raw {
     pub(crate) connection: quinn::Connection,
-    _endpoint: Endpoint,
+    pub(crate) endpoint: Endpoint,
 }
 
 /// What comes back on a stream.
@@ -80,7 +80,7 @@ impl Raw {
         let incoming = within(endpoint.accept()).await.expect("it listens");
         Self {
             connection: within(incoming.accept().unwrap()).await.unwrap(),
-            _endpoint: endpoint,
+            endpoint,
         }
     }
 
@@ -95,7 +95,7 @@ impl Raw {
         let connecting = endpoint.connect_with(config, target, SERVER_NAME).unwrap();
         Ok(Self {
             connection: within(connecting).await?,
-            _endpoint: endpoint,
+            endpoint,
         })
     }
 

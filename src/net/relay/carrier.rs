@@ -95,7 +95,7 @@ async fn connect(
         .map_err(|error| error.to_string())?;
     let socket = RelaySocket::new(Arc::new(Outer(outer.clone())));
     let socket = Arc::new(socket.map_err(|error| error.to_string())?);
-    let config = server_config(&shared.wallet, Purpose::Relayed);
+    let config = server_config(&shared.wallet, Purpose::Relayed, &shared.guard);
     let config = config.map_err(|error| error.to_string())?;
     let quic = quinn::Endpoint::new_with_abstract_socket(
         EndpointConfig::default(),

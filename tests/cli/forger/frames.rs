@@ -20,6 +20,10 @@ impl Out {
         self.0.push(0x01);
     }
 
+    pub(crate) fn padding(&mut self, bytes: usize) {
+        self.0.resize(self.0.len() + bytes, 0);
+    }
+
     /// These packets came.
     pub(crate) fn ack(&mut self, numbers: &BTreeSet<u64>) {
         let ranges = ranges(numbers);

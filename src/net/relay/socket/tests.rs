@@ -245,7 +245,7 @@ fn a_full_carrier_makes_the_endpoint_wait_and_loses_nothing() {
 fn endpoint(socket: &Arc<RelaySocket>, wallet: &Wallet) -> Endpoint {
     Endpoint::new_with_abstract_socket(
         EndpointConfig::default(),
-        Some(server_config(wallet, Purpose::Relayed).unwrap()),
+        Some(server_config(wallet, Purpose::Relayed, &Arc::default()).unwrap()),
         Arc::clone(socket) as _,
         Arc::new(TokioRuntime),
     )
@@ -294,7 +294,7 @@ async fn quic_goes_through_a_wire_that_splits_loses_and_reorders() {
     let crypto = tls::client_config(&alice, ALPN, Some(bob.address())).unwrap();
     let crypto = quinn::crypto::rustls::QuicClientConfig::try_from(crypto).unwrap();
     let mut config = ClientConfig::new(Arc::new(crypto));
-    config.transport_config(transport(Role::Dialer, Purpose::Relayed));
+    config.transport_config(transport(Role::Dialer, Purpose::Relayed, &Arc::default()));
     let connecting = dialer.connect_with(config, address, tls::SERVER_NAME);
     let connection = connecting.unwrap().await.unwrap();
     let bytes: Vec<u8> = (0..=255).cycle().take(300_000).collect();
