@@ -30,7 +30,7 @@ fn asked_for(part: Part) -> Option<(u32, f64)> {
         Part::Prefix => Some((5000, f64::INFINITY)),
         Part::Regex => Some((100, 25.0)),
         Part::Register => Some((2000, f64::INFINITY)),
-        Part::Short | Part::Overload | Part::Fill | Part::Idle => None,
+        Part::Short | Part::Mixed | Part::Overload | Part::Fill | Part::Idle => None,
     }
 }
 
@@ -43,6 +43,7 @@ fn rates(part: Part) -> &'static [u32] {
         Part::Regex => &[100, 200, 500],
         Part::Short => &[50, 100],
         Part::Register => &[1000, 2000, 2500],
+        Part::Mixed => &[500, 1000, 2000],
         Part::Overload => &[1000, 2000, 4000, 8000, 16_000],
         Part::Fill | Part::Idle => &[],
     }
@@ -56,6 +57,8 @@ struct Round {
     busy: u32,
     cut: u32,
     failed: u32,
+    /// Registrations beside what is measured that were taken.
+    beside: u32,
     /// Of those that were answered, in milliseconds.
     latencies: Vec<f64>,
     seconds: f64,
@@ -76,7 +79,7 @@ pub(crate) fn measure(server: &Server, options: &Options, part: Part, names: &[S
         };
         let mut rounds = Vec::new();
         for rate in rates {
-            let mut asker = Asker::new(part, names, rate, options.seconds);
+            let mut asker = Asker::new(part, names, rate, options);
             let before = server.cpu_s();
             let mut round = asker.run(&mut clients, rate, options.seconds).await;
             round.cores = [0, 1].map(|of| (server.cpu_s()[of] - before[of]) / round.seconds);
@@ -129,10 +132,16 @@ struct Asker<'a> {
     /// What tells the questions of this round from those of others.
     round: u64,
     lane: Lane,
+    /// Registrations that went out beside what is measured, and how many a second do.
+    beside: u64,
+    beside_rate: u32,
 }
 
+/// What tells a registration beside what is measured.
+const BESIDE: u64 = 1 << 63;
+
 impl<'a> Asker<'a> {
-    fn new(part: Part, names: &'a [String], rate: u32, seconds: u64) -> Self {
+    fn new(part: Part, names: &'a [String], rate: u32, options: &Options) -> Self {
         let mut asker = Self {
             part,
             names,
@@ -141,13 +150,21 @@ impl<'a> Asker<'a> {
             contents: HashMap::new(),
             order: Vec::new(),
             open: HashMap::new(),
-            round: rate.into(),
+            round: u64::from(rate) + if part == Part::Mixed { 1 << 20 } else { 0 },
             lane: Lane::all(&Arc::new(Throttle::new(None))),
+            beside: 0,
+            beside_rate: if part == Part::Mixed {
+                options.beside
+            } else {
+                0
+            },
         };
-        if part == Part::Register {
-            let count = u64::from(rate) * seconds;
-            (0..count).for_each(|at| asker.make(u64::from(rate) << 32 | at));
-        }
+        let registered = match part {
+            Part::Register => rate,
+            _ => asker.beside_rate,
+        };
+        let count = u64::from(registered) * options.seconds;
+        (0..count).for_each(|at| asker.make(asker.round << 32 | at));
         asker
     }
 
@@ -196,6 +213,7 @@ impl<'a> Asker<'a> {
                         self.ask(clients, next, due(next));
                         round.asked += 1;
                         next += 1;
+                        self.register_beside(clients, next * u64::from(self.beside_rate) / u64::from(rate));
                     }
                     if next == count {
                         end = Instant::now() + PATIENCE;
@@ -214,10 +232,7 @@ impl<'a> Asker<'a> {
     fn ask(&mut self, clients: &mut Clients, number: u64, due: Instant) {
         let at = usize::try_from(number).unwrap_or(0) % clients.all.len();
         let request = match self.part {
-            Part::Register => {
-                let id = self.order[usize::try_from(number).unwrap_or(0)];
-                clients.registration(at, &self.manifests[&id])
-            }
+            Part::Register => self.registration(clients, at, number),
             part => question(part, self.names, &mut self.random),
         };
         let ticket = self.round << 32 | number;
@@ -225,8 +240,29 @@ impl<'a> Asker<'a> {
         clients.all[at].session.ask(ticket, request, PATIENCE);
     }
 
+    /// Registers until so many are registered beside what is measured.
+    fn register_beside(&mut self, clients: &mut Clients, until: u64) {
+        while self.beside < until {
+            let at = usize::try_from(self.beside).unwrap_or(0) % clients.all.len();
+            let request = self.registration(clients, at, self.beside);
+            let ticket = BESIDE | self.round << 32 | self.beside;
+            clients.all[at].session.ask(ticket, request, PATIENCE);
+            self.beside += 1;
+        }
+    }
+
+    /// The registration of this number, by the client of that one.
+    fn registration(&self, clients: &mut Clients, at: usize, number: u64) -> Request {
+        let id = self.order[usize::try_from(number).unwrap_or(0)];
+        clients.registration(at, &self.manifests[&id])
+    }
+
     fn take(&mut self, event: Event, round: &mut Round) {
         match event {
+            Event::Replied { ticket, answer, .. } if ticket & BESIDE != 0 => {
+                let taken = answer.is_ok_and(|it| matches!(it.reply, Reply::Registered { .. }));
+                round.beside += u32::from(taken);
+            }
             Event::Replied { ticket, answer, .. } => {
                 let Some(due) = self.open.remove(&ticket) else {
                     return;
@@ -295,9 +331,16 @@ impl Round {
 
     fn line(&self, part: Part, rate: u32) -> String {
         let name = format!("{part:?}").to_lowercase();
+        let beside = match part {
+            Part::Mixed => format!(
+                "  registered {:.0}/s",
+                f64::from(self.beside) / self.seconds
+            ),
+            _ => String::new(),
+        };
         format!(
             "{name:<9} asked {rate:>6}/s  answered {:>7.0}/s  p50 {:>7.2}  p90 {:>7.2}  p99 {:>7.2}  \
-             max {:>7.2} ms  busy {}  in part {}  failed {}  cpu {:.2} + {:.2}",
+             max {:>7.2} ms  busy {}  in part {}  failed {}{beside}  cpu {:.2} + {:.2}",
             self.goodput(),
             self.percentile(50),
             self.percentile(90),

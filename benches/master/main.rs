@@ -57,6 +57,8 @@ pub(crate) enum Part {
     Short,
     /// Registrations of new containers, each with its manifest and its sample
     Register,
+    /// Names by words, while others register new containers
+    Mixed,
     /// Twice as many searches as can be answered
     Overload,
     /// Memory of connections that say nothing
@@ -84,6 +86,9 @@ pub(crate) struct Options {
     /// Requests a second, instead of the usual rates
     #[arg(long)]
     pub(crate) rate: Vec<u32>,
+    /// Registrations a second beside the searches of the mixed part
+    #[arg(long, default_value_t = 500)]
+    pub(crate) beside: u32,
     /// Seconds at each rate
     #[arg(long, default_value_t = 4)]
     pub(crate) seconds: u64,

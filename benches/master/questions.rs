@@ -30,7 +30,9 @@ pub(crate) fn question(part: Part, names: &[String], random: &mut Random) -> Req
             wanted: Wanted::Manifest(manifest_id(at)),
             limit: 50,
         },
-        Part::Search | Part::Overload => search(piece(&names[at], 3, 8, random), Mode::Words),
+        Part::Search | Part::Mixed | Part::Overload => {
+            search(piece(&names[at], 3, 8, random), Mode::Words)
+        }
         Part::Prefix => {
             let len = 1 + random.below(6);
             search(names[at].chars().take(len).collect(), Mode::Prefix)

@@ -5,6 +5,9 @@
 -- entry's, and `entries.seeders` the subnets among those that are whole; an entry without holders does not exist.
 -- Whoever writes holds one lock, so several masters write one after the other.
 
+-- New names go into the index of pieces at once: what only waits for it is read whole by each search.
+ALTER INDEX swarmhold.entries_folded SET (fastupdate = off);
+
 -- Which entry comes before which: `Place` in src/index/place.rs, to the bit.
 CREATE OR REPLACE FUNCTION swarmhold.place(seeders integer, crowd integer, number bigint) RETURNS bigint
 LANGUAGE sql IMMUTABLE AS $$
@@ -96,7 +99,7 @@ DECLARE
     node_ bigint := swarmhold.note_node(now_, c);
     subnet_ bigint := (c->>'subnet')::bigint;
     entry_ swarmhold.entries;
-    of_key bigint; of_subnet bigint;
+    of_key bigint; of_subnet bigint; whole_ boolean; crowd_ integer;
 BEGIN
     SELECT * INTO entry_ FROM swarmhold.entries WHERE manifest = decode(c->>'manifest', 'hex');
     IF NOT EXISTS (SELECT FROM swarmhold.holders WHERE entry = entry_.number AND node = node_) THEN
@@ -112,15 +115,21 @@ BEGIN
             PERFORM swarmhold.settle_subnet(subnet_);
         END IF;
     END IF;
-    IF entry_.number IS NULL THEN
-        entry_.number := nextval('swarmhold.entry_number');
-        INSERT INTO swarmhold.entries
-        VALUES (entry_.number, swarmhold.place(0, 3, entry_.number), 3, decode(c->>'manifest', 'hex'),
-                decode(c->>'program', 'hex'), decode(c->>'owner', 'hex'), c->>'name', c->>'folded',
-                (c->>'size')::bigint, (c->>'chunks')::bigint, (c->>'time')::bigint, 0, 0);
+    whole_ := (c->>'held')::bigint >= (c->>'chunks')::bigint;
+    IF entry_.number IS NOT NULL THEN
+        PERFORM swarmhold.hold(entry_.number, node_, c, whole_);
+        PERFORM swarmhold.settle(entry_.number);
+        RETURN -1;
     END IF;
-    PERFORM swarmhold.hold(entry_.number, node_, c, (c->>'held')::bigint >= (c->>'chunks')::bigint);
-    PERFORM swarmhold.settle(entry_.number);
+    -- where it belongs at once: a row that moves is written anew in every index
+    entry_.number := nextval('swarmhold.entry_number');
+    PERFORM swarmhold.hold(entry_.number, node_, c, whole_);
+    crowd_ := swarmhold.crowd(CASE WHEN whole_ THEN of_subnet + 1 END);
+    INSERT INTO swarmhold.entries
+    VALUES (entry_.number, swarmhold.place(whole_::integer, crowd_, entry_.number), crowd_,
+            decode(c->>'manifest', 'hex'), decode(c->>'program', 'hex'), decode(c->>'owner', 'hex'),
+            c->>'name', c->>'folded', (c->>'size')::bigint, (c->>'chunks')::bigint, (c->>'time')::bigint,
+            whole_::integer, 1);
     RETURN -1;
 END
 $$;

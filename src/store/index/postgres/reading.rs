@@ -119,7 +119,10 @@ fn walk(
     stop: &Stop,
     hits: &mut Vec<Hit>,
 ) -> Result<Extent, Error> {
-    let (mut after, mut page) = (-1_i64, PAGE_MIN);
+    // where the database looks at all that there is to it, what comes is what is wanted
+    let is_exact = !query.parts().is_empty();
+    let wanted = i64::try_from(query.limit()).unwrap_or(PAGE_MIN);
+    let (mut after, mut page) = (-1_i64, if is_exact { wanted } else { PAGE_MIN });
     loop {
         if stop.is_due() {
             return Ok(Extent::Partial);
