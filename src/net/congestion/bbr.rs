@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::aggregation::{ExtraAcked, Turn};
 use super::bandwidth::MaxBandwidth;
 use super::bounds::{BETA, Bounds};
+use super::courtesy::Courtesy;
 use super::cycle::Cycle;
 use super::full_pipe::FullPipe;
 use super::line::{Line, Queue};
@@ -39,6 +40,8 @@ pub(super) struct Bbr {
     pub(super) cycle: Cycle,
     pub(super) probe_rtt: ProbeRtt,
     pub(super) window: Window,
+    /// Where a probe has overflowed a short buffer.
+    pub(super) courtesy: Option<Courtesy>,
     drain_began: u64,
 }
 
@@ -59,6 +62,7 @@ impl Bbr {
             cycle: Cycle::new(now),
             probe_rtt: ProbeRtt::default(),
             window: Window::new(mtu),
+            courtesy: None,
             drain_began: 0,
         }
     }
@@ -162,10 +166,19 @@ impl Bbr {
             .on_ack(now, self.rate(), sample.newly_acked, turn);
         if self.rounds.is_start() {
             self.cycle.on_round();
+            self.give_way();
             self.path.on_round();
             if let (Some(rate), false) = (sample.rate, sample.is_app_limited) {
                 self.pipe.on_round(rate);
             }
+        }
+    }
+
+    /// A round has ended: whether others want what this flow holds.
+    fn give_way(&mut self) {
+        let courtesy = self.courtesy.filter(|_| self.phase == Phase::Cruise);
+        if let Some(courtesy) = courtesy.filter(|_| self.path.has_queue()) {
+            self.bounds.set_long(courtesy.give(self.bounds.long()));
         }
     }
 
@@ -213,7 +226,10 @@ impl Bbr {
         self.cycle.on_too_much();
         if !is_app_limited {
             let floor = scaled(self.target(), BETA);
-            self.bounds.set_long(in_flight.max(floor));
+            let long = in_flight.max(floor);
+            self.bounds.set_long(long);
+            let is_short = self.path.has_short_buffer();
+            self.courtesy = is_short.then(|| Courtesy::after(now, long));
         }
         if self.phase == Phase::Up {
             self.start_down(now);

@@ -190,6 +190,9 @@ impl Bbr {
     }
 
     fn is_time_to_probe(&self, now: Instant) -> bool {
+        if self.courtesy.is_some_and(|it| it.forbids_a_probe(now)) {
+            return false;
+        }
         let packets = self.target() / self.window.mtu();
         now > self.cycle.began + self.cycle.wait || self.cycle.rounds >= packets.min(ROUNDS_MAX)
     }

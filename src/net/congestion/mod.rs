@@ -14,7 +14,8 @@
 //! bandwidth   the highest rate of late     full_pipe  whether more still delivers more
 //! aggregation what arrives in a bunch      bounds     what losses have taught
 //! losses      which losses mean congestion    line   what the line loses by itself
-//! phase       states and gains             rate   rates, times, volumes
+//! courtesy    what is left to others       phase  states and gains
+//! rate        rates, times, volumes
 //! ```
 //!
 //! Sans-IO: time comes with each call. Cited sections are those of the draft.
@@ -23,6 +24,7 @@ mod aggregation;
 mod bandwidth;
 mod bbr;
 mod bounds;
+mod courtesy;
 mod cycle;
 mod full_pipe;
 mod line;

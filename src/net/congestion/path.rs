@@ -83,6 +83,16 @@ impl Path {
             .all(|lowest| lowest.is_none_or(|rtt| rtt > floor + above))
     }
 
+    /// Whether the buffer, which is full now, is shorter than half the path: CUBIC's window, cut to seven
+    /// tenths, no longer fills the path then.
+    pub(super) fn has_short_buffer(&self) -> bool {
+        let lowest = self.lowest.iter().flatten().min();
+        let (Some(floor), Some(lowest)) = (self.min_rtt, lowest) else {
+            return false;
+        };
+        *lowest < floor + floor / 2
+    }
+
     /// A round trip begins.
     pub(super) fn on_round(&mut self) {
         self.lowest = [None, self.lowest[0]];

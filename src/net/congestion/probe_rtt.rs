@@ -2,6 +2,10 @@
 //!
 //! A flow that keeps the path full never sees it empty. Where five seconds have not, it keeps half
 //! a bandwidth-delay product in flight for 200 ms and a round.
+//!
+//! The draft looks whenever five seconds are over. Here a probe for bandwidth is not cut short: where another flow
+//! keeps a queue of half a second, a probe needs longer than that to climb, and one that is cut short each time
+//! leaves its flow with a tenth of the path for a minute.
 
 use std::time::{Duration, Instant};
 
@@ -18,6 +22,8 @@ pub(super) struct ProbeRtt {
     ends_at: Option<Instant>,
     has_seen_round: bool,
     is_restart: bool,
+    /// One is due, and begins when a probe for bandwidth has ended.
+    is_wanted: bool,
 }
 
 impl ProbeRtt {
@@ -30,7 +36,10 @@ impl ProbeRtt {
 impl Bbr {
     /// Begins, continues or ends a look (`CheckProbeRTT`).
     pub(super) fn update_probe_rtt(&mut self, now: Instant) {
-        if self.phase != Phase::ProbeRtt && self.path.is_probe_due() && !self.probe_rtt.is_restart {
+        self.probe_rtt.is_wanted |= self.path.is_probe_due() && !self.probe_rtt.is_restart;
+        let may_begin = !matches!(self.phase, Phase::ProbeRtt | Phase::Refill | Phase::Up);
+        if may_begin && self.probe_rtt.is_wanted {
+            self.probe_rtt.is_wanted = false;
             self.phase = Phase::ProbeRtt;
             self.window.save();
             self.probe_rtt.ends_at = None;

@@ -172,6 +172,7 @@ impl Model {
 fn a_flow_fills_its_path_and_no_buffer() {
     for (mbit, rtt_ms, buffer_kib) in [
         (100.0, 10, 256.0),
+        (100.0, 50, 256.0),
         (100.0, 50, 5120.0),
         (100.0, 200, 256.0),
         (10.0, 50, 5120.0),
