@@ -4,10 +4,13 @@
 //! windows in a round trip, takes a packet for lost when three later ones have arrived, and hears of
 //! every twentieth packet or after 5 ms. Chance comes from a seed.
 
+mod rival;
+
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::bbr::Bbr;
+use rival::Rival;
 
 /// Bytes of a packet.
 const PACKET: u64 = 1452;
@@ -50,6 +53,8 @@ struct Model {
     /// Bytes per second that the application offers, where it holds back.
     offers: Option<f64>,
     offered: f64,
+    /// Who else is on the link.
+    rival: Option<Rival>,
 }
 
 impl Model {
@@ -71,6 +76,7 @@ impl Model {
             wait: Duration::ZERO,
             offers: None,
             offered: 0.0,
+            rival: None,
         }
     }
 
@@ -88,6 +94,30 @@ impl Model {
         self.now += STEP;
         self.acknowledge();
         self.send();
+        if let Some(rival) = self.rival.take() {
+            self.rival = Some(self.step_rival(rival));
+        }
+    }
+
+    fn step_rival(&mut self, mut rival: Rival) -> Rival {
+        rival.acknowledge(self.now, self.rtt);
+        while rival.may_send() {
+            let (sent_at, arrives_at) = (self.now, self.pass());
+            rival.in_flight.push_back(Packet {
+                sent_at,
+                arrives_at,
+            });
+        }
+        rival
+    }
+
+    /// Both flows' shares of the link while time passes.
+    fn shares(&mut self, seconds: u64) -> (f64, f64) {
+        let rivals = |model: &Self| model.rival.as_ref().map_or(0, |rival| rival.delivered);
+        let before = rivals(self);
+        let own = self.run(seconds);
+        let bytes = (rivals(self) - before) as f64;
+        (own, bytes / (self.rate * seconds as f64))
     }
 
     fn send(&mut self) {
@@ -247,6 +277,23 @@ fn a_path_that_narrows_is_not_flooded_for_long() {
     let share = model.run(10);
     assert!(share > 0.9, "{share:.3}");
     assert!(model.wait < 3 * model.rtt, "{:?}", model.wait);
+}
+
+#[test]
+fn a_cubic_flow_gets_its_part_of_short_buffers() {
+    for (rtt_ms, buffer_kib) in [(10, 256.0), (50, 256.0), (50, 625.0)] {
+        let mut model = Model::new(100.0, rtt_ms, 0.0, buffer_kib);
+        model.run(2);
+        model.rival = Some(Rival::new());
+        model.run(18);
+        let (own, other) = model.shares(30);
+        let ratio = own.max(other) / own.min(other);
+        assert!(
+            ratio < 2.0,
+            "{rtt_ms} ms, {buffer_kib} KiB: {own:.3} and {other:.3}"
+        );
+        assert!(own + other > 0.9, "{own:.3} and {other:.3}");
+    }
 }
 
 #[test]
