@@ -84,13 +84,14 @@ impl Path {
     }
 
     /// Whether the buffer, which is full now, is shorter than half the path: CUBIC's window, cut to seven
-    /// tenths, no longer fills the path then.
+    /// tenths, no longer fills the path then. One of less than 5 ms does not count: a host that is woken late
+    /// overflows it alone.
     pub(super) fn has_short_buffer(&self) -> bool {
         let lowest = self.lowest.iter().flatten().min();
         let (Some(floor), Some(lowest)) = (self.min_rtt, lowest) else {
             return false;
         };
-        *lowest < floor + floor / 2
+        (floor + QUEUE_MAX..floor + floor / 2).contains(lowest)
     }
 
     /// A round trip begins.
