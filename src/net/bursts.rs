@@ -70,15 +70,7 @@ impl AsyncUdpSocket for Bursts {
         let mut parts = transmit
             .contents
             .chunks(part_bytes(transmit.contents.len(), segment));
-        parts.try_for_each(|contents| {
-            self.send(&Transmit {
-                destination: transmit.destination,
-                ecn: transmit.ecn,
-                contents,
-                segment_size: (contents.len() > segment).then_some(segment),
-                src_ip: transmit.src_ip,
-            })
-        })
+        parts.try_for_each(|contents| self.send(&with_contents(transmit, contents)))
     }
 
     fn poll_recv(
@@ -109,6 +101,17 @@ impl AsyncUdpSocket for Bursts {
     }
 }
 
+/// A part of a burst, some of its datagrams.
+pub(super) fn with_contents<'a>(transmit: &Transmit, contents: &'a [u8]) -> Transmit<'a> {
+    Transmit {
+        destination: transmit.destination,
+        ecn: transmit.ecn,
+        contents,
+        segment_size: transmit.segment_size.filter(|each| contents.len() > *each),
+        src_ip: transmit.src_ip,
+    }
+}
+
 /// The bytes of the datagrams that go out in one call: as few calls as the system allows, and about
 /// as many datagrams in each.
 fn part_bytes(burst: usize, segment: usize) -> usize {
@@ -120,45 +123,11 @@ fn part_bytes(burst: usize, segment: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Mutex;
-
-    /// Takes note of what is sent, and refuses what a kernel would refuse.
-    #[derive(Debug, Default)]
-    struct Kernel(Mutex<Vec<(usize, Option<usize>)>>);
-
-    impl AsyncUdpSocket for Kernel {
-        fn create_io_poller(self: Arc<Self>) -> Pin<Box<dyn UdpPoller>> {
-            unreachable!("nobody waits here")
-        }
-
-        fn try_send(&self, transmit: &Transmit) -> io::Result<()> {
-            assert!(transmit.contents.len() <= BURST_BYTES_MAX);
-            let sent = (transmit.contents.len(), transmit.segment_size);
-            self.0.lock().unwrap().push(sent);
-            Ok(())
-        }
-
-        fn poll_recv(
-            &self,
-            _: &mut Context,
-            _: &mut [IoSliceMut<'_>],
-            _: &mut [RecvMeta],
-        ) -> Poll<io::Result<usize>> {
-            Poll::Pending
-        }
-
-        fn local_addr(&self) -> io::Result<SocketAddr> {
-            Ok(([127, 0, 0, 1], 1).into())
-        }
-
-        fn max_receive_segments(&self) -> usize {
-            64
-        }
-    }
+    use crate::net::recording::Recording;
 
     fn sent(bytes: usize, segment: Option<usize>) -> Vec<(usize, Option<usize>)> {
-        let kernel = Arc::new(Kernel::default());
-        let socket = Bursts::new(Arc::clone(&kernel) as _, 9000);
+        let system = Arc::new(Recording::default());
+        let socket = Bursts::new(Arc::clone(&system) as _, 9000);
         let contents = vec![0; bytes];
         let transmit = Transmit {
             destination: ([127, 0, 0, 1], 1).into(),
@@ -169,8 +138,10 @@ mod tests {
         };
         socket.try_send(&transmit).unwrap();
         assert_eq!(socket.sent_bytes(), bytes as u64);
-        let sent = kernel.0.lock().unwrap();
-        sent.clone()
+        let sent = system.take();
+        // the system refuses more
+        assert!(sent.iter().all(|(bytes, _)| *bytes <= BURST_BYTES_MAX));
+        sent
     }
 
     #[test]
@@ -195,7 +166,7 @@ mod tests {
     #[test]
     fn a_buffer_holds_whatever_the_kernel_puts_together() {
         for datagram in [1452, 4000, 9000, 65_507] {
-            let socket = Bursts::new(Arc::new(Kernel::default()), datagram);
+            let socket = Bursts::new(Arc::new(Recording::default()), datagram);
             let buffer = socket.max_receive_segments() * usize::from(datagram);
             let most = 64 * usize::from(datagram);
             assert!(buffer >= BURST_BYTES_MAX.min(most), "{buffer}");

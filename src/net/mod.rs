@@ -50,6 +50,8 @@ mod meter;
 mod place;
 pub mod portmap;
 mod punch;
+#[cfg(test)]
+mod recording;
 mod relay;
 mod session;
 mod system;

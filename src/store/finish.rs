@@ -10,7 +10,7 @@ use std::thread;
 
 use crate::digest::ProgramId;
 
-use super::content::Content;
+use super::content::{Content, State};
 use super::error::{FinishError, ReadError};
 use super::planted::{Bug, is_planted};
 use super::whole::Whole;
@@ -23,7 +23,7 @@ impl Content {
     /// again after success does nothing.
     pub fn finish(&self) -> Result<PathBuf, FinishError> {
         let mut whole = self.whole();
-        self.require_all()?;
+        self.require_all(|state| state.have.count())?;
         if whole.is_proven() {
             return Ok(self.path());
         }
@@ -42,7 +42,9 @@ impl Content {
         checked?;
         let is_download = !self.state().sealed;
         if is_download && !is_skipped {
-            self.require_kept()?;
+            // A sync that another thread had begun may have failed after all chunks were there: then there
+            // was nothing left for this one to sync, and nothing in memory tells.
+            self.require_all(|state| state.journal.kept(&state.have))?;
         }
         self.publish()?;
         if is_download {
@@ -61,25 +63,12 @@ impl Content {
         self.check_all(&mut Whole::new(), goes_on)
     }
 
-    fn require_all(&self) -> Result<(), FinishError> {
+    /// Whether so many chunks are all of them.
+    fn require_all(&self, count: impl Fn(&State) -> u32) -> Result<(), FinishError> {
         let (held, total) = {
             let state = self.state();
-            (state.have.count(), state.have.len())
+            (count(&state), state.have.len())
         };
-        self.require(held, total)
-    }
-
-    /// A sync that another thread had begun may have failed after all chunks were there: then there was
-    /// nothing left for this one to sync, and nothing in memory tells.
-    fn require_kept(&self) -> Result<(), FinishError> {
-        let (kept, total) = {
-            let state = self.state();
-            (state.journal.kept(&state.have), state.have.len())
-        };
-        self.require(kept, total)
-    }
-
-    fn require(&self, held: u32, total: u32) -> Result<(), FinishError> {
         if held == total {
             return Ok(());
         }

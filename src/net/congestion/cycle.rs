@@ -113,6 +113,7 @@ impl Bbr {
 
     fn start_refill(&mut self) {
         self.bounds.reset_short();
+        self.courtesy = None;
         self.cycle.was_cautious = false;
         self.cycle.acks = Acks::Refilling;
         self.begin_round();

@@ -30,6 +30,7 @@ impl ProbeRtt {
     /// The flow was idle: the path was seen empty without a look.
     pub(super) fn on_restart(&mut self) {
         self.is_restart = true;
+        self.is_wanted = false;
     }
 }
 

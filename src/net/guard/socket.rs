@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use quinn::udp::{RecvMeta, Transmit};
 use quinn::{AsyncUdpSocket, UdpPoller};
 
+use super::super::bursts::with_contents;
 use super::{Guard, Leave};
 
 /// A socket from which leaves what a guard admits.
@@ -32,13 +33,8 @@ impl Guarded {
         if bytes == 0 {
             return Ok(());
         }
-        self.socket.try_send(&Transmit {
-            destination: transmit.destination,
-            ecn: transmit.ecn,
-            contents: &transmit.contents[..bytes],
-            segment_size: transmit.segment_size.filter(|each| *each < bytes),
-            src_ip: transmit.src_ip,
-        })
+        self.socket
+            .try_send(&with_contents(transmit, &transmit.contents[..bytes]))
     }
 }
 

@@ -3,57 +3,17 @@
 use super::proof::Watched;
 use super::*;
 use crate::net::congestion::BbrFactory;
+use crate::net::recording::Recording;
 use quinn::congestion::Controller as _;
-use quinn::udp::RecvMeta;
 use quinn::{AsyncUdpSocket, UdpPoller};
-use std::io::{self, IoSliceMut};
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
-
-/// Has room for everything, and takes note of it.
-#[derive(Debug, Default)]
-struct System(Mutex<Vec<usize>>);
-
-impl AsyncUdpSocket for System {
-    fn create_io_poller(self: Arc<Self>) -> Pin<Box<dyn UdpPoller>> {
-        Box::pin(Room)
-    }
-
-    fn try_send(&self, transmit: &Transmit) -> io::Result<()> {
-        let sent = transmit.contents.len();
-        assert!(transmit.segment_size.is_none_or(|each| each < sent));
-        self.0.lock().unwrap().push(sent);
-        Ok(())
-    }
-
-    fn poll_recv(
-        &self,
-        _: &mut Context,
-        _: &mut [IoSliceMut<'_>],
-        _: &mut [RecvMeta],
-    ) -> Poll<io::Result<usize>> {
-        Poll::Pending
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        Ok(place(1))
-    }
-}
-
-#[derive(Debug)]
-struct Room;
-
-impl UdpPoller for Room {
-    fn poll_writable(self: Pin<&mut Self>, _: &mut Context) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-}
+use std::task::{Context, Waker};
 
 /// A guarded socket, as quinn uses it.
 struct Endpoint {
     guard: Arc<Guard>,
     factory: PathFactory<BbrFactory>,
-    system: Arc<System>,
+    system: Arc<Recording>,
     socket: Arc<Guarded>,
     poller: Pin<Box<dyn UdpPoller>>,
     now: Instant,
@@ -65,7 +25,7 @@ impl Endpoint {
         reason = "an instant has no other beginning"
     )]
     fn new() -> Self {
-        let (guard, system) = (Arc::new(Guard::default()), Arc::new(System::default()));
+        let (guard, system) = (Arc::new(Guard::default()), Arc::new(Recording::default()));
         let socket = Arc::new(Guarded::new(Arc::clone(&system) as _, Arc::clone(&guard)));
         Self {
             factory: PathFactory::new(&guard, BbrFactory),
@@ -123,7 +83,7 @@ impl Endpoint {
             self.poller.as_mut().poll_writable(&mut cx).is_pending(),
             waits
         );
-        let left = self.system.0.lock().unwrap().drain(..).sum();
+        let left = self.system.take().iter().map(|(bytes, _)| bytes).sum();
         (waits, left)
     }
 }

@@ -5,7 +5,8 @@
 
 use std::mem;
 
-use super::read_ahead::{APART_MAX, BLOCK_BYTES, Blocks, User};
+use super::read_ahead::{APART_MAX, Blocks, User};
+use super::source::BLOCK_BYTES;
 use crate::digest::{Digest, Hasher};
 use crate::manifest::{Layout, Recall, Tagger};
 

@@ -181,7 +181,8 @@ mod tests {
     use std::fs::File;
     use std::sync::atomic::{AtomicU64, Ordering};
 
-    use super::read_ahead::{BLOCK_BYTES, BLOCKS};
+    use super::read_ahead::BLOCKS;
+    use super::source::BLOCK_BYTES;
     use super::*;
     use crate::limits::MIB;
 

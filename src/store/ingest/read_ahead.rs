@@ -14,12 +14,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::IngestError;
-use super::source::Source;
-use crate::limits::MIB;
+use super::source::{BLOCK_BYTES, Source};
 
-/// What one read asks for, in bytes. Small enough to be still in the processor's cache when it is
-/// hashed, large enough that passing it on costs nothing.
-pub(super) const BLOCK_BYTES: usize = MIB;
 /// Blocks that there are: how far one of the hashes can be ahead of the other.
 pub(super) const BLOCKS: usize = 8;
 /// How far apart two blocks may be that are used at once. Those between them wait meanwhile, and the other

@@ -5,9 +5,13 @@ use std::io;
 use std::path::Path;
 
 use super::IngestError;
-use super::read_ahead::BLOCK_BYTES;
+use crate::limits::MIB;
 use crate::store::os::{self, Links};
 use crate::store::regular::open_regular;
+
+/// What one read asks for, in bytes. Small enough to be still in the processor's cache when it is
+/// hashed, large enough that passing it on costs nothing.
+pub(super) const BLOCK_BYTES: usize = MIB;
 
 /// The file that is read.
 pub(super) struct Source<'a> {
