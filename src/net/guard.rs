@@ -9,11 +9,14 @@
 //! * A place is *proven* while a connection has a path to it whose far end has shown that it gets what is sent there:
 //!   by the handshake, or by an answer to quinn's own PATH_CHALLENGE (`proof`).
 //! * What goes to a proven place passes, and so does all of a handshake, which quinn bounds itself.
-//! * Of anything else, a host gets three times what came from its unproven places (`ledger`). Beyond that it gets one
-//!   datagram, because who moves says so with a small one: once for each host that is remembered, until
-//!   somebody there has proven to be, and to all hosts together eight at once and one a second.
+//! * Of anything else, a host gets three times what came from its unproven places (`ledger`). Beyond that it gets a
+//!   datagram, because who moves says so with a small one, and three more at growing distances, because it or its
+//!   answer may be lost: for each host that is remembered, until somebody there has proven to be, and to all hosts together
+//!   eight at once and one a second.
 //!
-//! A connection whose new path is not proven yet waits where it would send more, until something comes for it.
+//! A connection whose new path is not proven yet waits where it would send more, until something comes for it or a timer
+//! of its own has it probe. quinn's word that a place is proven comes with the first acknowledgement after the answer to its
+//! challenge, so what is allowed may be spent by then, and one of those probes has to ask for another.
 //!
 //! quinn does not say which path a datagram is sent on. Its congestion controllers, one for each path, are told of it
 //! right before: between that and the socket nothing else happens on the thread.

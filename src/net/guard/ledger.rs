@@ -1,7 +1,8 @@
 //! What came from hosts that have proven nothing, and what they were sent.
 //!
-//! Invariant: of each host that is remembered, `sent <= FACTOR * received`, but for one datagram. A host
-//! that is forgotten begins anew with nothing, so forgetting one never has it sent more than that.
+//! Invariant: of each host that is remembered, `sent <= FACTOR * received`. A few datagrams may go beyond that
+//! (`take_beyond`), which are counted apart. A host that is forgotten begins anew with nothing, so forgetting one never has
+//! it sent more than that.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -16,6 +17,11 @@ const HOSTS_MAX: usize = 1024;
 const BEYOND_MAX: u32 = 8;
 /// How long until there is another.
 const BEYOND_EVERY: Duration = Duration::from_secs(1);
+/// Datagrams beyond that to one host: any may be lost, or what answers it.
+const BEYOND_OF_HOST_MAX: u32 = 4;
+/// How long after the first of these the second may go; each further one waits twice as long as the one before. QUIC's
+/// probes come at such times (RFC 9002 section 6.2.1).
+const BEYOND_OF_HOST_EVERY: Duration = Duration::from_millis(25);
 /// Bytes of such a datagram, at most: what Ethernet carries.
 const BEYOND_BYTES: usize = 1500;
 
@@ -34,7 +40,10 @@ pub(super) struct Ledger {
 struct Account {
     received: u64,
     sent: u64,
-    had_beyond: bool,
+    /// Datagrams beyond that.
+    beyond: u32,
+    /// When there may be another.
+    beyond_next: Option<Instant>,
 }
 
 impl Ledger {
@@ -76,10 +85,10 @@ impl Ledger {
         datagrams
     }
 
-    /// Takes the one datagram beyond that which a host may get.
+    /// Takes one of the datagrams beyond that which a host may get.
     pub(super) fn take_beyond(&mut self, now: Instant, host: Host, bytes: usize) -> bool {
         let account = self.hosts.get_mut(&host);
-        let Some(account) = account.filter(|it| !it.had_beyond) else {
+        let Some(account) = account.filter(|it| it.may_have_beyond(now)) else {
             return false;
         };
         if bytes > BEYOND_BYTES {
@@ -98,9 +107,15 @@ impl Ledger {
             return false;
         }
         self.beyond += 1;
-        account.had_beyond = true;
-        account.sent = account.sent.saturating_add(bytes as u64);
+        account.beyond_next = Some(now + BEYOND_OF_HOST_EVERY * 2u32.pow(account.beyond));
+        account.beyond += 1;
         true
+    }
+}
+
+impl Account {
+    fn may_have_beyond(&self, now: Instant) -> bool {
+        self.beyond < BEYOND_OF_HOST_MAX && self.beyond_next.is_none_or(|next| next <= now)
     }
 }
 
@@ -135,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn one_datagram_beyond_that_for_a_host_and_one_a_second_for_all() {
+    fn to_all_hosts_one_datagram_a_second_goes_beyond_that() {
         let (mut ledger, began) = (Ledger::default(), now());
         let mut taken = 0;
         for second in 0..100u32 {
@@ -146,10 +161,9 @@ mod tests {
                 assert!(!ledger.take_beyond(now, host, BEYOND_BYTES + 1));
                 if ledger.take_beyond(now, host, 1200) {
                     taken += 1;
-                    assert!(!ledger.take_beyond(now, host, 1200), "once for a host");
-                    assert_eq!(ledger.take(host, 1, 1), 0, "it counts");
-                    ledger.on_received(host, 361);
-                    assert_eq!(ledger.take(host, 1, 1), 1, "(40 + 361) * 3 is 1203");
+                    assert!(!ledger.take_beyond(now, host, 1200), "at once");
+                    assert_eq!(ledger.take(host, 120, 120), 1, "it is counted apart");
+                    assert_eq!(ledger.take(host, 1, 1), 0);
                 }
             }
         }
@@ -158,6 +172,20 @@ mod tests {
             !ledger.take_beyond(began, host(1_000_000), 1),
             "it never spoke"
         );
+    }
+
+    #[test]
+    fn to_one_host_four_datagrams_go_beyond_that_ever_further_apart() {
+        let (mut ledger, began) = (Ledger::default(), now());
+        ledger.on_received(host(1), 40);
+        let mut gone = Vec::new();
+        for after in 0..100_000 {
+            let now = began + Duration::from_millis(after);
+            if ledger.take_beyond(now, host(1), 1200) {
+                gone.push(after);
+            }
+        }
+        assert_eq!(gone, [0, 25, 75, 175]);
     }
 
     #[test]

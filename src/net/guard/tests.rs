@@ -8,6 +8,7 @@ use quinn::congestion::Controller as _;
 use quinn::{AsyncUdpSocket, UdpPoller};
 use std::pin::Pin;
 use std::task::{Context, Waker};
+use std::time::Duration;
 
 /// A guarded socket, as quinn uses it.
 struct Endpoint {
@@ -147,7 +148,7 @@ fn who_moves_gets_a_datagram_then_three_times_what_came_and_everything_when_prov
     endpoint.receive(place(1), &[SHORT; 1200]);
     assert_eq!(
         endpoint.send(Some(&mut path), place(1), (10, 1200)),
-        (true, 2400)
+        (true, 3600)
     );
     // for nothing: it is tried once more, and what does not fit is lost
     assert_eq!(endpoint.hand_over(place(1), (10, 1200)), (false, 0));
@@ -172,7 +173,26 @@ fn who_moves_gets_a_datagram_then_three_times_what_came_and_everything_when_prov
 }
 
 #[test]
-fn moving_to_and_fro_is_worth_no_more_than_one_datagram() {
+fn a_path_on_which_all_is_spent_before_it_is_proven_is_probed_a_few_times() {
+    let mut endpoint = Endpoint::new();
+    let mut path = endpoint.path();
+    endpoint.receive(place(1), &[SHORT; 4000]);
+    endpoint.send(Some(&mut path), place(1), (10, 1200));
+    assert_eq!(endpoint.hand_over(place(1), (10, 1200)), (false, 0));
+    let mut probes = 0;
+    for _ in 0..1000 {
+        // the probe is sent, the rest waits, is tried once more and lost
+        let (waits, left) = endpoint.send(Some(&mut path), place(1), (2, 1200));
+        assert!(waits && (left == 0 || left == 1200), "{left}");
+        probes += left / 1200;
+        assert_eq!(endpoint.hand_over(place(1), (2, 1200)), (false, 0));
+        endpoint.now += Duration::from_millis(1);
+    }
+    assert_eq!(probes, 4);
+}
+
+#[test]
+fn moving_to_and_fro_is_worth_no_more_than_one_datagram_at_once() {
     let mut endpoint = Endpoint::new();
     let (mut came, mut left) = (0, 0);
     for _ in 0..1000 {
