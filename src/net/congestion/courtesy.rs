@@ -44,6 +44,11 @@ impl Courtesy {
         }
     }
 
+    /// A probe has ended with this long-term bound: what may be given is a part of what is held now.
+    pub(super) fn on_probed(&mut self, long: u64) {
+        self.least = self.least.max(scaled(long, BETA));
+    }
+
     /// Whether others are still coming back.
     pub(super) fn forbids_a_probe(&self, now: Instant) -> bool {
         now < self.probes_from
@@ -79,5 +84,18 @@ mod tests {
         }
         assert_eq!(long, 700_000);
         assert_eq!(courtesy.give(650_000), 650_000, "what is lower stays");
+    }
+
+    #[test]
+    fn of_a_path_that_has_widened_no_more_is_given_than_of_one_that_was_wide() {
+        let mut courtesy = Courtesy::after(epoch(), 1_000_000);
+        courtesy.on_probed(2_000_000);
+        let mut long = 2_000_000;
+        for _ in 0..100 {
+            long = courtesy.give(long);
+        }
+        assert_eq!(long, 1_400_000);
+        courtesy.on_probed(1_000_000);
+        assert_eq!(courtesy.give(1_400_000), 1_400_000);
     }
 }

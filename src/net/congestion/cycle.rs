@@ -113,7 +113,6 @@ impl Bbr {
 
     fn start_refill(&mut self) {
         self.bounds.reset_short();
-        self.courtesy = None;
         self.cycle.was_cautious = false;
         self.cycle.acks = Acks::Refilling;
         self.begin_round();
@@ -165,6 +164,9 @@ impl Bbr {
         }
         if !sample.is_app_limited {
             self.bandwidth.advance();
+        }
+        if let Some(courtesy) = &mut self.courtesy {
+            courtesy.on_probed(self.bounds.long());
         }
         let goes_on = self.cycle.was_cautious && !self.cycle.was_too_much;
         if goes_on {

@@ -38,6 +38,7 @@ use ::postgres::error::SqlState;
 use ::postgres::types::{ToSql, Type};
 
 use self::connect::Role;
+use self::reading::Lookups;
 use super::{Change, IndexError, IndexExtent, IndexStore, Listed, Outcome, Stop};
 use crate::index::Query;
 use crate::wire::{Extent, Hit, Wanted};
@@ -54,11 +55,17 @@ const MAKING: i64 = 8_315_163_451_922;
 /// A value in a question, and its type.
 type Value<'a> = (&'a (dyn ToSql + Sync), Type);
 
-/// A session of an index in PostgreSQL.
+/// An index in PostgreSQL.
 pub struct PostgresIndex {
     database: Database,
     role: Role,
-    client: Option<Client>,
+    session: Option<Session>,
+}
+
+/// A session, and what the server knows in it.
+struct Session {
+    client: Client,
+    lookups: Option<Lookups>,
 }
 
 impl fmt::Debug for PostgresIndex {
@@ -71,11 +78,13 @@ impl PostgresIndex {
     /// Opens an index to write, and makes its tables if there are none.
     pub fn open_to_write(database: &Database) -> Result<Self, IndexError> {
         let mut index = Self::open(database, Role::Writer)?;
-        index.with(make)?.map_err(|found| IndexError::Newer {
-            place: database.to_string(),
-            found: found.into(),
-            known: VERSION.into(),
-        })?;
+        index
+            .with(|session| make(&mut session.client))?
+            .map_err(|found| IndexError::Newer {
+                place: database.to_string(),
+                found: found.into(),
+                known: VERSION.into(),
+            })?;
         Ok(index)
     }
 
@@ -85,27 +94,27 @@ impl PostgresIndex {
     }
 
     fn open(database: &Database, role: Role) -> Result<Self, IndexError> {
-        let client = database.connect(role)?;
+        let session = Session::new(database.connect(role)?);
         Ok(Self {
             database: database.clone(),
             role,
-            client: Some(client),
+            session: Some(session),
         })
     }
 
     /// Does something in the session, in a new one where it has ended.
     fn with<T>(
         &mut self,
-        work: impl Fn(&mut Client) -> Result<T, ::postgres::Error>,
+        work: impl Fn(&mut Session) -> Result<T, ::postgres::Error>,
     ) -> Result<T, IndexError> {
-        if let Some(client) = &mut self.client {
-            match work(client) {
-                Err(error) if has_ended(client, &error) => self.client = None,
+        if let Some(session) = &mut self.session {
+            match work(session) {
+                Err(error) if has_ended(&session.client, &error) => self.session = None,
                 outcome => return outcome.map_err(|error| self.failed(error)),
             }
         }
-        let client = self.client.insert(self.database.connect(self.role)?);
-        let outcome = work(client);
+        let client = self.database.connect(self.role)?;
+        let outcome = work(self.session.insert(Session::new(client)));
         outcome.map_err(|error| self.failed(error))
     }
 
@@ -116,22 +125,43 @@ impl PostgresIndex {
     }
 }
 
+impl Session {
+    fn new(client: Client) -> Self {
+        Self {
+            client,
+            lookups: None,
+        }
+    }
+
+    /// Its client, and the lookups, which the server is told once.
+    fn with_lookups(&mut self) -> Result<(&mut Client, &Lookups), ::postgres::Error> {
+        let lookups = match self.lookups.take() {
+            Some(lookups) => lookups,
+            None => Lookups::new(&mut self.client)?,
+        };
+        Ok((&mut self.client, self.lookups.insert(lookups)))
+    }
+}
+
 impl IndexStore for PostgresIndex {
     fn write(&mut self, now: u64, changes: &[Change]) -> Result<Vec<Outcome>, IndexError> {
         let batch = writing::batch(changes);
-        self.with(|client| writing::write(client, now, &batch))
+        self.with(|session| writing::write(&mut session.client, now, &batch))
     }
 
     fn holders(&mut self, now: u64, wanted: Wanted, from: u64) -> Result<Vec<Listed>, IndexError> {
-        self.with(|client| reading::holders(client, now, wanted, from))
+        self.with(|session| {
+            let (client, lookups) = session.with_lookups()?;
+            lookups.holders(client, now, wanted, from)
+        })
     }
 
     fn search(&mut self, query: &Query, stop: Stop) -> Result<(Extent, Vec<Hit>), IndexError> {
-        self.with(|client| reading::search(client, query, &stop))
+        self.with(|session| reading::search(&mut session.client, query, &stop))
     }
 
     fn extent(&mut self, now: u64) -> Result<IndexExtent, IndexError> {
-        self.with(|client| reading::extent(client, now))
+        self.with(|session| reading::extent(&mut session.client, now))
     }
 }
 

@@ -6,9 +6,8 @@
 
 use ::postgres::error::SqlState;
 use ::postgres::types::Type;
-use ::postgres::{Client, Error, Row};
+use ::postgres::{Client, Error, Row, Statement};
 
-use super::Value;
 use super::condition::Condition;
 use super::rows::{hit_of, listed_of, unsigned};
 use crate::index::{Query, Route};
@@ -37,34 +36,46 @@ SELECT e.manifest, x.* FROM e CROSS JOIN LATERAL (
     LIMIT (SELECT $4 / greatest(count(*), 1) FROM e)
 ) x";
 
-pub(super) fn holders(
-    client: &mut Client,
-    now: u64,
-    wanted: Wanted,
-    from: u64,
-) -> Result<Vec<Listed>, Error> {
-    let (column, digest, limit) = match &wanted {
-        Wanted::Manifest(id) => ("manifest", id.digest(), 1),
-        Wanted::Program(id) => ("program", id.digest(), MANIFESTS_MAX),
-    };
-    let sql = format!(
-        "WITH e AS (SELECT number, manifest FROM swarmhold.entries WHERE {column} = $1
-         ORDER BY place LIMIT $5) {HOLDERS}"
-    );
-    let (key, alive) = (
-        digest.as_bytes().as_slice(),
-        int(now.saturating_sub(ALIVE_S)),
-    );
-    let (from, most) = (int(from >> 1), i64::from(CANDIDATES_MAX));
-    let values: [Value<'_>; 5] = [
-        (&key, Type::BYTEA),
-        (&alive, Type::INT8),
-        (&from, Type::INT8),
-        (&most, Type::INT8),
-        (&limit, Type::INT8),
-    ];
-    let rows = client.query_typed(&sql, &values)?;
-    rows.iter().map(listed_of).collect()
+/// The questions of who holds a container, as the server knows them. They are asked far more often than any other, and
+/// reading and planning one takes it longer than answering it.
+pub(super) struct Lookups {
+    manifest: Statement,
+    program: Statement,
+}
+
+impl Lookups {
+    pub(super) fn new(client: &mut Client) -> Result<Self, Error> {
+        let mut of = |column| {
+            let sql = format!(
+                "WITH e AS (SELECT number, manifest FROM swarmhold.entries WHERE {column} = $1
+                 ORDER BY place LIMIT $5) {HOLDERS}"
+            );
+            let types = [Type::BYTEA, Type::INT8, Type::INT8, Type::INT8, Type::INT8];
+            client.prepare_typed(&sql, &types)
+        };
+        Ok(Self {
+            manifest: of("manifest")?,
+            program: of("program")?,
+        })
+    }
+
+    pub(super) fn holders(
+        &self,
+        client: &mut Client,
+        now: u64,
+        wanted: Wanted,
+        from: u64,
+    ) -> Result<Vec<Listed>, Error> {
+        let (lookup, digest, limit) = match &wanted {
+            Wanted::Manifest(id) => (&self.manifest, id.digest(), 1),
+            Wanted::Program(id) => (&self.program, id.digest(), MANIFESTS_MAX),
+        };
+        let key = digest.as_bytes().as_slice();
+        let alive = int(now.saturating_sub(ALIVE_S));
+        let (from, most) = (int(from >> 1), i64::from(CANDIDATES_MAX));
+        let rows = client.query(lookup, &[&key, &alive, &from, &most, &limit])?;
+        rows.iter().map(listed_of).collect()
+    }
 }
 
 pub(super) fn search(
