@@ -21,7 +21,7 @@ const PAIRS: [[Kind; 2]; 5] = [
 ];
 
 /// Prints who gets what.
-pub(crate) fn run(extent: Extent) {
+pub(crate) fn run(extent: Extent, named: &str) {
     say(
         "beside: two flows between two hosts. Each one's share of the link, the later flow second,",
     );
@@ -29,7 +29,7 @@ pub(crate) fn run(extent: Extent) {
     let stage = Stage::new();
     let (settling, measured) = extent.pick((8, 12), (4, 4));
     let span = Span { settling, measured };
-    for line in line::shared(extent) {
+    for line in line::named(line::shared(extent), named) {
         for pair in PAIRS {
             let Some([first, second]) = share(&stage, pair, line, span) else {
                 return say(format!("beside: {SKIPPED}"));

@@ -12,7 +12,7 @@ use crate::{Extent, say};
 const SECOND: u64 = 1_000_000_000;
 
 /// Prints the grid.
-pub(crate) fn run(extent: Extent) {
+pub(crate) fn run(extent: Extent, named: &str) {
     say("grid: one flow, virtual time. Goodput as a share of the link (headers take 0.045 of it);");
     say("      in brackets the wait at the bottleneck in ms, mean and 95th percentile.\n");
     let mut head = format!("{:<34}", "line");
@@ -21,7 +21,7 @@ pub(crate) fn run(extent: Extent) {
         let _ = write!(head, "{:>22}", control.name());
     }
     say(head);
-    for line in line::all(extent) {
+    for line in line::named(line::all(extent), named) {
         let mut row = format!("{:<34}", line.name());
         for control in Control::ALL {
             let (share, figures) = alone(control, line, line.shape(), extent);

@@ -66,6 +66,14 @@ impl Line {
     }
 }
 
+/// Those in whose names this is, however many spaces are between the words.
+pub(crate) fn named(lines: Vec<Line>, text: &str) -> Vec<Line> {
+    let one_spaced = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = one_spaced(text);
+    let fits = |line: &Line| one_spaced(&line.name()).contains(&text);
+    lines.into_iter().filter(fits).collect()
+}
+
 /// The lines of the grid.
 pub(crate) fn all(extent: Extent) -> Vec<Line> {
     if extent == Extent::Quick {

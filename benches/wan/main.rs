@@ -1,6 +1,6 @@
 //! swarmhold's congestion control beside quinn's and the kernel's, on long, lossy and shared lines.
 //!
-//! `cargo bench --bench wan [-- grid | start | share | ecn | real | beside | echo] [--quick]`
+//! `cargo bench --bench wan [-- grid | start | share | ecn | real | beside | echo] [--line TEXT] [--quick]`
 //!
 //! * `grid`: one flow, each controller, each line, in virtual time (`lab.rs`): goodput as a share of
 //!   the link, and how long packets wait at the bottleneck. The machine's load changes nothing.
@@ -86,6 +86,9 @@ struct Options {
     /// Few lines and short runs, to see that it runs
     #[arg(long)]
     quick: bool,
+    /// Only lines in whose names this is, such as "200 ms 256 KiB", in `grid`, `share`, `real` and `beside`
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    line: String,
     /// What cargo says to every benchmark
     #[arg(long, hide = true)]
     bench: bool,
@@ -115,12 +118,12 @@ fn main() {
     };
     for (_, part) in chosen(&options.parts) {
         match part {
-            Part::Grid => grid::run(extent),
+            Part::Grid => grid::run(extent, &options.line),
             Part::Start => start::run(extent),
-            Part::Share => share::run(extent),
+            Part::Share => share::run(extent, &options.line),
             Part::Ecn => ecn::run(extent),
-            Part::Real => real::run(extent),
-            Part::Beside => beside::run(extent),
+            Part::Real => real::run(extent, &options.line),
+            Part::Beside => beside::run(extent, &options.line),
             Part::Echo => echo::run(extent),
         }
     }

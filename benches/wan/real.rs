@@ -23,7 +23,7 @@ struct Cell {
 }
 
 /// Prints the grid.
-pub(crate) fn run(extent: Extent) {
+pub(crate) fn run(extent: Extent, named: &str) {
     say(
         "real: one flow between two hosts. Goodput as a share of the link (headers take 0.045 of it);",
     );
@@ -35,7 +35,10 @@ pub(crate) fn run(extent: Extent) {
     }
     say(head);
     let stage = Stage::new();
-    for (number, line) in line::real(extent).into_iter().enumerate() {
+    for (number, line) in line::named(line::real(extent), named)
+        .into_iter()
+        .enumerate()
+    {
         let mut row = format!("{:<34}", line.name());
         for (at, kind) in KINDS.into_iter().enumerate() {
             let Some(cell) = measure(&stage, kind, line, extent, 10 * number + at) else {

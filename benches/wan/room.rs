@@ -34,7 +34,6 @@ impl Room {
             return None;
         }
         let line = start_line(&names, shape);
-        keep_time(&line);
         for (name, address) in names.iter().zip([SENDER, RECEIVER]) {
             let with_prefix = format!("{address}/24");
             for words in [
@@ -97,14 +96,6 @@ fn start_line(names: &[String; 2], shape: Shape) -> Child {
 #[cfg(not(target_os = "linux"))]
 fn start_line(_: &[String; 2], _: Shape) -> Child {
     unreachable!("a room opens on Linux only")
-}
-
-/// A line is not late because hosts are busy: on a machine with few cores its process comes before theirs. Where the
-/// system does not allow that, it is late now and then, which counts against short buffers.
-fn keep_time(line: &Child) {
-    let id = line.id().to_string();
-    let words = ["--all-tasks", "--fifo", "--pid", "1", &id];
-    let _ = Command::new("chrt").args(words).status();
 }
 
 fn ip(words: &[&str]) -> bool {

@@ -12,10 +12,10 @@ const SECOND: u64 = 1_000_000_000;
 const LATE: u64 = 2 * SECOND;
 
 /// Prints who gets what.
-pub(crate) fn run(extent: Extent) {
+pub(crate) fn run(extent: Extent, named: &str) {
     say("share: two flows, virtual time. Each one's share of the link, the later flow second,");
     say("       and by how much the larger exceeds the smaller.\n");
-    for line in line::shared(extent) {
+    for line in line::named(line::shared(extent), named) {
         for pair in [
             [Control::Ours, Control::Ours],
             [Control::Ours, Control::Cubic],
