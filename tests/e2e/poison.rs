@@ -7,7 +7,7 @@ use swarmhold::node::{FetchError, Proof, ShareError};
 use swarmhold::wire::{Reply, Request};
 use swarmhold::{Digest, Link, Manifest, PeerHint, ProgramId, What};
 
-use crate::raw::{Heard, Raw, reply_in};
+use crate::raw::{Raw, reply_in};
 use crate::rogue::{Rogue, Say, honest};
 use crate::world::{CHUNK, LONG, Peer, SHORT, World, forge, noise, part_of, wallet};
 
@@ -87,24 +87,26 @@ fn sum(vouchers: &[Voucher]) -> u64 {
     vouchers.iter().map(Voucher::asked).sum()
 }
 
-/// Asks a node over and over what it has for a program id, as long as it fetches: it must name
-/// nothing before the container is there, whole.
-async fn watch(node: &Peer, program_id: ProgramId) -> Result<(), String> {
+/// Does something, and asks a node meanwhile, over and over, what it has for a program id: it must
+/// name nothing before the container is there, whole.
+async fn watched<T>(node: &Peer, program_id: ProgramId, work: impl Future<Output = T>) -> T {
     let raw = Raw::greet(node, &wallet("watcher")).await;
+    tokio::select! {
+        done = work => done,
+        wrong = watch(&raw, node, program_id) => panic!("{wrong}"),
+    }
+}
+
+/// What a node has said that it must not.
+async fn watch(raw: &Raw, node: &Peer, program_id: ProgramId) -> String {
     let program_id = Some(program_id);
     loop {
         let heard = raw.ask(&Request::Deluges { program_id }).await;
-        if !matches!(heard, Heard::Bytes(_)) {
-            return Ok(());
-        }
         let Reply::Deluges(deluges) = reply_in(&heard) else {
-            return Err(format!("{heard:?}"));
+            return format!("{heard:?}");
         };
         if !deluges.is_empty() && !node.destination().exists() {
-            return Err(format!("too early: {deluges:?}"));
-        }
-        if !deluges.is_empty() {
-            return Ok(());
+            return format!("too early: {deluges:?}");
         }
         tokio::task::yield_now().await;
     }
@@ -131,8 +133,7 @@ async fn the_honest_manifest_wins_against_five_poisoned_ones() {
     let mut hints: Vec<PeerHint> = liars.iter().map(Voucher::hint).collect();
     hints.extend([alice.hint(), carol.hint()]);
     let mut fetch = bob.fetch_patiently(bare(&manifest), &hints, LONG).await;
-    let (fetched, watched) = tokio::join!(fetch.gets(&bytes), watch(&bob, manifest.program_id()));
-    assert_eq!(watched, Ok(()));
+    let fetched = watched(&bob, manifest.program_id(), fetch.gets(&bytes)).await;
     assert_eq!(fetched.manifest, manifest);
     let waste = sum(&liars);
     assert!(waste <= ATTEMPTS * CHUNKS, "{waste} chunks for liars");
@@ -157,9 +158,8 @@ async fn after_three_poisoned_manifests_a_fetch_says_which_and_whose() {
     let bob = world.node("bob").await;
     let hints: Vec<PeerHint> = liars.iter().map(Voucher::hint).collect();
     let mut fetch = bob.fetch_patiently(bare(&truth), &hints, LONG).await;
-    let (error, watched) = tokio::join!(fetch.end(), watch(&bob, truth.program_id()));
-    assert_eq!(watched, Ok(()), "never announced");
-    let error = error.unwrap_err();
+    let ended = watched(&bob, truth.program_id(), fetch.end()).await;
+    let error = ended.unwrap_err();
     let FetchError::NoneRight { rejections, .. } = &error else {
         panic!("{error}");
     };

@@ -40,7 +40,7 @@ pub(super) struct Bbr {
     pub(super) cycle: Cycle,
     pub(super) probe_rtt: ProbeRtt,
     pub(super) window: Window,
-    /// Where the last probe has overflowed a short buffer, until the next.
+    /// Where a probe has overflowed a short buffer.
     pub(super) courtesy: Option<Courtesy>,
     drain_began: u64,
 }
