@@ -55,7 +55,7 @@ pub(super) async fn chunk(
         Ok(answer) => answer,
         Err(fault) => ChunkAnswer::Failed(fault),
     };
-    let rtt = session.connection.rtt();
+    let rtt = session.connection.rtt() + session.gaps.mean();
     // The driver is gone only when the node is.
     let _ = session
         .events

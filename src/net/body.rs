@@ -62,8 +62,9 @@ impl<'a> Body<'a> {
         let mut parts = Vec::with_capacity(len.div_ceil(PIECE_BYTES).min(1024));
         let mut pieces: [Bytes; PIECES] = std::array::from_fn(|_| Bytes::new());
         let mut missing = len;
-        let mut reported = Instant::now();
+        let (mut reported, mut longest) = (Instant::now(), Duration::ZERO);
         while missing > 0 {
+            let began = Instant::now();
             let read = timeout(PROGRESS_TIMEOUT, self.read_some(&mut pieces, lane, missing)).await;
             let count = read
                 .map_err(|_| Fault::TooSlow(PROGRESS_TIMEOUT))?
@@ -74,6 +75,7 @@ impl<'a> Body<'a> {
                     len - missing
                 ))
             })?;
+            longest = longest.max(began.elapsed());
             let bytes = pieces[..count].iter().map(Bytes::len).sum();
             for piece in pieces[..count].iter_mut().map(std::mem::take) {
                 missing = missing.checked_sub(piece.len()).ok_or_else(|| {
@@ -96,6 +98,8 @@ impl<'a> Body<'a> {
         }
         self.expect_end(len).await?;
         self.whole = true;
+        let rtt = self.session.connection.rtt();
+        self.session.gaps.on_body(longest, rtt);
         Ok(parts)
     }
 

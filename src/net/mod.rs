@@ -23,6 +23,7 @@
 //! follow     our subscriptions
 //! feed       the long answer to a subscription
 //! body       what comes in for our request
+//! gaps       how long that waits for what was lost
 //! relay      connections that a SwarmMaster carries, and its side of that
 //! way        which of our addresses leads to another
 //! throttle   limits, each shared by many transfers
@@ -43,6 +44,7 @@ mod endpoint;
 mod fault;
 mod feed;
 mod follow;
+mod gaps;
 mod guard;
 mod handshake;
 mod lookout;
@@ -115,7 +117,7 @@ pub enum Event {
         ticket: u64,
         /// The answer.
         answer: ChunkAnswer,
-        /// The path's round-trip time now.
+        /// The path's round-trip time now, and how much longer answers take because of losses.
         rtt: Duration,
     },
     /// A chunk's bytes are coming in.

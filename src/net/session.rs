@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use super::endpoint::Shared;
+use super::gaps::Gaps;
 use super::handshake::{DialError, canonical};
 use super::meter::{Meter, Resets};
 use super::place::Place;
@@ -44,6 +45,7 @@ pub(super) struct Inner {
     listen: Vec<SocketAddr>,
     path: Path,
     resets: Mutex<Resets>,
+    pub(super) gaps: Gaps,
     _place: Place,
 }
 
@@ -65,6 +67,7 @@ impl Session {
             listen,
             path,
             resets: Mutex::new(Resets::new()),
+            gaps: Gaps::default(),
             _place: place,
         };
         Self {

@@ -134,7 +134,7 @@ pub enum Input {
         ticket: Ticket,
         /// The body.
         payload: Payload,
-        /// The path's round-trip time now.
+        /// The path's round-trip time now, and how much longer answers take because of losses: one more at most.
         rtt: Duration,
     },
     /// The network: the peer lacks that chunk; this is what it has.
