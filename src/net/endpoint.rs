@@ -24,7 +24,7 @@ use super::place::Place;
 use super::punch::Puncher;
 use super::relay::Path;
 use super::session::SessionKey;
-use super::system::{open_socket, runtime, warm_up};
+use super::system::{has_fine_timers, open_socket, runtime, warm_up};
 use super::transport::{DATAGRAM_BYTES_MAX, Purpose, Role, transport};
 use super::{Event, Origin};
 use super::{handshake, relay};
@@ -162,7 +162,8 @@ impl Endpoint {
         let runtime = runtime().map_err(failed)?;
         let socket = runtime.wrap_udp_socket(socket).map_err(failed)?;
         let socket = Arc::new(Bursts::new(socket, DATAGRAM_BYTES_MAX));
-        let guarded = Guarded::new(Arc::clone(&socket) as _, Arc::clone(&guard));
+        let timers = has_fine_timers().then(|| Arc::clone(&runtime));
+        let guarded = Guarded::new(Arc::clone(&socket) as _, Arc::clone(&guard), timers);
         let quic = quinn::Endpoint::new_with_abstract_socket(
             endpoint_config(),
             Some(server),

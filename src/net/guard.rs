@@ -19,7 +19,7 @@
 //! challenge, so what is allowed may be spent by then, and one of those probes has to ask for another.
 //!
 //! quinn does not say which path a datagram is sent on. Its congestion controllers, one for each path, are told of it
-//! right before: between that and the socket nothing else happens on the thread.
+//! right before: between that and the socket nothing else happens on the thread. So what paces fast paths (`pace`) waits here as well.
 
 mod ledger;
 mod proof;
@@ -109,6 +109,12 @@ impl Guard {
     /// What is handed over next is sent on this path.
     fn announce(&self, now: Instant, proof: &Arc<Proof>) {
         self.lock().next = Some((Arc::clone(proof), now));
+    }
+
+    /// The path of what is handed over next, if it was announced.
+    fn next(&self) -> Option<Arc<Proof>> {
+        let state = self.lock();
+        state.next.as_ref().map(|(path, _)| Arc::clone(path))
     }
 
     /// What was announced is not handed over now.
@@ -213,5 +219,8 @@ fn is_long(datagram: &[u8]) -> bool {
         .is_some_and(|first| first & LONG_HEADER != 0)
 }
 
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod pacing;
 #[cfg(test)]
 mod tests;

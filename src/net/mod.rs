@@ -8,6 +8,7 @@
 //! place      how many connections it takes, and of whom
 //! bursts     how long a burst may be
 //! guard      what leaves for places that have not proven to be somebody's
+//! pace       how large its bursts are on a fast path
 //! system     its socket, timers and randomness
 //! buffers    what the system keeps of bursts, in both directions
 //! alarm      timers that pace finely
@@ -49,6 +50,7 @@ mod guard;
 mod handshake;
 mod lookout;
 mod meter;
+mod pace;
 mod place;
 pub mod portmap;
 mod punch;

@@ -29,6 +29,11 @@ pub(super) fn runtime() -> io::Result<Arc<dyn quinn::Runtime>> {
     Ok(Arc::new(quinn::TokioRuntime))
 }
 
+/// Whether its timers are fine enough to pace what leaves within less than a millisecond.
+pub(super) const fn has_fine_timers() -> bool {
+    cfg!(target_os = "linux")
+}
+
 pub(super) fn open_socket(listen: SocketAddr) -> io::Result<std::net::UdpSocket> {
     let socket = Socket::new(
         Domain::for_address(listen),

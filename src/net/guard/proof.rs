@@ -10,12 +10,13 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use quinn::congestion::{Controller, ControllerFactory, ControllerMetrics};
 use quinn_proto::RttEstimator;
 
 use super::Guard;
+use crate::net::pace::Pace;
 
 /// Whether somebody at the far end of a path gets what is sent on it.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub(in crate::net) struct Proof {
     is_first: bool,
     is_proven: AtomicBool,
     is_listed: AtomicBool,
+    /// How fast what is sent on it leaves.
+    pub(super) pace: Pace,
 }
 
 impl Proof {
@@ -32,6 +35,7 @@ impl Proof {
             is_first: true,
             is_proven: AtomicBool::new(false),
             is_listed: AtomicBool::new(false),
+            pace: Pace::default(),
         }
     }
 
@@ -89,6 +93,7 @@ impl<F: ControllerFactory> PathFactory<F> {
             guard: Arc::clone(&self.guard),
             proof: self.guard.path(),
             controller: Arc::clone(&self.factory).build(now, current_mtu),
+            rtt: Duration::ZERO,
         }
     }
 }
@@ -110,11 +115,14 @@ pub(super) struct Watched {
     guard: Arc<Guard>,
     pub(super) proof: Arc<Proof>,
     controller: Box<dyn Controller>,
+    /// The path's round-trip time as quinn smooths it; zero until it is known.
+    rtt: Duration,
 }
 
 impl Controller for Watched {
     fn on_sent(&mut self, now: Instant, bytes: u64, last_packet_number: u64) {
         self.guard.announce(now, &self.proof);
+        self.proof.pace.on_ready(bytes);
         self.controller.on_sent(now, bytes, last_packet_number);
     }
 
@@ -127,6 +135,7 @@ impl Controller for Watched {
         rtt: &RttEstimator,
     ) {
         self.proof.on_ack();
+        self.rtt = rtt.get();
         self.controller.on_ack(now, sent, bytes, app_limited, rtt);
     }
 
@@ -139,6 +148,7 @@ impl Controller for Watched {
     ) {
         self.controller
             .on_end_acks(now, in_flight, app_limited, largest_packet_num_acked);
+        self.proof.pace.set(self.controller.window(), self.rtt);
     }
 
     fn on_congestion_event(
@@ -170,6 +180,7 @@ impl Controller for Watched {
             guard: Arc::clone(&self.guard),
             proof: Arc::new(Proof::moved()),
             controller: self.controller.clone_box(),
+            rtt: Duration::ZERO,
         })
     }
 

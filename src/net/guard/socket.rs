@@ -3,26 +3,35 @@
 use std::io::{self, IoSliceMut};
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use quinn::udp::{RecvMeta, Transmit};
-use quinn::{AsyncUdpSocket, UdpPoller};
+use quinn::{AsyncTimer, AsyncUdpSocket, Runtime, UdpPoller};
 
 use super::super::bursts::with_contents;
-use super::{Guard, Leave};
+use super::{Guard, Leave, Proof};
 
 /// A socket from which leaves what a guard admits.
 #[derive(Debug)]
 pub(in crate::net) struct Guarded {
     socket: Arc<dyn AsyncUdpSocket>,
     guard: Arc<Guard>,
+    timers: Option<Arc<dyn Runtime>>,
 }
 
 impl Guarded {
-    /// This socket, under that guard.
-    pub(in crate::net) fn new(socket: Arc<dyn AsyncUdpSocket>, guard: Arc<Guard>) -> Self {
-        Self { socket, guard }
+    /// This socket, under that guard. Where there are timers, they are fine enough to pace with.
+    pub(in crate::net) fn new(
+        socket: Arc<dyn AsyncUdpSocket>,
+        guard: Arc<Guard>,
+        timers: Option<Arc<dyn Runtime>>,
+    ) -> Self {
+        Self {
+            socket,
+            guard,
+            timers,
+        }
     }
 
     /// Sends the first datagrams of a burst.
@@ -43,6 +52,7 @@ impl AsyncUdpSocket for Guarded {
         Box::pin(Poller {
             system: Arc::clone(&self.socket).create_io_poller(),
             guard: Arc::clone(&self.guard),
+            pacing: self.timers.clone().map(Pacing::new),
         })
     }
 
@@ -97,6 +107,7 @@ impl AsyncUdpSocket for Guarded {
 struct Poller {
     system: Pin<Box<dyn UdpPoller>>,
     guard: Arc<Guard>,
+    pacing: Option<Pacing>,
 }
 
 impl UdpPoller for Poller {
@@ -106,10 +117,65 @@ impl UdpPoller for Poller {
         if self.guard.take_wait() {
             return Poll::Pending;
         }
-        let writable = self.system.as_mut().poll_writable(cx);
+        let this = &mut *self;
+        let paced = match &mut this.pacing {
+            Some(pacing) => pacing.poll(&this.guard, cx),
+            None => Poll::Ready(()),
+        };
+        if paced.is_pending() {
+            return Poll::Pending;
+        }
+        let writable = this.system.as_mut().poll_writable(cx);
         if writable.is_pending() {
-            self.guard.forget();
+            this.guard.forget();
         }
         writable
+    }
+}
+
+/// One connection's wait for its turn at the pace of the path that it sends on.
+#[derive(Debug)]
+struct Pacing {
+    runtime: Arc<dyn Runtime>,
+    /// Polled by one at a time; shared with nobody.
+    timer: Mutex<Option<Pin<Box<dyn AsyncTimer>>>>,
+    /// The path of the transmit that waits.
+    waits: Option<Arc<Proof>>,
+}
+
+impl Pacing {
+    fn new(runtime: Arc<dyn Runtime>) -> Self {
+        Self {
+            runtime,
+            timer: Mutex::new(None),
+            waits: None,
+        }
+    }
+
+    /// Waits until what was handed over last may leave. Meanwhile it is not what the guard is to expect next.
+    fn poll(&mut self, guard: &Guard, cx: &mut Context) -> Poll<()> {
+        let announced = guard.next();
+        let has_waited = announced.is_none();
+        let Some(path) = announced.or_else(|| self.waits.take()) else {
+            return Poll::Ready(());
+        };
+        let timer = self.timer.get_mut().expect("nothing panics with it");
+        loop {
+            let now = self.runtime.now();
+            let Err(at) = path.pace.leave(now) else {
+                if has_waited {
+                    guard.announce(now, &path);
+                }
+                self.waits = None;
+                return Poll::Ready(());
+            };
+            let timer = timer.get_or_insert_with(|| self.runtime.new_timer(at));
+            timer.as_mut().reset(at);
+            if timer.as_mut().poll(cx).is_pending() {
+                guard.forget();
+                self.waits = Some(path);
+                return Poll::Pending;
+            }
+        }
     }
 }

@@ -27,7 +27,11 @@ impl Endpoint {
     )]
     fn new() -> Self {
         let (guard, system) = (Arc::new(Guard::default()), Arc::new(Recording::default()));
-        let socket = Arc::new(Guarded::new(Arc::clone(&system) as _, Arc::clone(&guard)));
+        let socket = Arc::new(Guarded::new(
+            Arc::clone(&system) as _,
+            Arc::clone(&guard),
+            None,
+        ));
         Self {
             factory: PathFactory::new(&guard, BbrFactory),
             poller: Arc::clone(&socket).create_io_poller(),
