@@ -86,7 +86,10 @@ impl Responder {
                 Answer::Found(extent, listing) => {
                     write(&mut send, &Reply::Found(extent), listing, None).await
                 }
-                Answer::Feed(id, log, aside) => feed(&mut send, &id, &log, &aside).await,
+                Answer::Feed(id, log, aside) => {
+                    let is_sated = || session.sated.contains(&id);
+                    feed(&mut send, &id, &log, &aside, is_sated).await
+                }
             };
             if let Err(fault) = written {
                 tracing::debug!(session = session.key.0, fault, "an answer was not taken");
@@ -257,6 +260,7 @@ async fn feed(
     id: &ManifestId,
     log: &HaveLog,
     aside: &Aside,
+    is_sated: impl Fn() -> bool,
 ) -> Result<(), String> {
     let (mut changed, mut spoken) = (log.watch(), aside.watch());
     let (mut cursor, mut aside_cursor) = (Cursor::default(), AsideCursor::default());
@@ -281,6 +285,6 @@ async fn feed(
             news = spoken.changed() => news.expect("the one at hand keeps its sender"),
             _ = send.stopped() => return Ok(()),
         }
-        sleep(log.pause()).await;
+        sleep(log.pause(is_sated())).await;
     }
 }

@@ -4,12 +4,14 @@
 //! grow with them, and a slow one skips nothing. Invariant: the log lists each held chunk once; a
 //! loss starts a new epoch, whose readers begin again with the whole bitfield.
 
-use std::sync::Mutex;
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::watch;
 
 use crate::chunk::{Bitfield, ChunkIndex};
+use crate::digest::ManifestId;
 use crate::limits::HAVES_MAX;
 use crate::wire::Update;
 
@@ -19,6 +21,9 @@ const FEED_PAUSE_MIN: Duration = Duration::from_millis(10);
 const FEED_PAUSE_EACH: Duration = Duration::from_millis(1);
 /// The longest pause: still short next to what chunks take to come.
 const FEED_PAUSE_MAX: Duration = Duration::from_millis(100);
+
+/// Who holds everything fetches nothing and waits so many times as long: the news only tells it who needs what.
+const SATED_FACTOR: u32 = 4;
 
 /// For how long news is gathered before so many subscribers are told.
 pub fn feed_pause(subscribers: usize) -> Duration {
@@ -108,9 +113,10 @@ impl HaveLog {
         self.changed.subscribe()
     }
 
-    /// For how long news is gathered.
-    pub(super) fn pause(&self) -> Duration {
-        feed_pause(self.changed.receiver_count())
+    /// For how long news is gathered for somebody who may hold everything.
+    pub(super) fn pause(&self, is_sated: bool) -> Duration {
+        let pause = feed_pause(self.changed.receiver_count());
+        pause * if is_sated { SATED_FACTOR } else { 1 }
     }
 
     /// The next thing to tell a subscriber, if there is news.
@@ -128,6 +134,34 @@ impl HaveLog {
                 Some(Update::Bitfield(state.held.to_bytes()))
             }
         }
+    }
+}
+
+/// Containers of which a peer said, when it was first asked, that it holds everything.
+#[derive(Debug, Default)]
+pub(super) struct Sated(Mutex<BTreeSet<ManifestId>>);
+
+impl Sated {
+    /// A peer says all that it holds of a container.
+    pub(super) fn on_bitfield(&self, id: ManifestId, held: &Bitfield) {
+        if held.is_full() {
+            self.lock().insert(id);
+        } else {
+            self.lock().remove(&id);
+        }
+    }
+
+    /// A peer says no more of a container.
+    pub(super) fn on_end(&self, id: &ManifestId) {
+        self.lock().remove(id);
+    }
+
+    pub(super) fn contains(&self, id: &ManifestId) -> bool {
+        self.lock().contains(id)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<ManifestId>> {
+        self.0.lock().expect("nothing panics while holding it")
     }
 }
 
@@ -159,6 +193,21 @@ mod tests {
             Some(Update::Bitfield(vec![0b0000_0100, 0b0100_0000]))
         );
         assert_eq!(log.next(&mut cursor), None);
+    }
+
+    #[test]
+    fn who_holds_everything_is_told_more_rarely() {
+        let (log, sated) = (HaveLog::new(Bitfield::empty(16)), Sated::default());
+        let [one, other] = [0, 1].map(|of| ManifestId::new(crate::digest::Digest::of(&[of])));
+        assert!(!sated.contains(&one));
+        sated.on_bitfield(one, &Bitfield::full(16));
+        assert!(sated.contains(&one) && !sated.contains(&other));
+        assert!(log.pause(sated.contains(&one)) > log.pause(sated.contains(&other)));
+        sated.on_bitfield(one, &Bitfield::empty(16));
+        assert!(!sated.contains(&one), "it has lost something");
+        sated.on_bitfield(one, &Bitfield::full(16));
+        sated.on_end(&one);
+        assert!(!sated.contains(&one));
     }
 
     #[test]

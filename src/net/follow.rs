@@ -9,6 +9,7 @@ use tokio::time::sleep;
 use super::Event;
 use super::ask::{lost, protocol, read_frame_after, read_reply, send_request, unexpected};
 use super::fault::Fault;
+use super::feed::Sated;
 use super::session::Inner;
 use crate::chunk::{Bitfield, BitfieldError};
 use crate::digest::ManifestId;
@@ -21,6 +22,7 @@ const UPDATE_PAUSE: Duration = Duration::from_millis(5);
 /// Follows what a peer holds until one side ends it.
 pub(super) async fn subscription(session: Arc<Inner>, id: ManifestId, chunk_count: u32) {
     let Err(fault) = follow(&session, id, chunk_count).await;
+    session.sated.on_end(&id);
     let _ = session
         .events
         .send(Event::Unsubscribed {
@@ -44,7 +46,7 @@ async fn follow(
     loop {
         let payload = read_update(&mut recv).await?;
         let update = frame::decode_update(&payload).map_err(protocol)?;
-        check_update(&update, chunk_count).map_err(protocol)?;
+        take_in(&session.sated, id, &update, chunk_count).map_err(protocol)?;
         let event = Event::Update {
             session: session.key,
             id,
@@ -69,10 +71,10 @@ async fn read_update(recv: &mut RecvStream) -> Result<Vec<u8>, Fault> {
     }
 }
 
-fn check_update(update: &Update, chunk_count: u32) -> Result<(), String> {
+fn take_in(sated: &Sated, id: ManifestId, update: &Update, chunk_count: u32) -> Result<(), String> {
     match update {
         Update::Bitfield(bytes) => Bitfield::from_bytes(bytes, chunk_count)
-            .map(|_| ())
+            .map(|held| sated.on_bitfield(id, &held))
             .map_err(|error: BitfieldError| format!("PROTOCOL {error}")),
         Update::Choked | Update::Unchoked => Ok(()),
         Update::Have(chunks) if chunks.is_empty() => Err("PROTOCOL have of nothing".to_owned()),

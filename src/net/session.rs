@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use super::endpoint::Shared;
+use super::feed::Sated;
 use super::gaps::Gaps;
 use super::handshake::{DialError, canonical};
 use super::meter::{Meter, Resets};
@@ -46,6 +47,7 @@ pub(super) struct Inner {
     path: Path,
     resets: Mutex<Resets>,
     pub(super) gaps: Gaps,
+    pub(super) sated: Sated,
     _place: Place,
 }
 
@@ -68,6 +70,7 @@ impl Session {
             path,
             resets: Mutex::new(Resets::new()),
             gaps: Gaps::default(),
+            sated: Sated::default(),
             _place: place,
         };
         Self {
