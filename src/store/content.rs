@@ -26,6 +26,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 
 use crate::chunk::{Bitfield, ChunkIndex};
+use crate::limits::MIB;
 use crate::manifest::{BadChunk, Layout, Manifest, Recall, VerifiedChunk};
 
 use super::backend::Backend;
@@ -37,9 +38,10 @@ use super::scrub::Owner;
 use super::vault::{SealedDisk, Vault, sealed_len};
 use super::whole::{Span, Whole};
 
-/// How many chunks of the whole are hashed after a write, at most. More than one, so that the hash
-/// catches up with chunks that came out of order; few, so that the worker soon takes the next job.
-const HASH_AHEAD_CHUNKS: usize = 4;
+/// How many bytes of the whole are hashed after a write, at most; one chunk if that is longer. Many times what one write
+/// brings, so that the hash catches up although only one worker is at it: four chunks were too few where several
+/// workers write. Few, so that the worker soon takes the next job: some milliseconds.
+const HASH_AHEAD_BYTES: usize = 8 * MIB;
 
 /// The content of one container.
 pub struct Content {
@@ -355,7 +357,8 @@ impl Content {
             return;
         };
         whole.on_chunk(chunk);
-        for _ in 0..HASH_AHEAD_CHUNKS {
+        let chunk_bytes = self.layout().chunk_size() as usize;
+        for _ in 0..(HASH_AHEAD_BYTES / chunk_bytes).max(1) {
             // an error shows again in `finish`, which can report it
             if !self.holds(whole.next()) || whole.read_next(self.layout(), &self.disk).is_err() {
                 return;

@@ -102,11 +102,15 @@ fn a_disk_that_changed_is_not_blamed_on_the_manifest() {
 fn a_disk_that_was_cut_short_is_noticed_at_the_end() {
     let sample = Sample::of_size(9 * CHUNK);
     let (disk, content) = sample.in_memory();
-    sample
-        .chunks()
+    let mut backwards: Vec<_> = sample.chunks().collect();
+    let first = backwards.remove(0);
+    backwards
+        .iter()
         .rev()
-        .for_each(|chunk| put(&content, &chunk));
+        .for_each(|chunk| put(&content, chunk));
     disk.truncate(8 * CHUNK - 1);
+    // with it the hash of the whole can begin
+    put(&content, &first);
     let error = content.finish().unwrap_err();
     assert!(matches!(
         error,
