@@ -234,7 +234,7 @@ impl Driver {
     /// Somebody else has lifted bans.
     pub(super) fn on_lifted(&mut self, addresses: Vec<Address>) {
         for address in addresses {
-            self.tell(Input::Lift { address });
+            self.tell(Input::Lift(address));
         }
     }
 

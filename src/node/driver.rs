@@ -25,6 +25,7 @@ use super::ends::leave;
 use super::error::{FetchError, kept};
 use super::idle::Idle;
 use super::library::Library;
+use super::load::Load;
 use super::masters::Masters;
 use super::meet::Meets;
 use super::offer::Offer;
@@ -95,6 +96,8 @@ pub(super) struct Driver {
     pub(super) quests: BTreeMap<FetchId, Quest>,
     /// What was written and is not synced yet.
     pub(super) syncs: Syncs,
+    /// How busy this thread is.
+    pub(super) load: Load,
     /// Who is looked after next.
     pub(super) rounds: Rounds,
     /// Where downloads write down what is safe.
@@ -146,6 +149,7 @@ impl Driver {
                 _ = tick.tick() => self.on_tick(),
             }
             self.on_deadline();
+            self.weigh();
             self.apply();
             // Who was not dropped was not to blame.
             self.faults.clear();
@@ -210,7 +214,7 @@ impl Driver {
             Command::Steer { id, change } => self.on_steer(id, change),
             Command::Limit { id, rates } => self.on_limit(id, rates),
             Command::Cancel { id } => self.cancel(id),
-            Command::Lift { address } => self.tell(Input::Lift { address }),
+            Command::Lift { address } => self.tell(Input::Lift(address)),
             Command::Search {
                 search,
                 whom,
@@ -236,6 +240,13 @@ impl Driver {
         let now = self.clock.now();
         if self.swarm.deadline().is_some_and(|(at, _)| at <= now) {
             self.tell(Input::Wake);
+        }
+    }
+
+    /// Tells the core now and then how busy this thread is.
+    fn weigh(&mut self) {
+        if let Some(percent) = self.load.sample(self.clock.now()) {
+            self.tell(Input::Load(percent));
         }
     }
 

@@ -37,6 +37,7 @@ mod inspect;
 mod jobs;
 mod kept;
 mod library;
+mod load;
 mod masters;
 mod meet;
 mod memory;

@@ -14,6 +14,7 @@ use super::command::Command;
 use super::config::{Config, Listen};
 use super::driver::{Driver, Ears};
 use super::error::StartError;
+use super::load::Load;
 use super::masters::Masters;
 use super::memory::Memory;
 use super::pool::Pool;
@@ -118,7 +119,6 @@ fn build(
     let (endpoint, recall) = (bind(&config, &events_in)?, new_recall()?);
     let (status, seen) = watch::channel(Arc::new(Status::at_start(config.wallet.address())));
     let (listen, announced) = (endpoint.local_address()?, endpoint.announced().clone());
-    let swarm = core(&config, clock, memory.bans.current(), memory.credit)?;
     let driver = Driver {
         clock,
         address: config.wallet.address(),
@@ -135,7 +135,7 @@ fn build(
         endpoint,
         up: Arc::new(Throttle::new(config.upload_rate_max)),
         down: Arc::new(Throttle::new(config.download_rate_max)),
-        swarm,
+        swarm: core(&config, clock, memory.bans.current(), memory.credit)?,
         pool: Pool::start(&done_in)?,
         ledger: Some(Arc::new(memory.library.state.clone())),
         library: memory.library,
@@ -150,6 +150,7 @@ fn build(
         seen: Default::default(),
         quests: Default::default(),
         syncs: Default::default(),
+        load: Load::new(clock.now()),
         rounds: Default::default(),
         requests: Default::default(),
         asks: Default::default(),

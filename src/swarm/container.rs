@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::chunks::Chunks;
-use super::event::{Subnet, Trust};
+use super::event::{PeerKey, Subnet, Trust};
 use super::local::Local;
 use super::order::Plan;
 use super::pacer::Pacer;
@@ -25,6 +25,8 @@ pub(super) struct Container {
     pub(super) tally: Tally,
     pub(super) plan: Plan,
     pub(super) pacer: Pacer,
+    /// Who is asked for it, if not all are.
+    pub(super) crew: Option<BTreeSet<PeerKey>>,
     /// Bytes of answers that were taken back, as far as they were expected to come.
     risked: u64,
     paused: bool,
@@ -67,6 +69,7 @@ impl Container {
             tally: Tally::default(),
             plan: Plan::new(layout.chunk_count()),
             pacer: Pacer::default(),
+            crew: None,
             risked: 0,
             paused: false,
             trust,
@@ -82,6 +85,11 @@ impl Container {
     /// Whether chunks are asked for.
     pub(super) fn is_active(&self) -> bool {
         self.standing == Standing::Active && !self.paused
+    }
+
+    /// Whether this peer is among those that are asked.
+    pub(super) fn asks(&self, peer: PeerKey) -> bool {
+        self.crew.as_ref().is_none_or(|crew| crew.contains(&peer))
     }
 
     /// No chunks are asked for until [`on_resumed`](Self::on_resumed). What is here is served.

@@ -1,7 +1,7 @@
 //! The downloading side of a node: which peers and containers there are, and what is out.
 //!
 //! The rest of it: `ask` (who is asked for what), `steal` (what peers do that have nothing left to
-//! ask for), `rescue` (what somebody waits for), `answer` (what becomes of a request), `steer` (what
+//! ask for), `rescue` (what somebody waits for), `muster` (who is asked where not all are), `answer` (what becomes of a request), `steer` (what
 //! surfaces wish), `copy` (what need not be asked for).
 //!
 //! Invariants: a request is out at a peer if and only if it is out in its container's
@@ -14,6 +14,7 @@ mod backlogs;
 #[cfg(test)]
 mod check;
 mod copy;
+mod muster;
 mod rescue;
 mod steal;
 mod steer;
@@ -25,6 +26,7 @@ use std::time::Duration;
 
 use super::budget::Budget;
 use super::container::Container;
+use super::crew::Crew;
 use super::event::{Output, PeerKey, Reason, Ticket, Trust};
 use super::pacer::Pacer;
 use super::peers::{Flight, Peer};
@@ -56,6 +58,8 @@ pub(super) struct Download {
     /// Containers that may have more of them.
     copyable: BTreeSet<ManifestId>,
     budget: Budget,
+    /// How many peers are asked, where not all are.
+    crew: Crew,
     pacer: Pacer,
     timers: Timers,
     tickets: u64,
@@ -300,6 +304,7 @@ impl Download {
         self.surveyed_at = now;
         let is_complete = |peer: &Peer| peer.all_held().all(|(_, held)| held.is_full());
         self.all_complete = self.peers.values().all(is_complete);
+        self.muster(now);
         let known = self.peers.values().filter(|it| it.is_known());
         let (sum, count) = known.fold((0_u64, 0), |(sum, count), it| {
             (sum.saturating_add(it.rate()), count + 1)

@@ -234,10 +234,9 @@ pub enum Input {
         id: ManifestId,
     },
     /// A surface: this address is not to be refused any more, and starts anew.
-    Lift {
-        /// The address.
-        address: Address,
-    },
+    Lift(Address),
+    /// The clock: for so many percent of the last while, the thread that handles peers was busy.
+    Load(u8),
     /// The clock: the deadline has come.
     Wake,
 }

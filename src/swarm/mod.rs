@@ -8,7 +8,7 @@
 //!
 //! This file routes; the components decide: `download` (who is asked for what, with `container`,
 //! `chunks` and `local`, `order` and `sections`, `wanted` and `spread`, `peers`, `flights`, `window`
-//! and `record`, `budget`, `pacer` and `timers`), `upload` and `serve` (who is served), `blame` (who is
+//! and `record`, `budget`, `crew`, `pacer` and `timers`), `upload` and `serve` (who is served), `blame` (who is
 //! banned) and `consequences` (what follows from a bad answer). What can be seen of it is in `view`, what
 //! is wished of it in `wish`.
 //!
@@ -20,6 +20,7 @@ mod budget;
 mod chunks;
 mod consequences;
 mod container;
+mod crew;
 mod download;
 mod event;
 mod flights;
@@ -183,7 +184,8 @@ impl Swarm {
             } => self.on_asked(peer, ask, id, chunk),
             Input::Served { peer, ask, bytes } => self.on_served(peer, ask, bytes),
             Input::Condemn { id } => self.on_manifest_wrong(id),
-            Input::Lift { address } => self.on_lift(address),
+            Input::Lift(address) => self.on_lift(address),
+            Input::Load(percent) => self.download.on_load(now, percent),
             Input::Wake => self.download.on_wake(now, &mut self.out),
         }
     }

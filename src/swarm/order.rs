@@ -57,6 +57,11 @@ impl Plan {
         }
     }
 
+    /// Whether peers may be left out: none has a part of its own.
+    pub(super) fn may_leave_out(&self) -> bool {
+        self.order != Order::Sections
+    }
+
     /// Readers wait for these chunks, and for no others. Only so many of them are listened to.
     pub(super) fn on_readers(&mut self, readers: Vec<Range<ChunkIndex>>) {
         let ranges = readers.into_iter().take(READERS_MAX);

@@ -195,6 +195,12 @@ impl Peer {
         self.rate() > 0 && !self.record.is_on_trial()
     }
 
+    /// Whether the peer can be relied on: it has delivered, is not silent, and may be asked now.
+    pub(super) fn is_fit(&self, now: Moment) -> bool {
+        let rests = self.record.is_choked() || self.record.rests_until(now).is_some();
+        self.is_known() && !rests
+    }
+
     /// Whether the peer is so slow that whatever it may be sending is no loss, if it is late.
     pub(super) fn is_slow(&self) -> bool {
         self.rate() < RATE_MIN

@@ -20,6 +20,7 @@ use crate::wire::payload::Payload;
 mod cases;
 mod chaos;
 mod copies;
+mod crews;
 mod limits;
 mod memory;
 mod orders;

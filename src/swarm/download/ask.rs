@@ -59,6 +59,7 @@ impl Download {
     pub(in crate::swarm) fn fill(&mut self, now: Moment, out: &mut VecDeque<Output>) {
         self.dry_until = None;
         self.survey(now);
+        self.muster_if_needed(now);
         self.hungry.append(&mut self.paced);
         let may_look = now >= self.look_from;
         let mut has_looked = false;
@@ -166,7 +167,10 @@ impl Download {
         let peer = self.peers.get(&key)?;
         let askable = || {
             peer.in_turn().filter_map(|(id, held)| {
-                let container = self.containers.get(id).filter(|it| it.is_active())?;
+                let container = self
+                    .containers
+                    .get(id)
+                    .filter(|it| it.is_active() && it.asks(key))?;
                 let has_room = peer.has_room(now, container.layout.chunk_size().into());
                 has_room.then_some((id, held, container))
             })

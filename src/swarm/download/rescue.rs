@@ -21,7 +21,8 @@ impl Download {
         };
         let containers = peer
             .in_turn()
-            .filter_map(|(id, _)| self.containers.get(id).filter(|it| it.is_active()));
+            .filter_map(|(id, _)| self.containers.get(id))
+            .filter(|it| it.is_active() && it.asks(key));
         let pressing = containers.flat_map(|it| it.plan.pressing(&it.chunks));
         let chance = pressing
             .filter(|(_, victim)| *victim != key)

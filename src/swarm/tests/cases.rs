@@ -237,11 +237,11 @@ fn a_ban_that_is_lifted_is_over() {
     }
     let address = address(1);
     assert!(bench.swarm.is_banned(&address));
-    bench.tell(Input::Lift { address });
+    bench.tell(Input::Lift(address));
     assert_eq!(bench.said.last(), Some(&Output::Pardon { address }));
     bench.connect_as(address, 4);
     assert!(!bench.out_at(4).is_empty(), "it is asked again");
-    assert_eq!(bench.tell(Input::Lift { address }), 0, "there is no ban");
+    assert_eq!(bench.tell(Input::Lift(address)), 0, "there is no ban");
 }
 
 #[test]

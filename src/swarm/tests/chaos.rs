@@ -22,6 +22,7 @@ enum Step {
     Repeats(u8, Vec<Vec<u32>>),
     Copy(u8, usize),
     Choke(u64, bool),
+    Load(u8),
     Wait(u64),
 }
 
@@ -50,6 +51,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         6 => (0u8..4, any::<usize>()).prop_map(|(how, at)| Step::Copy(how, at)),
         4 => (0u64..4_000).prop_map(Step::Wait),
         2 => (peer, any::<bool>()).prop_map(|(peer, choked)| Step::Choke(peer, choked)),
+        3 => (0u8..=100).prop_map(Step::Load),
         4 => (0u64..12_000).prop_map(Step::Wait),
     ];
     prop::collection::vec(step, 0..250)
@@ -241,6 +243,9 @@ impl Chaos {
             Step::Steer(of, wish) => {
                 let id = container(of);
                 self.bench.tell(Input::Steer { id, wish });
+            }
+            Step::Load(percent) => {
+                self.bench.tell(Input::Load(percent));
             }
             Step::Choke(peer, choked) => {
                 let peer = self.key(peer);

@@ -1,0 +1,62 @@
+//! Who is asked where not all are: a handful of those that hold everything, the fastest ones.
+//!
+//! How many, [`Crew`](crate::swarm::crew::Crew) says. Where a peer lacks anything, nobody is left out: who holds
+//! what is rare is worth more than what it costs. Progress is certain: whoever does not answer, rests, chokes us or is
+//! gone makes room for another at once, and where there are no more than may be asked, all are.
+
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+
+use super::Download;
+use crate::digest::ManifestId;
+use crate::moment::Moment;
+use crate::swarm::event::PeerKey;
+use crate::swarm::peers::Peer;
+
+impl Download {
+    /// The thread that handles peers was at work for this part of the last while, in percent.
+    pub(in crate::swarm) fn on_load(&mut self, now: Moment, percent: u8) {
+        let busy = self.peers.values().filter(|it| it.in_flight_bytes() > 0);
+        self.crew.on_load(now, percent, busy.count());
+        self.muster(now);
+    }
+
+    /// Chooses anew whom to ask, if somebody cannot be asked any more.
+    pub(super) fn muster_if_needed(&mut self, now: Moment) {
+        let is_fit = |key: &PeerKey| self.peers.get(key).is_some_and(|peer| peer.is_fit(now));
+        let mut crews = self.containers.values().filter_map(|it| it.crew.as_ref());
+        if crews.any(|crew| !crew.iter().all(is_fit)) {
+            self.muster(now);
+        }
+    }
+
+    /// Chooses whom to ask for each container.
+    pub(super) fn muster(&mut self, now: Moment) {
+        let size = self.crew.size().filter(|_| self.all_complete);
+        let ids: Vec<_> = self.containers.keys().copied().collect();
+        for id in ids {
+            let crew = size.and_then(|size| self.crew_for(now, &id, size));
+            let container = self.containers.get_mut(&id).expect("its id is known");
+            if crew != container.crew {
+                container.crew = crew;
+                self.all_hungry = true;
+            }
+        }
+    }
+
+    /// So many peers to ask for a container: those that are asked already, then the fastest. None if all are.
+    fn crew_for(&self, now: Moment, id: &ManifestId, size: usize) -> Option<BTreeSet<PeerKey>> {
+        let container = self.containers.get(id).filter(|it| it.is_active())?;
+        let may_choose = container.plan.may_leave_out();
+        let holders = self.peers().filter(|(_, peer)| peer.holds(id).is_some());
+        let fit = holders.filter(|(_, peer)| may_choose && peer.is_fit(now));
+        let is_in = |key| container.crew.as_ref().is_some_and(|it| it.contains(&key));
+        let rank = |(key, peer): (PeerKey, &Peer)| (!is_in(key), Reverse(peer.rate()), key);
+        let mut fit: Vec<_> = fit.map(rank).collect();
+        if fit.len() <= size {
+            return None;
+        }
+        fit.sort_unstable();
+        Some(fit.into_iter().take(size).map(|(_, _, key)| key).collect())
+    }
+}
