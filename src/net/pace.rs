@@ -9,8 +9,9 @@
 //! quinn asks for no such thing, so it is done between quinn and the socket: a transmit that is ready waits there (in
 //! `guard`, whose pollers know the path), one at a time, and quinn makes no other meanwhile.
 //!
-//! It is left to quinn where its bursts are small ([`BURST`]), and where the path is shorter than its bucket, so that it
-//! does not pace at all: loopback and local networks.
+//! It is left to quinn where its bursts are small ([`BURST`]), where the path is shorter than its bucket, so that it
+//! does not pace at all (loopback and local networks), and where packets wait for so long that the buffer holds such bursts: who
+//! is woken late may fill it up again.
 
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -21,6 +22,8 @@ const SPARE: Duration = Duration::from_micros(500);
 const BURST: u64 = 32 * 1024;
 /// A path of a shorter round-trip time is not paced.
 const SHORT: Duration = Duration::from_millis(2);
+/// Where packets have waited for longer, there is room for quinn's bursts: two of them.
+const ROOM: Duration = Duration::from_millis(4);
 
 /// The pace of one path.
 #[derive(Debug, Default)]
@@ -37,13 +40,14 @@ struct State {
 }
 
 impl Pace {
-    /// The path has this window and this round-trip time.
-    pub(super) fn set(&self, window: u64, rtt: Duration) {
+    /// The path has this window and this round-trip time, which was `floor` at its lowest.
+    pub(super) fn set(&self, window: u64, rtt: Duration, floor: Duration) {
         let nanos = rtt.max(SHORT).as_nanos();
         let rate = u128::from(window) * 1_250_000_000 / nanos;
         let rate = u64::try_from(rate).unwrap_or(u64::MAX);
         let is_smooth = rtt < SHORT || bytes_in(rate, SPARE) <= BURST;
-        self.lock().rate = if is_smooth { 0 } else { rate };
+        let has_room = rtt > floor + ROOM;
+        self.lock().rate = if is_smooth || has_room { 0 } else { rate };
     }
 
     /// So many bytes are ready to leave.
@@ -118,7 +122,7 @@ mod tests {
     #[test]
     fn a_flow_gets_its_pace_in_small_bursts_however_late_it_is_woken() {
         let (pace, now) = (Pace::default(), epoch());
-        pace.set(WINDOW, RTT);
+        pace.set(WINDOW, RTT, RTT);
         let (first, mut at) = leave_all(&pace, now);
         assert_eq!(first, TRANSMIT, "nothing is spare yet");
         let began = at;
@@ -141,7 +145,7 @@ mod tests {
     #[test]
     fn what_was_spare_is_not_lost_to_who_is_woken_a_little_late() {
         let (pace, now) = (Pace::default(), epoch());
-        pace.set(WINDOW, RTT);
+        pace.set(WINDOW, RTT, RTT);
         let mut left = 0;
         for step in 0..50_u32 {
             left += leave_all(&pace, now + step * Duration::from_micros(400)).0;
@@ -151,15 +155,16 @@ mod tests {
     }
 
     #[test]
-    fn narrow_and_short_paths_are_left_to_quinn() {
+    fn narrow_short_and_roomy_paths_are_left_to_quinn() {
         for (window, rtt) in [
             (0, Duration::ZERO),
             (125_000, RTT),
             (500_000, RTT),
             (50_000_000, Duration::from_millis(1)),
+            (50_000_000, RTT + Duration::from_millis(5)),
         ] {
             let (pace, now) = (Pace::default(), epoch());
-            pace.set(window, rtt);
+            pace.set(window, rtt, RTT.min(rtt));
             for _ in 0..1000 {
                 pace.on_ready(TRANSMIT);
                 assert_eq!(pace.leave(now), Ok(()), "{window} bytes, {rtt:?}");
@@ -170,12 +175,12 @@ mod tests {
     #[test]
     fn a_path_that_was_paced_and_is_no_more_owes_nothing() {
         let (pace, now) = (Pace::default(), epoch());
-        pace.set(WINDOW, RTT);
+        pace.set(WINDOW, RTT, RTT);
         let (_, at) = leave_all(&pace, now);
         assert!(at > now);
-        pace.set(125_000, RTT);
+        pace.set(125_000, RTT, RTT);
         assert_eq!(pace.leave(now), Ok(()));
-        pace.set(WINDOW, RTT);
+        pace.set(WINDOW, RTT, RTT);
         assert_eq!(pace.leave(now), Ok(()));
     }
 }

@@ -93,7 +93,7 @@ impl<F: ControllerFactory> PathFactory<F> {
             guard: Arc::clone(&self.guard),
             proof: self.guard.path(),
             controller: Arc::clone(&self.factory).build(now, current_mtu),
-            rtt: Duration::ZERO,
+            rtt: [Duration::ZERO; 2],
         }
     }
 }
@@ -115,8 +115,8 @@ pub(super) struct Watched {
     guard: Arc<Guard>,
     pub(super) proof: Arc<Proof>,
     controller: Box<dyn Controller>,
-    /// The path's round-trip time as quinn smooths it; zero until it is known.
-    rtt: Duration,
+    /// The path's round-trip time as quinn smooths it, and the lowest; zero until they are known.
+    rtt: [Duration; 2],
 }
 
 impl Controller for Watched {
@@ -135,7 +135,7 @@ impl Controller for Watched {
         rtt: &RttEstimator,
     ) {
         self.proof.on_ack();
-        self.rtt = rtt.get();
+        self.rtt = [rtt.get(), rtt.min()];
         self.controller.on_ack(now, sent, bytes, app_limited, rtt);
     }
 
@@ -148,7 +148,8 @@ impl Controller for Watched {
     ) {
         self.controller
             .on_end_acks(now, in_flight, app_limited, largest_packet_num_acked);
-        self.proof.pace.set(self.controller.window(), self.rtt);
+        let [rtt, floor] = self.rtt;
+        self.proof.pace.set(self.controller.window(), rtt, floor);
     }
 
     fn on_congestion_event(
@@ -180,7 +181,7 @@ impl Controller for Watched {
             guard: Arc::clone(&self.guard),
             proof: Arc::new(Proof::moved()),
             controller: self.controller.clone_box(),
-            rtt: Duration::ZERO,
+            rtt: [Duration::ZERO; 2],
         })
     }
 
