@@ -60,6 +60,8 @@ pub(super) struct Download {
     budget: Budget,
     /// How many peers are asked, where not all are.
     crew: Crew,
+    /// Whether somebody may be left out of a container now.
+    is_mustered: bool,
     pacer: Pacer,
     timers: Timers,
     tickets: u64,

@@ -23,6 +23,9 @@ impl Download {
 
     /// Chooses anew whom to ask, if somebody cannot be asked any more.
     pub(super) fn muster_if_needed(&mut self, now: Moment) {
+        if !self.is_mustered {
+            return;
+        }
         let is_fit = |key: &PeerKey| self.peers.get(key).is_some_and(|peer| peer.is_fit(now));
         let mut crews = self.containers.values().filter_map(|it| it.crew.as_ref());
         if crews.any(|crew| !crew.iter().all(is_fit)) {
@@ -33,6 +36,10 @@ impl Download {
     /// Chooses whom to ask for each container.
     pub(super) fn muster(&mut self, now: Moment) {
         let size = self.crew.size().filter(|_| self.all_complete);
+        if size.is_none() && !self.is_mustered {
+            return;
+        }
+        self.is_mustered = size.is_some();
         let ids: Vec<_> = self.containers.keys().copied().collect();
         for id in ids {
             let crew = size.and_then(|size| self.crew_for(now, &id, size));
