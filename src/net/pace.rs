@@ -10,8 +10,8 @@
 //! `guard`, whose pollers know the path), one at a time, and quinn makes no other meanwhile.
 //!
 //! It is left to quinn where its bursts are small ([`BURST`]), where the path is shorter than its bucket, so that it
-//! does not pace at all (loopback and local networks), and where packets wait for so long that the buffer holds such bursts: who
-//! is woken late may fill it up again.
+//! does not pace at all (loopback and local networks), and where packets have lately waited for so long that the buffer holds
+//! such bursts: who is woken late may fill it up again.
 
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -24,6 +24,8 @@ const BURST: u64 = 32 * 1024;
 const SHORT: Duration = Duration::from_millis(2);
 /// Where packets have waited for longer, there is room for quinn's bursts: two of them.
 const ROOM: Duration = Duration::from_millis(4);
+/// For how long that is remembered.
+const MEMORY: Duration = Duration::from_secs(10);
 
 /// The pace of one path.
 #[derive(Debug, Default)]
@@ -35,19 +37,25 @@ struct State {
     rate: u64,
     /// Bytes that quinn has made ready and that have not left.
     ready: u64,
+    /// Until when the buffer is taken to have room for quinn's bursts.
+    roomy_until: Option<Instant>,
     /// When all that has left would have left at the pace.
     even_at: Option<Instant>,
 }
 
 impl Pace {
     /// The path has this window and this round-trip time, which was `floor` at its lowest.
-    pub(super) fn set(&self, window: u64, rtt: Duration, floor: Duration) {
+    pub(super) fn set(&self, now: Instant, window: u64, rtt: Duration, floor: Duration) {
         let nanos = rtt.max(SHORT).as_nanos();
         let rate = u128::from(window) * 1_250_000_000 / nanos;
         let rate = u64::try_from(rate).unwrap_or(u64::MAX);
         let is_smooth = rtt < SHORT || bytes_in(rate, SPARE) <= BURST;
-        let has_room = rtt > floor + ROOM;
-        self.lock().rate = if is_smooth || has_room { 0 } else { rate };
+        let mut state = self.lock();
+        if rtt > floor + ROOM {
+            state.roomy_until = Some(now + MEMORY);
+        }
+        let has_room = state.roomy_until.is_some_and(|until| now < until);
+        state.rate = if is_smooth || has_room { 0 } else { rate };
     }
 
     /// So many bytes are ready to leave.
@@ -122,7 +130,7 @@ mod tests {
     #[test]
     fn a_flow_gets_its_pace_in_small_bursts_however_late_it_is_woken() {
         let (pace, now) = (Pace::default(), epoch());
-        pace.set(WINDOW, RTT, RTT);
+        pace.set(now, WINDOW, RTT, RTT);
         let (first, mut at) = leave_all(&pace, now);
         assert_eq!(first, TRANSMIT, "nothing is spare yet");
         let began = at;
@@ -145,7 +153,7 @@ mod tests {
     #[test]
     fn what_was_spare_is_not_lost_to_who_is_woken_a_little_late() {
         let (pace, now) = (Pace::default(), epoch());
-        pace.set(WINDOW, RTT, RTT);
+        pace.set(now, WINDOW, RTT, RTT);
         let mut left = 0;
         for step in 0..50_u32 {
             left += leave_all(&pace, now + step * Duration::from_micros(400)).0;
@@ -164,7 +172,7 @@ mod tests {
             (50_000_000, RTT + Duration::from_millis(5)),
         ] {
             let (pace, now) = (Pace::default(), epoch());
-            pace.set(window, rtt, RTT.min(rtt));
+            pace.set(now, window, rtt, RTT.min(rtt));
             for _ in 0..1000 {
                 pace.on_ready(TRANSMIT);
                 assert_eq!(pace.leave(now), Ok(()), "{window} bytes, {rtt:?}");
@@ -173,14 +181,29 @@ mod tests {
     }
 
     #[test]
+    fn room_is_remembered_for_a_while() {
+        let (pace, now) = (Pace::default(), epoch());
+        let late = RTT + ROOM + Duration::from_millis(1);
+        pace.set(now, WINDOW, late, RTT);
+        for (after, is_paced) in [(0, false), (9, false), (10, true)] {
+            let now = now + Duration::from_secs(after);
+            pace.set(now, WINDOW, RTT, RTT);
+            pace.on_ready(10 * TRANSMIT);
+            assert_eq!(pace.leave(now), Ok(()));
+            pace.on_ready(TRANSMIT);
+            assert_eq!(pace.leave(now).is_err(), is_paced, "after {after} s");
+        }
+    }
+
+    #[test]
     fn a_path_that_was_paced_and_is_no_more_owes_nothing() {
         let (pace, now) = (Pace::default(), epoch());
-        pace.set(WINDOW, RTT, RTT);
+        pace.set(now, WINDOW, RTT, RTT);
         let (_, at) = leave_all(&pace, now);
         assert!(at > now);
-        pace.set(125_000, RTT, RTT);
+        pace.set(now, 125_000, RTT, RTT);
         assert_eq!(pace.leave(now), Ok(()));
-        pace.set(WINDOW, RTT, RTT);
+        pace.set(now, WINDOW, RTT, RTT);
         assert_eq!(pace.leave(now), Ok(()));
     }
 }

@@ -36,7 +36,7 @@ impl Paced {
         let socket = Arc::new(socket);
         let factory = PathFactory::new(&guard, BbrFactory);
         let (path, _) = guard.first(|| factory.watched(TokioRuntime.now(), 1200));
-        path.proof.pace.set(1_000_000, RTT, RTT);
+        path.proof.pace.set(TokioRuntime.now(), 1_000_000, RTT, RTT);
         Self {
             poller: Arc::clone(&socket).create_io_poller(),
             guard,
@@ -83,11 +83,15 @@ async fn a_transmit_waits_for_its_turn_and_is_woken_for_it() {
     assert!(!paced.is_ready());
     assert!(paced.guard.next().is_none(), "others may send meanwhile");
     // as it would be in an hour
-    paced.path.proof.pace.set(0, RTT, RTT);
+    paced.path.proof.pace.set(TokioRuntime.now(), 0, RTT, RTT);
     assert!(paced.is_ready());
     assert_eq!(paced.send(10), 12_000, "its path is known");
 
-    paced.path.proof.pace.set(1_000_000, RTT, RTT);
+    paced
+        .path
+        .proof
+        .pace
+        .set(TokioRuntime.now(), 1_000_000, RTT, RTT);
     paced.make_ready(1_250_000);
     assert!(paced.is_ready());
     let until = TokioRuntime.now();

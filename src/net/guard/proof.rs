@@ -149,7 +149,8 @@ impl Controller for Watched {
         self.controller
             .on_end_acks(now, in_flight, app_limited, largest_packet_num_acked);
         let [rtt, floor] = self.rtt;
-        self.proof.pace.set(self.controller.window(), rtt, floor);
+        let window = self.controller.window();
+        self.proof.pace.set(now, window, rtt, floor);
     }
 
     fn on_congestion_event(
