@@ -131,7 +131,7 @@ impl Budget {
         self.used -= bytes;
     }
 
-    #[cfg(test)]
+    /// Bytes asked for and not yet stored.
     pub(super) fn used(&self) -> u64 {
         self.used
     }

@@ -43,12 +43,14 @@ impl Crew {
         self.size
     }
 
+    /// Nothing is out, and nothing is being proven: whatever comes next begins with all.
+    pub(super) fn on_idle(&mut self) {
+        self.size = None;
+    }
+
     /// The network thread was at work for this part of the last while, in percent, and `asked` peers owe us
-    /// something.
+    /// something: that may be none for a moment, where what has come waits for workers.
     pub(super) fn on_load(&mut self, now: Moment, percent: u8, asked: usize) {
-        if asked == 0 {
-            self.size = None;
-        }
         if now.since(self.changed_at) < SETTLE {
             return;
         }
@@ -134,7 +136,13 @@ mod tests {
         crew.on_load(ms(0), 100, 50);
         crew.on_load(ms(1000), 100, 7);
         assert_eq!(crew.size(), Some(4));
-        crew.on_load(ms(1050), 10, 0);
+        crew.on_load(ms(1050), 100, 0);
+        assert_eq!(
+            crew.size(),
+            Some(4),
+            "all that was asked for is here, unproven"
+        );
+        crew.on_idle();
         assert_eq!(crew.size(), None);
         crew.on_load(ms(1300), 100, 50);
         assert_eq!(crew.size(), Some(7), "that was no regret");

@@ -1,8 +1,8 @@
-//! Who is asked where not all are: a handful of those that hold everything, the fastest ones.
+//! Who is asked where not all are: a handful of those that hold everything. Who is asked stays so; the fastest join.
 //!
 //! How many, [`Crew`](crate::swarm::crew::Crew) says. Where a peer lacks anything, nobody is left out: who holds
-//! what is rare is worth more than what it costs. Progress is certain: whoever does not answer, rests, chokes us or is
-//! gone makes room for another at once, and where there are no more than may be asked, all are.
+//! what is rare is worth more than what it costs. Progress is certain: whoever rests, chokes us, is gone, or has lost a
+//! request for being silent makes room for another at once, and where there are no more than may be asked, all are.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -16,6 +16,9 @@ use crate::swarm::peers::Peer;
 impl Download {
     /// The thread that handles peers was at work for this part of the last while, in percent.
     pub(in crate::swarm) fn on_load(&mut self, now: Moment, percent: u8) {
+        if self.budget.used() == 0 {
+            self.crew.on_idle();
+        }
         let busy = self.peers.values().filter(|it| it.in_flight_bytes() > 0);
         self.crew.on_load(now, percent, busy.count());
         self.muster(now);

@@ -54,6 +54,28 @@ fn a_handful_is_asked_where_our_own_side_is_full() {
 }
 
 #[test]
+fn a_handful_stays_while_workers_are_behind() {
+    let mut bench = crowd(30);
+    run(&mut bench, 300 * MS, 50, &[]);
+    let handful = run(&mut bench, 1000 * MS, 100, &[]);
+    // everything that may be out has come, and none of it is proven
+    while let Some(ticket) = bench.requests.keys().next().copied() {
+        bench.arrive(ticket);
+    }
+    bench.tell(Input::Load(100));
+    let before = bench.said.len();
+    for ticket in std::mem::take(&mut bench.verifying) {
+        bench.tell(Input::Stored { ticket });
+    }
+    let asks = |said: &Output| match said {
+        Output::Request { peer, .. } => Some(peer.0),
+        _ => None,
+    };
+    let asked: BTreeSet<u64> = bench.said[before..].iter().filter_map(asks).collect();
+    assert_eq!(asked, handful);
+}
+
+#[test]
 fn who_fails_makes_room_for_another() {
     let mut bench = crowd(12);
     run(&mut bench, 300 * MS, 50, &[]);
