@@ -42,6 +42,8 @@ mod room;
 mod runtime;
 #[path = "../common/say.rs"]
 mod say;
+#[cfg(target_os = "linux")]
+mod segments;
 mod share;
 mod stage;
 mod start;
