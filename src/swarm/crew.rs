@@ -4,7 +4,8 @@
 //! handles them has time to spare, more peers are more speed. Once it is at work all the time they bring
 //! nothing but their cost: fifty were 0.6 times as fast as one. So then a handful is asked, and more again when
 //! that thread finds time. Where that happens soon the peers were what limited us: they are not left out
-//! again for a while, and for longer each time.
+//! again for a while, and for longer each time. But a thread that finds time because workers are behind
+//! says nothing of the peers.
 
 use std::time::Duration;
 
@@ -25,6 +26,17 @@ const REGRET: Duration = Duration::from_secs(2);
 /// For how long no such step is made, the first time and at most.
 const PAUSE_MIN: Duration = Duration::from_secs(8);
 const PAUSE_MAX: Duration = Duration::from_secs(128);
+
+/// What is seen of our own side at one moment.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sample {
+    /// For which part of the last while the network thread was at work, in percent.
+    pub(super) percent: u8,
+    /// How many peers owe us something. That may be none for a moment, where what has come waits for workers.
+    pub(super) asked: usize,
+    /// More waits for workers than is still to come.
+    pub(super) is_behind: bool,
+}
 
 /// How many peers are asked.
 #[derive(Debug, Default)]
@@ -48,16 +60,15 @@ impl Crew {
         self.size = None;
     }
 
-    /// The network thread was at work for this part of the last while, in percent, and `asked` peers owe us
-    /// something: that may be none for a moment, where what has come waits for workers.
-    pub(super) fn on_load(&mut self, now: Moment, percent: u8, asked: usize) {
+    /// Looks whether fewer are to be asked, or more.
+    pub(super) fn on_load(&mut self, now: Moment, seen: Sample) {
         if now.since(self.changed_at) < SETTLE {
             return;
         }
-        if percent >= FULL && now >= self.not_until {
-            self.shrink(now, asked);
-        } else if percent < SPARE {
-            self.grow(now, asked);
+        if seen.percent >= FULL && now >= self.not_until {
+            self.shrink(now, seen.asked);
+        } else if seen.percent < SPARE && !seen.is_behind {
+            self.grow(now, seen.asked);
         }
     }
 
@@ -93,6 +104,14 @@ mod tests {
         Moment::from_micros(1_000_000 + 1000 * ms)
     }
 
+    fn seen(percent: u8, asked: usize) -> Sample {
+        Sample {
+            percent,
+            asked,
+            is_behind: false,
+        }
+    }
+
     /// So many peers that each keep the thread at work for a part of the time, in percent: how many are asked
     /// at each tenth of a second.
     fn play(peers: usize, each: usize, ticks: u64) -> Vec<usize> {
@@ -100,7 +119,8 @@ mod tests {
         let asked = |crew: &Crew| crew.size().map_or(peers, |size| size.min(peers));
         let tick = |tick: u64| {
             let load = (asked(&crew) * each).min(100);
-            crew.on_load(ms(100 * tick), load.try_into().unwrap(), asked(&crew));
+            let percent = load.try_into().unwrap();
+            crew.on_load(ms(100 * tick), seen(percent, asked(&crew)));
             asked(&crew)
         };
         (0..ticks).map(tick).collect()
@@ -131,12 +151,26 @@ mod tests {
     }
 
     #[test]
+    fn more_are_asked_only_where_the_peers_are_waited_for() {
+        let mut crew = Crew::default();
+        crew.on_load(ms(0), seen(100, 30));
+        let behind = Sample {
+            is_behind: true,
+            ..seen(20, 4)
+        };
+        crew.on_load(ms(500), behind);
+        assert_eq!(crew.size(), Some(4));
+        crew.on_load(ms(600), seen(20, 4));
+        assert_eq!(crew.size(), Some(32));
+    }
+
+    #[test]
     fn the_next_download_begins_with_all() {
         let mut crew = Crew::default();
-        crew.on_load(ms(0), 100, 50);
-        crew.on_load(ms(1000), 100, 7);
+        crew.on_load(ms(0), seen(100, 50));
+        crew.on_load(ms(1000), seen(100, 7));
         assert_eq!(crew.size(), Some(4));
-        crew.on_load(ms(1050), 100, 0);
+        crew.on_load(ms(1050), seen(100, 0));
         assert_eq!(
             crew.size(),
             Some(4),
@@ -144,7 +178,7 @@ mod tests {
         );
         crew.on_idle();
         assert_eq!(crew.size(), None);
-        crew.on_load(ms(1300), 100, 50);
+        crew.on_load(ms(1300), seen(100, 50));
         assert_eq!(crew.size(), Some(7), "that was no regret");
     }
 }

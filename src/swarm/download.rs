@@ -304,8 +304,7 @@ impl Download {
             return;
         }
         self.surveyed_at = now;
-        let is_complete = |peer: &Peer| peer.all_held().all(|(_, held)| held.is_full());
-        self.all_complete = self.peers.values().all(is_complete);
+        self.look_who_lacks();
         self.muster(now);
         let known = self.peers.values().filter(|it| it.is_known());
         let (sum, count) = known.fold((0_u64, 0), |(sum, count), it| {

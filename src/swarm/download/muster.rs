@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use super::Download;
 use crate::digest::ManifestId;
 use crate::moment::Moment;
+use crate::swarm::crew::Sample;
 use crate::swarm::event::PeerKey;
 use crate::swarm::peers::Peer;
 
@@ -19,9 +20,25 @@ impl Download {
         if self.budget.used() == 0 {
             self.crew.on_idle();
         }
-        let busy = self.peers.values().filter(|it| it.in_flight_bytes() > 0);
-        self.crew.on_load(now, percent, busy.count());
+        let flights = self.peers.values().map(Peer::in_flight_bytes);
+        let busy = flights.filter(|bytes| *bytes > 0);
+        let (asked, to_come) = busy.fold((0, 0), |(peers, sum), bytes| (peers + 1, sum + bytes));
+        let seen = Sample {
+            percent,
+            asked,
+            is_behind: self.budget.used() > 2 * to_come,
+        };
+        self.crew.on_load(now, seen);
+        if self.crew.size().is_some() && !self.is_mustered {
+            self.look_who_lacks();
+        }
         self.muster(now);
+    }
+
+    /// Notes whether any peer lacks anything of a container that it takes part in.
+    pub(super) fn look_who_lacks(&mut self) {
+        let is_complete = |peer: &Peer| peer.all_held().all(|(_, held)| held.is_full());
+        self.all_complete = self.peers.values().all(is_complete);
     }
 
     /// Chooses anew whom to ask, if somebody cannot be asked any more.

@@ -63,6 +63,9 @@ fn a_handful_stays_while_workers_are_behind() {
         bench.arrive(ticket);
     }
     bench.tell(Input::Load(100));
+    // they keep both processors from the thread's own work
+    bench.wait(200 * MS);
+    bench.tell(Input::Load(20));
     let before = bench.said.len();
     for ticket in std::mem::take(&mut bench.verifying) {
         bench.tell(Input::Stored { ticket });
