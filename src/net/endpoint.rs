@@ -20,12 +20,13 @@ use super::announced::Announced;
 use super::bursts::Bursts;
 use super::guard::{Guard, Guarded};
 use super::handshake::{Accepted, Target};
+use super::mtu::{DATAGRAM_BYTES_MAX, discovery, discovery_towards};
 use super::place::Place;
 use super::punch::Puncher;
 use super::relay::Path;
 use super::session::SessionKey;
 use super::system::{has_fine_timers, open_socket, runtime, warm_up};
-use super::transport::{DATAGRAM_BYTES_MAX, Purpose, Role, transport};
+use super::transport::{Purpose, Role, transport};
 use super::{Event, Origin};
 use super::{handshake, relay};
 use crate::digest::Address;
@@ -119,6 +120,8 @@ pub(super) struct Shared {
     /// The runtime of all endpoints of this node.
     pub(super) runtime: Arc<dyn quinn::Runtime>,
     pub(super) capacity: Capacity,
+    /// How peers are let in, wherever they are.
+    server: ServerConfig,
     sessions: AtomicU64,
     asks: AtomicU64,
     pub(super) connections: AtomicUsize,
@@ -166,7 +169,7 @@ impl Endpoint {
         let guarded = Guarded::new(Arc::clone(&socket) as _, Arc::clone(&guard), timers);
         let quic = quinn::Endpoint::new_with_abstract_socket(
             endpoint_config(),
-            Some(server),
+            Some(server.clone()),
             Arc::new(guarded),
             Arc::clone(&runtime),
         )
@@ -178,6 +181,7 @@ impl Endpoint {
             guard,
             runtime,
             capacity,
+            server,
             sessions: AtomicU64::new(1),
             asks: AtomicU64::new(1),
             connections: AtomicUsize::new(0),
@@ -274,6 +278,14 @@ impl Shared {
         SessionKey(self.sessions.fetch_add(1, Ordering::Relaxed))
     }
 
+    /// How a peer is let in that is there.
+    pub(super) fn server_towards(&self, remote: SocketAddr) -> ServerConfig {
+        let (purpose, mtu) = (self.capacity.carrying.purpose(), discovery_towards(remote));
+        let mut config = self.server.clone();
+        config.transport_config(transport(Role::Acceptor, purpose, &self.guard, mtu));
+        config
+    }
+
     /// Whether an address that has not proven itself must do so first: many handshakes are under way,
     /// or somebody who may be an impostor is about to use up that host's places.
     fn is_doubtful(&self, remote: SocketAddr) -> bool {
@@ -361,7 +373,7 @@ pub(super) fn server_config(
     let mut tokens = ValidationTokenConfig::default();
     tokens.sent(0);
     config
-        .transport_config(transport(Role::Acceptor, purpose, guard))
+        .transport_config(transport(Role::Acceptor, purpose, guard, discovery()))
         .validation_token_config(tokens)
         .max_incoming(INCOMING_MAX)
         .incoming_buffer_size(INCOMING_BUFFER_BYTES)

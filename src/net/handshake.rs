@@ -14,6 +14,7 @@ use rustls::pki_types::CertificateDer;
 use tokio::time::timeout;
 
 use super::endpoint::Shared;
+use super::mtu::{discovery, discovery_towards};
 use super::place::Place;
 use super::relay::{Line, Path};
 use super::session::Session;
@@ -194,7 +195,11 @@ async fn try_accept(
     shared: &Shared,
     path: Path,
 ) -> Result<(Connection, Address, Option<Vec<SocketAddr>>), String> {
-    let (connecting, proof) = shared.guard.first(|| incoming.accept());
+    let remote = incoming.remote_address();
+    let (connecting, proof) = shared.guard.first(|| match path {
+        Path::Direct => incoming.accept_with(Arc::new(shared.server_towards(remote))),
+        Path::Relayed { .. } => incoming.accept(),
+    });
     let connecting = connecting.map_err(|error| error.to_string())?;
     let connection = connecting.await.map_err(|error| error.to_string())?;
     proof.iter().for_each(|proof| proof.on_shaken_hands());
@@ -312,8 +317,13 @@ fn client_config(shared: &Shared, target: &Target, alpn: &[u8]) -> Result<Client
     let crypto = crypto.map_err(|error| error.to_string())?;
     let crypto = QuicClientConfig::try_from(crypto).map_err(|error| error.to_string())?;
     let mut config = ClientConfig::new(Arc::new(crypto));
+    // a place at a master is none that routes lead to
+    let mtu = match target.purpose {
+        Purpose::Relayed => discovery(),
+        Purpose::Requests | Purpose::Carrying | Purpose::Either => discovery_towards(target.remote),
+    };
     config
-        .transport_config(transport(Role::Dialer, target.purpose, &shared.guard))
+        .transport_config(transport(Role::Dialer, target.purpose, &shared.guard, mtu))
         .token_store(Arc::new(NoneTokenStore));
     Ok(config)
 }

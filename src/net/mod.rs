@@ -26,7 +26,8 @@
 //! body       what comes in for our request
 //! gaps       how long that waits for what was lost
 //! relay      connections that a SwarmMaster carries, and its side of that
-//! way        which of our addresses leads to another
+//! way        which of our addresses leads to another, and how long packets on the way may be
+//! mtu        how the largest datagram that reaches it is looked for
 //! throttle   limits, each shared by many transfers
 //! congestion how much may be in flight on a path
 //! ```
@@ -50,6 +51,7 @@ mod guard;
 mod handshake;
 mod lookout;
 mod meter;
+mod mtu;
 mod pace;
 mod place;
 pub mod portmap;

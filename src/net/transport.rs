@@ -25,10 +25,6 @@ const ACK_DELAY: Duration = Duration::from_millis(5);
 /// The round-trip time assumed before the first sample; a third of it is the first retransmission.
 const INITIAL_RTT: Duration = Duration::from_millis(100);
 
-/// The largest UDP payload that path MTU discovery tries, in bytes: that of a jumbo frame of 9000
-/// bytes over IPv6.
-pub(super) const DATAGRAM_BYTES_MAX: u16 = 9000 - 40 - 8;
-
 /// The side of a connection that keeps it alive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
@@ -63,9 +59,16 @@ const CARRIED_IN_BYTES: usize = 256 * 1024;
 /// at the first attempt, and is all that two packets of 1200 bytes need.
 const CARRYING_BYTES_MAX: u16 = 1452;
 
-/// The transport parameters and limits of a new connection (RFC 9000 section 18.2), whose paths a guard looks after.
-pub(super) fn transport(role: Role, purpose: Purpose, guard: &Arc<Guard>) -> Arc<TransportConfig> {
+/// The transport parameters and limits of a new connection (RFC 9000 section 18.2), whose paths a guard looks after
+/// and on which the largest datagram is looked for like this.
+pub(super) fn transport(
+    role: Role,
+    purpose: Purpose,
+    guard: &Arc<Guard>,
+    mtu: MtuDiscoveryConfig,
+) -> Arc<TransportConfig> {
     let mut config = base(role);
+    config.mtu_discovery_config(Some(mtu));
     config.congestion_controller_factory(Arc::new(PathFactory::new(guard, BbrFactory)));
     match purpose {
         Purpose::Requests => {}
@@ -100,8 +103,6 @@ fn base(role: Role) -> TransportConfig {
     let idle = IDLE_TIMEOUT
         .try_into()
         .expect("a few seconds fit QUIC's idle timeout");
-    let mut mtu = MtuDiscoveryConfig::default();
-    mtu.upper_bound(DATAGRAM_BYTES_MAX);
     let mut transport = TransportConfig::default();
     transport
         .max_concurrent_bidi_streams(VarInt::from_u32(STREAMS_INBOUND_START))
@@ -112,7 +113,6 @@ fn base(role: Role) -> TransportConfig {
         .send_window(SEND_WINDOW_START)
         .send_fairness(false)
         .initial_rtt(INITIAL_RTT)
-        .mtu_discovery_config(Some(mtu))
         .ack_frequency_config(Some(acks))
         .max_idle_timeout(Some(idle))
         .keep_alive_interval((role == Role::Dialer).then_some(KEEP_ALIVE));

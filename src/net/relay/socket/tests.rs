@@ -8,6 +8,7 @@ use quinn::{ClientConfig, Endpoint, EndpointConfig, TokioRuntime};
 use super::*;
 use crate::identity::{Wallet, tls};
 use crate::net::endpoint::server_config;
+use crate::net::mtu::discovery;
 use crate::net::transport::{Purpose, Role, transport};
 use crate::wire::ALPN;
 
@@ -294,7 +295,13 @@ async fn quic_goes_through_a_wire_that_splits_loses_and_reorders() {
     let crypto = tls::client_config(&alice, ALPN, Some(bob.address())).unwrap();
     let crypto = quinn::crypto::rustls::QuicClientConfig::try_from(crypto).unwrap();
     let mut config = ClientConfig::new(Arc::new(crypto));
-    config.transport_config(transport(Role::Dialer, Purpose::Relayed, &Arc::default()));
+    let guard = Arc::default();
+    config.transport_config(transport(
+        Role::Dialer,
+        Purpose::Relayed,
+        &guard,
+        discovery(),
+    ));
     let connecting = dialer.connect_with(config, address, tls::SERVER_NAME);
     let connection = connecting.unwrap().await.unwrap();
     let bytes: Vec<u8> = (0..=255).cycle().take(300_000).collect();
