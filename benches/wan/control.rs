@@ -13,6 +13,9 @@ use swarmhold::net::congestion::BbrFactory;
 const ALPN: &[u8] = b"wan";
 /// Unread or unacknowledged bytes of a flow: more than any path here holds.
 const ROOMY: u32 = 16 << 20;
+/// Payload that a TCP socket of Linux was seen to have in flight at most with the kernel's default of 4 MiB for
+/// what it may hold (`net.ipv4.tcp_wmem`): 2600 packets.
+const SOCKET_BYTES: u64 = 2600 * 1448;
 
 /// What decides how much is in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +26,8 @@ pub(crate) enum Control {
     QuinnBbr,
     /// swarmhold's.
     Ours,
+    /// quinn's default with no more in flight than a socket of Linux has.
+    Bounded,
 }
 
 impl Control {
@@ -33,11 +38,13 @@ impl Control {
             Self::Cubic => "cubic",
             Self::QuinnBbr => "quinn-bbr",
             Self::Ours => "ours",
+            Self::Bounded => "bounded cubic",
         }
     }
 
     pub(crate) fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|control| control.name() == name)
+        let mut all = Self::ALL.into_iter().chain([Self::Bounded]);
+        all.find(|control| control.name() == name)
     }
 
     /// swarmhold's transport settings, with this controller and windows that never bind.
@@ -54,6 +61,9 @@ impl Control {
             .receive_window(VarInt::from_u32(ROOMY))
             .send_window(u64::from(ROOMY));
         match self {
+            Self::Bounded => transport
+                .send_window(SOCKET_BYTES)
+                .congestion_controller_factory(Arc::new(CubicConfig::default())),
             Self::Cubic => {
                 transport.congestion_controller_factory(Arc::new(CubicConfig::default()))
             }

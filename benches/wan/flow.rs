@@ -82,9 +82,15 @@ impl Flow {
 
     /// Waits until it has been measured: MB/s.
     pub(crate) fn mb_per_s(self) -> f64 {
-        let rate = role::last_line(self.client);
+        self.course()[0]
+    }
+
+    /// The same, and how it went: MB/s of the whole, then of each part of it (`meter.rs`).
+    pub(crate) fn course(self) -> Vec<f64> {
+        let rates = role::last_line(self.client);
         host::end(self.server);
-        rate.parse().expect("a figure")
+        let rates = rates.split(' ').map(|rate| rate.parse());
+        rates.map(|rate| rate.expect("a figure")).collect()
     }
 }
 

@@ -1,6 +1,7 @@
 //! swarmhold's congestion control beside quinn's and the kernel's, on long, lossy and shared lines.
 //!
-//! `cargo bench --bench wan [-- grid | start | share | ecn | real | beside | echo] [--line TEXT] [--quick]`
+//! `cargo bench --bench wan [-- grid | start | share | ecn | real | beside | echo] [--line TEXT]
+//! [--pair TEXT] [--quick]`
 //!
 //! * `grid`: one flow, each controller, each line, in virtual time (`lab.rs`): goodput as a share of
 //!   the link, and how long packets wait at the bottleneck. The machine's load changes nothing.
@@ -33,6 +34,7 @@ mod meter;
 mod nodes;
 #[path = "../common/noise.rs"]
 mod noise;
+mod pair;
 mod quic;
 mod real;
 #[path = "../common/role.rs"]
@@ -91,6 +93,9 @@ struct Options {
     /// Only lines in whose names this is, such as "200 ms 256 KiB", in `grid`, `share`, `real` and `beside`
     #[arg(long, value_name = "TEXT", default_value = "")]
     line: String,
+    /// Only pairs in whose names this is, such as "tcp cubic", in `share` and `beside`
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pair: String,
     /// What cargo says to every benchmark
     #[arg(long, hide = true)]
     bench: bool,
@@ -122,10 +127,10 @@ fn main() {
         match part {
             Part::Grid => grid::run(extent, &options.line),
             Part::Start => start::run(extent),
-            Part::Share => share::run(extent, &options.line),
+            Part::Share => share::run(extent, &options.line, &options.pair),
             Part::Ecn => ecn::run(extent),
             Part::Real => real::run(extent, &options.line),
-            Part::Beside => beside::run(extent, &options.line),
+            Part::Beside => beside::run(extent, &options.line, &options.pair),
             Part::Echo => echo::run(extent),
         }
     }

@@ -34,7 +34,7 @@ pub(crate) fn serve() {
     });
 }
 
-/// Fetches for a while: MB/s once settled. The container is larger than what can come in that time.
+/// Fetches for a while: MB/s once settled, in all and by parts. The container is larger than what can come in that time.
 pub(crate) fn fetch() {
     let home = path_argument(2);
     runtime().block_on(async {
@@ -60,7 +60,7 @@ pub(crate) fn fetch() {
                 | FetchStatus::Blocked { .. } => (),
             }
         }
-        say(meter.mb_per_s());
+        say(meter.rates());
         fetch.cancel().await;
         node.stop().await;
     });

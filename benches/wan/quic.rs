@@ -38,7 +38,7 @@ pub(crate) fn serve() {
     });
 }
 
-/// Takes what comes for a while: MB/s once settled.
+/// Takes what comes for a while: MB/s once settled, in all and by parts.
 pub(crate) fn fetch() {
     let control = Control::parse(&text_argument(1)).expect("a name");
     let server: SocketAddr = text_argument(2).parse().expect("an address");
@@ -55,6 +55,6 @@ pub(crate) fn fetch() {
             bytes += piece.expect("no end").bytes.len() as u64;
             meter.note(bytes);
         }
-        say(meter.mb_per_s());
+        say(meter.rates());
     });
 }

@@ -5,6 +5,8 @@ use std::time::Instant;
 use crate::control::Control;
 use crate::lab::{Flow, Lab};
 use crate::line::{self, Line};
+use crate::meter::PART;
+use crate::pair;
 use crate::{Extent, say};
 
 const SECOND: u64 = 1_000_000_000;
@@ -12,22 +14,23 @@ const SECOND: u64 = 1_000_000_000;
 const LATE: u64 = 2 * SECOND;
 
 /// Prints who gets what.
-pub(crate) fn run(extent: Extent, named: &str) {
-    say("share: two flows, virtual time. Each one's share of the link, the later flow second,");
-    say("       and by how much the larger exceeds the smaller.\n");
+pub(crate) fn run(extent: Extent, named: &str, paired: &str) {
+    say(
+        "share: two flows, virtual time. Each one's share of the link, the later flow second, by how",
+    );
+    say("       much the larger exceeds the smaller, and both shares by tens of seconds.\n");
     for line in line::named(line::shared(extent), named) {
         for pair in [
             [Control::Ours, Control::Ours],
             [Control::Ours, Control::Cubic],
             [Control::Cubic, Control::Ours],
+            [Control::Ours, Control::Bounded],
+            [Control::Bounded, Control::Ours],
         ] {
-            let [first, second] = measure(pair, line, extent);
-            let ratio = first.max(second) / first.min(second);
-            let names = format!("{} then {}", pair[0].name(), pair[1].name());
-            let name = line.name();
-            say(format!(
-                "{name:<34}{names:<18}{first:>8.3}{second:>8.3}   x {ratio:.1}"
-            ));
+            let names = pair::names(pair.map(Control::name));
+            if names.contains(paired) {
+                say(pair::row(line, &names, &measure(pair, line, extent)));
+            }
         }
     }
     say("");
@@ -37,7 +40,7 @@ pub(crate) fn run(extent: Extent, named: &str) {
     clippy::disallowed_methods,
     reason = "virtual time begins at some instant"
 )]
-fn measure(pair: [Control; 2], line: Line, extent: Extent) -> [f64; 2] {
+fn measure(pair: [Control; 2], line: Line, extent: Extent) -> [Vec<f64>; 2] {
     let mut lab = Lab::new(Instant::now(), line.shape(), 7);
     let flows = [0, LATE].map(|starts_at| {
         let control = pair[usize::from(starts_at > 0)];
@@ -49,10 +52,19 @@ fn measure(pair: [Control; 2], line: Line, extent: Extent) -> [f64; 2] {
     });
     let (settling, measured) = extent.pick((10, 60), (5, 10));
     lab.run_until(settling * SECOND);
-    let before = flows.map(|flow| lab.received(flow));
-    lab.run_until((settling + measured) * SECOND);
+    let mut taken = vec![flows.map(|flow| lab.received(flow))];
+    let part = PART.as_secs().min(measured);
+    for n in 1..=measured / part {
+        lab.run_until((settling + n * part) * SECOND);
+        taken.push(flows.map(|flow| lab.received(flow)));
+    }
+    let share =
+        |from: u64, to: u64, seconds: u64| (to - from) as f64 / seconds as f64 / line.rate();
     [0, 1].map(|n| {
-        let bytes = (lab.received(flows[n]) - before[n]) as f64;
-        bytes / measured as f64 / line.rate()
+        let whole = share(taken[0][n], taken[taken.len() - 1][n], measured);
+        let parts = taken
+            .windows(2)
+            .map(|ends| share(ends[0][n], ends[1][n], part));
+        [whole].into_iter().chain(parts).collect()
     })
 }

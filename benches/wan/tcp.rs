@@ -32,7 +32,7 @@ pub(crate) fn serve() {
     wait_for_input_to_end();
 }
 
-/// Takes what comes for a while: MB/s once settled.
+/// Takes what comes for a while: MB/s once settled, in all and by parts.
 pub(crate) fn fetch() {
     let mut stream = TcpStream::connect(text_argument(1)).expect("a connection");
     let mut meter = Meter::start(seconds(2), seconds(3));
@@ -42,5 +42,5 @@ pub(crate) fn fetch() {
         bytes += stream.read(&mut buffer).expect("data") as u64;
         meter.note(bytes);
     }
-    say(meter.mb_per_s());
+    say(meter.rates());
 }
