@@ -52,7 +52,8 @@ impl Meter {
         self.began.elapsed() >= self.settling + self.measured
     }
 
-    /// Rates in MB/s, once settled: that of the whole, then that of each [`PART`] of it, and of a last one if it is nearly over.
+    /// Rates in MB/s, once settled: that of the whole, then that of each [`PART`] of it, the last one if it is
+    /// nearly over.
     pub(crate) fn rates(&self) -> String {
         let whole = self.first.zip(self.last).map_or(0.0, rate);
         let mut text = whole.to_string();

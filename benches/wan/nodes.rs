@@ -34,7 +34,8 @@ pub(crate) fn serve() {
     });
 }
 
-/// Fetches for a while: MB/s once settled, in all and by parts. The container is larger than what can come in that time.
+/// Fetches for a while: MB/s once settled, in all and by parts. The container is larger than what can come in
+/// that time.
 pub(crate) fn fetch() {
     let home = path_argument(2);
     runtime().block_on(async {

@@ -15,7 +15,7 @@
 //! aggregation what arrives in a bunch      bounds     what losses have taught
 //! losses      which losses mean congestion    line   what the line loses by itself
 //! courtesy    what is left to others       phase  states and gains
-//! rate        rates, times, volumes
+//! crowd       whose a queue is            rate   rates, times, volumes
 //! ```
 //!
 //! Sans-IO: time comes with each call. Cited sections are those of the draft.
@@ -25,6 +25,7 @@ mod bandwidth;
 mod bbr;
 mod bounds;
 mod courtesy;
+mod crowd;
 mod cycle;
 mod full_pipe;
 mod line;

@@ -9,6 +9,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::crowd::Crowd;
 use super::sampler::Sample;
 
 /// How long a minimum counts (`BBR.MinRTTFilterLen`).
@@ -35,6 +36,7 @@ pub(super) struct Path {
     stay: Duration,
     /// The lowest of the round under way, and of the one before.
     lowest: [Option<Duration>; 2],
+    crowd: Crowd,
 }
 
 impl Path {
@@ -47,6 +49,7 @@ impl Path {
             is_probe_due: false,
             stay: Duration::ZERO,
             lowest: [None; 2],
+            crowd: Crowd::new(now),
         }
     }
 
@@ -87,11 +90,19 @@ impl Path {
     /// tenths, no longer fills the path then. One of less than 5 ms does not count: a host that is woken late
     /// overflows it alone.
     pub(super) fn has_short_buffer(&self) -> bool {
-        let lowest = self.lowest.iter().flatten().min();
-        let (Some(floor), Some(lowest)) = (self.min_rtt, lowest) else {
+        let (Some(empty), Some(lowest)) = (self.crowd.empty(), self.lowest()) else {
             return false;
         };
-        (floor + QUEUE_MAX..floor + floor / 2).contains(lowest)
+        (empty + QUEUE_MAX..empty + empty / 2).contains(&lowest)
+    }
+
+    /// How much of the queue must be others', 0 to 1: see `crowd.rs`.
+    pub(super) fn crowd(&self) -> f64 {
+        self.crowd.degree(self.lowest())
+    }
+
+    fn lowest(&self) -> Option<Duration> {
+        self.lowest.iter().flatten().min().copied()
     }
 
     /// A round trip begins.
@@ -120,6 +131,7 @@ impl Path {
         }
         let lowest = self.lowest[0].map_or(sample.rtt, |low| low.min(sample.rtt));
         self.lowest[0] = Some(lowest);
+        self.crowd.on_sample(now, sample.rtt);
         self.average(sample, in_flight);
     }
 

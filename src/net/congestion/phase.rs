@@ -31,19 +31,21 @@ impl Phase {
         }
     }
 
-    /// How many bandwidth-delay products may be in flight.
+    /// How many bandwidth-delay products may be in flight, where so much of the queue must be others' (0 to 1).
     ///
     /// The draft has 2, and 2.25 for `Up`, where the pacing rate is what holds the flow. Here both
     /// are the window (see `window.rs`), so the bound can be close to what the phase is for. In
     /// virtual time over 100 Mbit/s and 50 ms with a buffer of one product, 2 and 2.25 left a CUBIC
-    /// flow a sixth of what BBR took; these leave it its half, and cost a flow alone nothing.
-    pub(super) fn cwnd_gain(self) -> f64 {
-        match self {
-            Self::ProbeRtt => 0.5,
-            Self::Down | Self::Cruise | Self::Refill => 1.2,
-            Self::Up => 1.6,
-            Self::Startup | Self::Drain => 2.0,
-        }
+    /// flow a sixth of what BBR took; these leave it its half, and cost a flow alone nothing. In a long
+    /// queue of others' they would leave this flow a sixth, so there the draft's are right: see `crowd.rs`.
+    pub(super) fn cwnd_gain(self, crowd: f64) -> f64 {
+        let (least, most) = match self {
+            Self::ProbeRtt => (0.5, 0.5),
+            Self::Down | Self::Cruise | Self::Refill => (1.2, 2.0),
+            Self::Up => (1.6, 2.25),
+            Self::Startup | Self::Drain => (2.0, 2.0),
+        };
+        least + (most - least) * crowd
     }
 
     /// Whether this is one of the four of the steady cycle.

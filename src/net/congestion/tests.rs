@@ -297,6 +297,31 @@ fn a_cubic_flow_gets_its_part_of_short_buffers() {
 }
 
 #[test]
+fn a_queue_that_must_be_others_squeezes_less() {
+    let mut model = Model::new(100.0, 50, 0.0, 5120.0);
+    model.run(5);
+    // as if others had queued a tenth of a second at once
+    model.rtt = Duration::from_millis(150);
+    model.run(1);
+    let share = model.run(3);
+    // two products of 50 ms in 150, where 1.2 would be 0.4
+    assert!(share > 0.6, "{share:.3}");
+}
+
+#[test]
+fn beside_a_cubic_flow_that_keeps_a_long_buffer_full_its_part_is_had() {
+    let mut model = Model::new(50.0, 50, 0.0, 2560.0);
+    model.run(2);
+    // what its socket holds is less than the buffer, so that it loses nothing and stays
+    model.rival = Some(Rival::with_socket(1300.0));
+    model.run(18);
+    let (own, other) = model.shares(40);
+    let ratio = own.max(other) / own.min(other);
+    assert!(ratio < 2.0, "{own:.3} and {other:.3}");
+    assert!(own + other > 0.9, "{own:.3} and {other:.3}");
+}
+
+#[test]
 fn an_application_that_holds_back_does_not_lower_the_estimate() {
     let mut model = Model::new(100.0, 50, 0.0, 256.0);
     model.run(5);

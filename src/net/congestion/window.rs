@@ -141,7 +141,7 @@ impl Window {
 impl Bbr {
     /// Sets the window after a batch (`SetCwnd` and `SetPacingRate`).
     pub(super) fn update_window(&mut self, sample: &Sample) {
-        let most = self.product(self.phase.cwnd_gain()) + self.extra.bytes();
+        let most = self.product(self.phase.cwnd_gain(self.path.crowd())) + self.extra.bytes();
         let most = self.quantized(most);
         let grown = self.window.cwnd + sample.newly_acked;
         if self.pipe.was_reached() {
@@ -163,7 +163,7 @@ impl Bbr {
 
     /// The window of a look for the floor (section 5.6.4.5).
     pub(super) fn probe_rtt_window(&self) -> u64 {
-        self.product(Phase::ProbeRtt.cwnd_gain())
+        self.product(Phase::ProbeRtt.cwnd_gain(0.0))
             .max(self.window.least())
     }
 

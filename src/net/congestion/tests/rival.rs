@@ -14,6 +14,8 @@ const RENO: f64 = 3.0 * (1.0 - BETA) / (1.0 + BETA);
 /// One CUBIC flow. Windows are in packets.
 pub(super) struct Rival {
     window: f64,
+    /// What its socket holds, which its window does not grow beyond.
+    most: f64,
     /// The window at the last loss, and what Reno would have by now; nothing in slow start.
     last: Option<Cut>,
     pub(super) in_flight: VecDeque<Packet>,
@@ -29,8 +31,14 @@ struct Cut {
 
 impl Rival {
     pub(super) fn new() -> Self {
+        Self::with_socket(f64::INFINITY)
+    }
+
+    /// A flow whose socket holds so many packets.
+    pub(super) fn with_socket(most: f64) -> Self {
         Self {
             window: 10.0,
+            most,
             last: None,
             in_flight: VecDeque::new(),
             delivered: 0,
@@ -59,6 +67,9 @@ impl Rival {
     fn grow(&mut self, now: Instant, rtt: Duration) {
         self.delivered += PACKET;
         let window = self.window;
+        if window >= self.most {
+            return;
+        }
         let Some(last) = &mut self.last else {
             self.window += 1.0;
             return;
