@@ -12,6 +12,8 @@ use sha2::{Digest as _, Sha256};
 /// How much of one message is hashed before it is the other's turn: one block of SHA-256 (FIPS 180-4
 /// section 5.2.1), because a processor looks no further ahead than a few hundred instructions.
 const STEP_BYTES: usize = 64;
+/// How much is hashed between two pauses, in bytes: about a tenth of a millisecond's work.
+pub(crate) const PAUSE_BYTES: usize = 128 * 1024;
 
 /// A SHA-256 digest (FIPS 180-4).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -28,6 +30,16 @@ impl Digest {
     /// Hashes bytes in one go.
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
+    }
+
+    /// As [`of`](Self::of), with a pause after every 128 KiB.
+    pub fn of_pausing(bytes: &[u8], mut pause: impl FnMut()) -> Self {
+        let mut hasher = Hasher::new();
+        for piece in bytes.chunks(PAUSE_BYTES) {
+            hasher.update(piece);
+            pause();
+        }
+        hasher.finish()
     }
 
     /// Takes 32 bytes that already are a digest.

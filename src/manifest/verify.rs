@@ -53,6 +53,16 @@ pub enum BadChunk {
 impl VerifiedChunk {
     /// Checks bytes against the manifest; takes one SHA-256 over them.
     pub fn verify(manifest: &Manifest, index: ChunkIndex, bytes: Bytes) -> Result<Self, BadChunk> {
+        Self::verify_pausing(manifest, index, bytes, || ())
+    }
+
+    /// As [`verify`](Self::verify), with pauses on the way ([`Digest::of_pausing`]).
+    pub fn verify_pausing(
+        manifest: &Manifest,
+        index: ChunkIndex,
+        bytes: Bytes,
+        pause: impl FnMut(),
+    ) -> Result<Self, BadChunk> {
         let layout = manifest.layout();
         let (Some(len), Some(expected)) = (layout.chunk_len(index), manifest.chunk_hash(index))
         else {
@@ -68,7 +78,7 @@ impl VerifiedChunk {
                 expected: len,
             });
         }
-        match Digest::of(&bytes) {
+        match Digest::of_pausing(&bytes, pause) {
             digest if digest == expected => Ok(Self {
                 index,
                 digest,
@@ -82,12 +92,13 @@ impl VerifiedChunk {
         }
     }
 
-    /// As [`verify`](Self::verify), without hashing bytes that are recognised; others are from now on.
+    /// As [`verify_pausing`](Self::verify_pausing), without hashing bytes that are recognised; others are from now on.
     pub fn verify_with(
         manifest: &Manifest,
         index: ChunkIndex,
         bytes: Bytes,
         recall: &Recall,
+        pause: impl FnMut(),
     ) -> Result<Self, BadChunk> {
         let len = manifest.layout().chunk_len(index).map(|len| len as usize);
         match manifest.chunk_hash(index) {
@@ -99,7 +110,7 @@ impl VerifiedChunk {
                 })
             }
             Some(_) | None => {
-                let verified = Self::verify(manifest, index, bytes);
+                let verified = Self::verify_pausing(manifest, index, bytes, pause);
                 verified.inspect(|chunk| recall.learn(chunk))
             }
         }
@@ -178,7 +189,7 @@ mod tests {
         let recall = Recall::new(&[3; 16]);
         let at = |index, bytes: &[u8]| {
             let bytes = Bytes::copy_from_slice(bytes);
-            VerifiedChunk::verify_with(&manifest, ChunkIndex::new(index), bytes, &recall)
+            VerifiedChunk::verify_with(&manifest, ChunkIndex::new(index), bytes, &recall, || ())
         };
         let (first, last) = bytes.split_at(32768);
         for _ in 0..2 {

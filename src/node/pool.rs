@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use super::outflow::Outflow;
 use super::work::{Done, Job, Tools};
+use crate::store::give_way;
 
 /// Worker threads, at most: two flows of 10 Gbit/s keep about this many busy.
 const WORKERS_MAX: usize = 8;
@@ -53,6 +54,7 @@ impl Pool {
                     while let Some(job) = queue.next() {
                         // The driver is gone only when the node is.
                         let _ = done.send(job.run(&mut tools));
+                        give_way();
                     }
                 })
         };

@@ -12,7 +12,7 @@ use crate::chunk::ChunkIndex;
 use crate::digest::ManifestId;
 use crate::manifest::{BadChunk, VerifiedChunk};
 use crate::net::Responder;
-use crate::store::{Content, ReadError, WriteError};
+use crate::store::{Content, ReadError, WriteError, give_way};
 use crate::swarm::Ticket;
 use crate::wire::compress::{Compressor, DecompressError, Decompressor, Effort, Verdict};
 use crate::wire::payload::Payload;
@@ -206,7 +206,7 @@ fn verify(
             .decompress(&payload.into_contiguous(), len as usize)?
             .into(),
     };
-    let proven = VerifiedChunk::verify(manifest, chunk, bytes)?;
+    let proven = VerifiedChunk::verify_pausing(manifest, chunk, bytes, give_way)?;
     let unsynced = content.put(&proven)?;
     Ok(Stored { unsynced })
 }

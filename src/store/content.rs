@@ -35,6 +35,7 @@ use super::files::{FileDisk, is_disk_full};
 use super::journal::{Journal, Record};
 use super::ledger::FileStamp;
 use super::scrub::Owner;
+use super::turns::give_way;
 use super::vault::{SealedDisk, Vault, sealed_len};
 use super::whole::{Span, Whole};
 
@@ -274,8 +275,10 @@ impl Content {
         let bytes = span.read_all(&self.disk)?;
         let bytes = Bytes::from(bytes);
         let verified = match &self.recall {
-            Some(recall) => VerifiedChunk::verify_with(&self.manifest, index, bytes, recall),
-            None => VerifiedChunk::verify(&self.manifest, index, bytes),
+            Some(recall) => {
+                VerifiedChunk::verify_with(&self.manifest, index, bytes, recall, give_way)
+            }
+            None => VerifiedChunk::verify_pausing(&self.manifest, index, bytes, give_way),
         };
         verified.map_err(|bad| match bad {
             BadChunk::Hash {

@@ -45,6 +45,7 @@ mod scrub;
 mod state;
 #[cfg(test)]
 mod tests;
+mod turns;
 mod uses;
 mod vault;
 mod whole;
@@ -65,5 +66,6 @@ pub use state::{
     BanRow, ContainerRow, CreditRow, DoubtRow, JobRow, PeerRow, Pin, STATE_FILE, State, StateError,
     Trouble, VerdictRows, Way, WayRow, WrongRow,
 };
+pub use turns::give_way;
 pub use uses::{Alone, Using};
 pub use vault::{Vault, sealed_len};

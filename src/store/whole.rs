@@ -11,15 +11,12 @@ use std::io;
 use std::sync::Arc;
 
 use crate::chunk::ChunkIndex;
-use crate::digest::{Hasher, ProgramId};
-use crate::limits::KIB;
+use crate::digest::{Hasher, PAUSE_BYTES, ProgramId};
 use crate::manifest::{Layout, VerifiedChunk};
 
 use super::backend::Backend;
 use super::error::ReadError;
-
-/// How much of a chunk is read back at a time, in bytes: fits the processor's cache.
-const PIECE_BYTES: usize = 256 * KIB;
+use super::turns::give_way;
 
 /// A hash on its way through a container.
 pub(super) struct Whole {
@@ -63,7 +60,8 @@ impl Whole {
         let chunk = self.next();
         let span = Span::of(layout, chunk).expect("callers ask only for chunks that exist");
         let mut hasher = self.hasher.clone();
-        self.piece.resize(PIECE_BYTES.min(span.len), 0);
+        // fits the processor's cache
+        self.piece.resize(PAUSE_BYTES.min(span.len), 0);
         let mut done = 0;
         while done < span.len {
             let len = self.piece.len().min(span.len - done);
@@ -71,6 +69,7 @@ impl Whole {
             let found = span.read(disk, done, piece)?;
             hasher.update(piece);
             done += found;
+            give_way();
         }
         self.hasher = hasher;
         self.next += 1;
