@@ -46,6 +46,7 @@
 //! limits  digest  chunk  host  moment     names and numbers
 //! manifest  wire  identity  age           formats: bytes <-> types            pure
 //! swarm  index  nat                       decisions: sans-IO state machines   pure
+//! yielding                                who hashes offers its processor
 //! store  net                              IO: disk, sockets
 //! node                                    the only place where decisions meet IO
 //! cli                                     surface; sees node and nothing below
@@ -71,6 +72,7 @@ pub mod node;
 pub mod store;
 pub mod swarm;
 pub mod wire;
+mod yielding;
 
 pub use digest::{Address, Digest, ManifestId, ProgramId};
 pub use identity::Wallet;

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use super::outflow::Outflow;
 use super::work::{Done, Job, Tools};
-use crate::store::give_way;
+use crate::yielding::give_way;
 
 /// Worker threads, at most: two flows of 10 Gbit/s keep about this many busy.
 const WORKERS_MAX: usize = 8;

@@ -12,11 +12,12 @@ use crate::chunk::ChunkIndex;
 use crate::digest::ManifestId;
 use crate::manifest::{BadChunk, VerifiedChunk};
 use crate::net::Responder;
-use crate::store::{Content, ReadError, WriteError, give_way};
+use crate::store::{Content, ReadError, WriteError};
 use crate::swarm::Ticket;
 use crate::wire::compress::{Compressor, DecompressError, Decompressor, Effort, Verdict};
 use crate::wire::payload::Payload;
 use crate::wire::{Accept, Encoding};
+use crate::yielding::give_way;
 
 /// One job for a worker.
 #[derive(Debug)]

@@ -28,6 +28,7 @@ use bytes::Bytes;
 use crate::chunk::{Bitfield, ChunkIndex};
 use crate::limits::MIB;
 use crate::manifest::{BadChunk, Layout, Manifest, Recall, VerifiedChunk};
+use crate::yielding::give_way;
 
 use super::backend::Backend;
 use super::error::{OpenError, ReadError, ReserveError, WriteError};
@@ -35,7 +36,6 @@ use super::files::{FileDisk, is_disk_full};
 use super::journal::{Journal, Record};
 use super::ledger::FileStamp;
 use super::scrub::Owner;
-use super::turns::give_way;
 use super::vault::{SealedDisk, Vault, sealed_len};
 use super::whole::{Span, Whole};
 

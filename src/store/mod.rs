@@ -12,8 +12,8 @@
 //! begins and ends), `whole` (the hash of it all), `backend` and `files` (the disk), then `ingest`,
 //! `manifest_file`, `folders`, `new_file`, `age_file` and `export`, which stand alone, and `vault`, which is another disk over the disk. `os` is where systems differ.
 //!
-//! All calls block, so they belong on worker threads. Nothing here logs, reads a clock, or knows of
-//! peers.
+//! All calls block, so they belong on worker threads, and give way while they hash (`yielding`). Nothing here logs,
+//! reads a clock, or knows of peers.
 
 mod age_file;
 mod backend;
@@ -45,7 +45,6 @@ mod scrub;
 mod state;
 #[cfg(test)]
 mod tests;
-mod turns;
 mod uses;
 mod vault;
 mod whole;
@@ -66,6 +65,5 @@ pub use state::{
     BanRow, ContainerRow, CreditRow, DoubtRow, JobRow, PeerRow, Pin, STATE_FILE, State, StateError,
     Trouble, VerdictRows, Way, WayRow, WrongRow,
 };
-pub use turns::give_way;
 pub use uses::{Alone, Using};
 pub use vault::{Vault, sealed_len};

@@ -13,10 +13,10 @@ use std::sync::Arc;
 use crate::chunk::ChunkIndex;
 use crate::digest::{Hasher, PAUSE_BYTES, ProgramId};
 use crate::manifest::{Layout, VerifiedChunk};
+use crate::yielding::give_way;
 
 use super::backend::Backend;
 use super::error::ReadError;
-use super::turns::give_way;
 
 /// A hash on its way through a container.
 pub(super) struct Whole {

@@ -8,6 +8,7 @@ const LAYERS: &[&[&str]] = &[
     &["limits", "digest", "chunk", "host", "moment"],
     &["manifest", "wire", "identity", "age"],
     &["swarm", "discovery", "nat", "index"],
+    &["yielding"],
     &["store", "net"],
     &["node"],
     &["http", "tui", "cli"],

@@ -120,6 +120,14 @@ impl Model {
         (own, bytes / (self.rate * seconds as f64))
     }
 
+    /// Both shares once a rival that comes late has had time to settle.
+    fn beside(&mut self, rival: Rival, seconds: u64) -> (f64, f64) {
+        self.run(2);
+        self.rival = Some(rival);
+        self.run(18);
+        self.shares(seconds)
+    }
+
     fn send(&mut self) {
         let window = self.flow.window.bytes();
         let pace = 1.25 * window as f64 / self.rtt.as_secs_f64();
@@ -283,16 +291,10 @@ fn a_path_that_narrows_is_not_flooded_for_long() {
 fn a_cubic_flow_gets_its_part_of_short_buffers() {
     for (rtt_ms, buffer_kib) in [(10, 256.0), (50, 256.0), (50, 625.0)] {
         let mut model = Model::new(100.0, rtt_ms, 0.0, buffer_kib);
-        model.run(2);
-        model.rival = Some(Rival::new());
-        model.run(18);
-        let (own, other) = model.shares(30);
-        let ratio = own.max(other) / own.min(other);
-        assert!(
-            ratio < 2.0,
-            "{rtt_ms} ms, {buffer_kib} KiB: {own:.3} and {other:.3}"
-        );
-        assert!(own + other > 0.9, "{own:.3} and {other:.3}");
+        let (own, other) = model.beside(Rival::new(), 30);
+        let what = format!("{rtt_ms} ms, {buffer_kib} KiB: {own:.3} and {other:.3}");
+        assert!(own.max(other) < 2.0 * own.min(other), "{what}");
+        assert!(own + other > 0.9, "{what}");
     }
 }
 
@@ -311,14 +313,11 @@ fn a_queue_that_must_be_others_squeezes_less() {
 #[test]
 fn beside_a_cubic_flow_that_keeps_a_long_buffer_full_its_part_is_had() {
     let mut model = Model::new(50.0, 50, 0.0, 2560.0);
-    model.run(2);
     // what its socket holds is less than the buffer, so that it loses nothing and stays
-    model.rival = Some(Rival::with_socket(1300.0));
-    model.run(18);
-    let (own, other) = model.shares(40);
-    let ratio = own.max(other) / own.min(other);
-    assert!(ratio < 2.0, "{own:.3} and {other:.3}");
-    assert!(own + other > 0.9, "{own:.3} and {other:.3}");
+    let (own, other) = model.beside(Rival::with_socket(1300.0), 40);
+    let what = format!("{own:.3} and {other:.3}");
+    assert!(own.max(other) < 2.0 * own.min(other), "{what}");
+    assert!(own + other > 0.9, "{what}");
 }
 
 #[test]

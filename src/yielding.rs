@@ -19,7 +19,7 @@ const SHARE: u32 = 4;
 const SPAN: Duration = Duration::from_millis(100);
 
 thread_local! {
-    static TURNS: Cell<Turns> = const { Cell::new(Turns { even_at: None }) };
+    static YIELDS: Cell<Yields> = const { Cell::new(Yields { even_at: None }) };
 }
 
 /// Offers this thread's processor to others, unless they had enough of it lately.
@@ -27,24 +27,24 @@ thread_local! {
     clippy::disallowed_methods,
     reason = "it measures the scheduler, and when to yield is all that follows"
 )]
-pub fn give_way() {
-    let mut turns = TURNS.get();
+pub(crate) fn give_way() {
+    let mut yields = YIELDS.get();
     let before = Instant::now();
-    if turns.are_left(before) {
+    if yields.are_left(before) {
         thread::yield_now();
-        turns.take(before, before.elapsed());
-        TURNS.set(turns);
+        yields.take(before, before.elapsed());
+        YIELDS.set(yields);
     }
 }
 
 /// What others had of a thread's time.
 #[derive(Debug, Clone, Copy)]
-struct Turns {
+struct Yields {
     /// When what they had is no more than their share.
     even_at: Option<Instant>,
 }
 
-impl Turns {
+impl Yields {
     fn are_left(self, now: Instant) -> bool {
         self.even_at.is_none_or(|even_at| even_at <= now)
     }
@@ -70,12 +70,12 @@ mod tests {
 
     /// Works and pauses for a second; how long it was away if each pause takes so long.
     fn away(work: Duration, pause: Duration) -> Duration {
-        let (mut turns, begin) = (Turns { even_at: None }, epoch());
+        let (mut yields, begin) = (Yields { even_at: None }, epoch());
         let (mut now, mut away) = (begin, Duration::ZERO);
         while now - begin < Duration::from_secs(1) {
             now += work;
-            if turns.are_left(now) {
-                turns.take(now, pause);
+            if yields.are_left(now) {
+                yields.take(now, pause);
                 now += pause;
                 away += pause;
             }
